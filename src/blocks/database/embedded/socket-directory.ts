@@ -1,0 +1,80 @@
+/**
+ * Where Postgres listens: a short private directory, because a socket's path may have 107 bytes (103 on macOS) and a
+ * data directory's may be longer. It is private (0700) because the cluster trusts whoever can reach the socket.
+ *
+ * It lies under the directory for temporary files. $XDG_RUNTIME_DIR was rejected: the login manager removes it when its
+ * user's last session ends, and with it the socket of a server that was left running. Cleaners of /tmp go by age, and
+ * Postgres touches its socket and lock file every hour for that reason.
+ */
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, type Stats } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { embeddedErrors } from './errors.ts';
+
+/** Names the socket file only (`.s.PGSQL.5432`): there is no TCP port. */
+export const POSTGRES_PORT = 5432;
+
+const SOCKET_PATH_BYTES_MAX = 103;
+
+/** The same for the same data directory and user, so that it can be found again. */
+export function socketDirectoryOf(dataDirectory: string, uid: number, root = tmpdir()): string {
+  const hash = createHash('sha256').update(dataDirectory).digest('hex').slice(0, 12);
+  const name = `loadstone-${uid}-${hash}`;
+  const directory = join(root, name);
+  return socketPathBytes(directory) <= SOCKET_PATH_BYTES_MAX ? directory : join('/tmp', name);
+}
+
+function socketPathBytes(directory: string): number {
+  return Buffer.byteLength(join(directory, `.s.PGSQL.${POSTGRES_PORT}`));
+}
+
+/**
+ * Makes the directory, or takes it if it is there and safe.
+ * @param owner who runs Postgres
+ * @throws postgres_socket_unsafe
+ */
+export function makeSocketDirectory(directory: string, owner: { uid: number; gid: number }): void {
+  refuseSharedParent(join(directory, '..'));
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+    chmodSync(directory, 0o700);
+    if (process.getuid?.() !== owner.uid) chownSync(directory, owner.uid, owner.gid);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+      throw embeddedErrors.postgres_socket_unsafe({ detail: `${directory} cannot be made`, cause: error });
+    }
+  }
+  verifySocketDirectory(directory, owner.uid);
+}
+
+/** @throws postgres_socket_unsafe unless it is a real directory of that owner that nobody else may enter */
+export function verifySocketDirectory(directory: string, uid: number): void {
+  const unsafe = (why: string) =>
+    embeddedErrors.postgres_socket_unsafe({ detail: `${directory} ${why}; remove it and start again` });
+  let found: Stats;
+  try {
+    found = lstatSync(directory);
+  } catch (cause) {
+    throw embeddedErrors.postgres_socket_unsafe({ detail: `${directory} cannot be read`, cause });
+  }
+  if (!found.isDirectory()) throw unsafe('is not a directory');
+  if (found.uid !== uid) throw unsafe(`belongs to uid ${found.uid}, not ${uid}`);
+  const mode = found.mode & 0o7777;
+  if (mode !== 0o700) throw unsafe(`has mode 0${mode.toString(8)}, not 0700`);
+}
+
+/** In a directory that all may write and that is not sticky, anybody could put another directory in our one's place. */
+function refuseSharedParent(parent: string): void {
+  const { mode } = lstatSync(parent);
+  if ((mode & 0o022) !== 0 && (mode & 0o1000) === 0) {
+    throw embeddedErrors.postgres_socket_unsafe({
+      detail: `${parent} may be written by others and is not sticky; set TMPDIR to a directory of your own`,
+    });
+  }
+}
+
+/** For when Postgres has ended. */
+export function removeSocketDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}

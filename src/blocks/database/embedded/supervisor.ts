@@ -1,0 +1,174 @@
+/**
+ * Keeps one Postgres running on one data directory.
+ *
+ * States:  idle ─▶ starting ─▶ ready ─▶ stopped
+ *                     ▲          │ it dies
+ *                     └── down ◀─┘   waits, then tries again: for ever, at most `RETRY_MS_MAX` apart
+ *
+ * A crash of one of Postgres's own processes goes ready ─▶ down ─▶ ready without a new start: Postgres recovers by itself.
+ */
+import { type Clock, sleep } from '#base/clock';
+import { describeError } from '#base/errors';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import { embeddedErrors } from './errors.ts';
+import {
+  launchPostmaster,
+  type Postmaster,
+  stopPostmaster,
+  sweepOrphans,
+  waitUntilReady,
+} from './postmaster.ts';
+import { createServerLog, type LogLine } from './server-log.ts';
+import { postgresArguments } from './settings.ts';
+import type { Site } from './site.ts';
+
+export type PostgresState =
+  | { kind: 'idle' }
+  | { kind: 'starting' }
+  | { kind: 'ready'; pid: number; adopted: boolean }
+  | { kind: 'down'; reason: string }
+  | { kind: 'stopped' };
+
+export interface SupervisorOptions {
+  site: Site;
+  socketDirectory: string;
+  settings: Readonly<Record<string, string>>;
+  startTimeoutMs: number;
+}
+
+export interface SupervisorDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  report: (line: string) => void;
+  onState: (state: PostgresState) => void;
+}
+
+export interface Supervisor {
+  /** Starts Postgres, or takes the one given. Rejects if this first start fails; later ones are tried again. */
+  start(adopted: Postmaster | undefined, signal: AbortSignal): Promise<void>;
+  /** Ends Postgres and the watch over it, whatever state they are in. */
+  stop(deadline: AbortSignal): Promise<void>;
+  /** What Postgres said last, for an error message. */
+  tail(): string[];
+}
+
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 10_000;
+/** One that ran for so long before it died begins again with the shortest wait. */
+const STABLE_MS = 60_000;
+
+/** Doubles with each attempt from 0 up to a bound; the upper half is drawn, so that many do not retry in step. */
+export function retryDelayMs(attempt: number, random: Random): number {
+  const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(attempt, 20));
+  return delayMs * (0.5 + 0.5 * random.fraction());
+}
+
+/** A signal that aborts with `postgres_start_timeout` after `timeoutMs`, or with `parent`. */
+export function startTimeout(
+  clock: Clock,
+  timeoutMs: number,
+  parent: AbortSignal,
+  tail: () => readonly string[],
+): { signal: AbortSignal; done(): void } {
+  const controller = new AbortController();
+  const timer = clock.after(
+    timeoutMs,
+    () => {
+      const said = tail().length === 0 ? '' : `; it said: ${tail().join(' | ')}`;
+      const detail = `Postgres was not ready after ${timeoutMs} ms${said}`;
+      controller.abort(embeddedErrors.postgres_start_timeout({ detail }));
+    },
+    'background',
+  );
+  return { signal: AbortSignal.any([parent, controller.signal]), done: () => timer.cancel() };
+}
+
+export function createSupervisor(options: SupervisorOptions, deps: SupervisorDeps): Supervisor {
+  const { site } = options;
+  const { clock, log } = deps;
+  const args = postgresArguments(site.dataDirectory, options.socketDirectory, options.settings);
+  let serverLog = createServerLog(log, onLine);
+  const stopping = new AbortController();
+  let current: Postmaster | undefined;
+  let recovering = false;
+  let watching: Promise<void> | undefined;
+
+  function ready(postmaster: Postmaster): void {
+    recovering = false;
+    deps.onState({ kind: 'ready', pid: postmaster.pid, adopted: postmaster.adopted });
+  }
+
+  function onLine({ severity, text }: LogLine): void {
+    if (severity !== 'LOG' || stopping.signal.aborted) return;
+    if (/was not properly shut down/.test(text))
+      deps.report('Postgres was not shut down cleanly and is recovering');
+    if (/reinitializing/.test(text)) {
+      recovering = true;
+      deps.onState({ kind: 'down', reason: 'a Postgres process crashed and Postgres is recovering' });
+    }
+    if (recovering && current && /is ready to accept connections/.test(text)) ready(current);
+  }
+
+  async function launch(signal: AbortSignal): Promise<Postmaster> {
+    signal.throwIfAborted();
+    deps.onState({ kind: 'starting' });
+    serverLog = createServerLog(log, onLine);
+    current = launchPostmaster(site, args, { clock, serverLog });
+    await waitUntilReady(current, site, { clock, serverLog, signal });
+    ready(current);
+    return current;
+  }
+
+  /** @returns how the new one ended, or why it did not start */
+  async function relaunch(): Promise<string> {
+    const timeout = startTimeout(clock, options.startTimeoutMs, stopping.signal, () => serverLog.tail());
+    try {
+      const postmaster = await launch(timeout.signal);
+      timeout.done();
+      return `Postgres ${await postmaster.exited}`;
+    } catch (error) {
+      if (!stopping.signal.aborted && current) {
+        await stopPostmaster(current, site.dataDirectory, AbortSignal.abort(), clock);
+      }
+      return describeError(error);
+    } finally {
+      timeout.done();
+    }
+  }
+
+  async function watch(first: Postmaster): Promise<void> {
+    let beganMs = clock.monotonicMs();
+    let reason = `Postgres ${await first.exited}`;
+    for (let attempt = 0; !stopping.signal.aborted; attempt++) {
+      if (clock.monotonicMs() - beganMs > STABLE_MS) attempt = 0;
+      const delayMs = retryDelayMs(attempt, deps.random);
+      log.error(
+        { reason, attempt, retryInMs: Math.round(delayMs) },
+        'Postgres is down and will be restarted',
+      );
+      deps.onState({ kind: 'down', reason });
+      await sweepOrphans(site.dataDirectory, clock);
+      await sleep(clock, delayMs, stopping.signal).catch(() => {});
+      if (stopping.signal.aborted) return;
+      beganMs = clock.monotonicMs();
+      reason = await relaunch();
+    }
+  }
+
+  return {
+    async start(adopted, signal) {
+      current = adopted;
+      if (adopted) ready(adopted);
+      watching = watch(adopted ?? (await launch(signal)));
+    },
+    async stop(deadline) {
+      stopping.abort();
+      if (current) await stopPostmaster(current, site.dataDirectory, deadline, clock);
+      await watching;
+      deps.onState({ kind: 'stopped' });
+    },
+    tail: () => serverLog.tail(),
+  };
+}

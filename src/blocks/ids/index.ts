@@ -1,0 +1,11 @@
+export { type CodeSpace, openCodeSpace } from './code-space.ts';
+export { idsErrors } from './errors.ts';
+export { createIds, type Ids } from './ids.ts';
+export { bucketOfId, type IdParts, isId, parseId } from './layout.ts';
+export type { IdsDeps } from './lease.ts';
+export { idsMigrations } from './migrations.ts';
+export { crashesPerSecondMax, guessChance, idLimits } from './model.ts';
+export { type CodeSpaceOptions, codeSpaceOptions, type IdsOptions, idsOptions } from './options.ts';
+export type { CodeSpaceStore, WorkerLeaseStore } from './store.ts';
+export { createMemoryCodeSpaces, createMemoryWorkerLeases } from './stores/memory.ts';
+export { createPostgresCodeSpaces, createPostgresWorkerLeases } from './stores/postgres.ts';

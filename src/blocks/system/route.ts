@@ -1,0 +1,78 @@
+/**
+ * A route: its shape, from which validation, OpenAPI and the reference are made, and later its handler.
+ */
+import type { Static, TObject, TSchema } from 'typebox';
+import type { ErrorFactory } from '#base/errors';
+import type { Log } from '#base/log';
+import type { Consistency } from '#blocks/database';
+import type { Principal } from '#blocks/identity';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+export interface RouteShape<
+  P extends TObject = TObject,
+  Q extends TObject = TObject,
+  B extends TSchema = TSchema,
+> {
+  method: Method;
+  /** Under `/v1/`; parameters as `:name`. */
+  path: `/v1/${string}`;
+  /** A verb phrase, also the operation's id: `createLink`. */
+  id: string;
+  summary: string;
+  description?: string;
+  params?: P;
+  query?: Q;
+  body?: B;
+  /** The body of each successful status; null for none. */
+  replies: Readonly<Record<number, TSchema | null>>;
+  /** The errors that the route's rule can give, for the reference. */
+  errors?: readonly ErrorFactory[];
+  /** How fresh what it reads or returns is. */
+  consistency: Consistency;
+  /** What it does when the database cannot be reached. */
+  whenPartitioned: 'refuse' | { staleMsMax: number };
+}
+
+/** What the server knows about a call besides its input. */
+export interface CallContext {
+  principal: Principal;
+  /** Aborts at the request's deadline or when the server has to stop. */
+  signal: AbortSignal;
+  traceId: string;
+  log: Log;
+}
+
+export interface Call<P extends TObject, Q extends TObject, B extends TSchema> {
+  params: Static<P>;
+  query: Static<Q>;
+  body: Static<B>;
+  /** Request headers by lower-case name. */
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+export interface Reply {
+  status: number;
+  body?: unknown;
+  headers?: Readonly<Record<string, string>>;
+}
+
+export interface Route {
+  shape: RouteShape;
+  handle(call: Call<TObject, TObject, TSchema>, context: CallContext): Promise<Reply>;
+}
+
+/** Declares a route's shape; its types follow from its schemas. */
+export function defineRoute<P extends TObject, Q extends TObject, B extends TSchema>(
+  shape: RouteShape<P, Q, B>,
+): RouteShape<P, Q, B> {
+  return shape;
+}
+
+/** Joins a shape with what answers it. */
+export function handleRoute<P extends TObject, Q extends TObject, B extends TSchema>(
+  shape: RouteShape<P, Q, B>,
+  handle: (call: Call<P, Q, B>, context: CallContext) => Promise<Reply>,
+): Route {
+  return { shape, handle } as unknown as Route;
+}

@@ -1,0 +1,87 @@
+/**
+ * A system: one product on the blocks. Systems of this repository and of others are made the same way.
+ */
+import assert from 'node:assert/strict';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Static, TObject } from 'typebox';
+import type { Clock } from '#base/clock';
+import type { Lifecycle } from '#base/lifecycle';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import type { Signals } from '#base/signals';
+import type { Database } from '#blocks/database';
+import type { Ids } from '#blocks/ids';
+import type { Route } from './route.ts';
+
+/** What every system is given. */
+export interface SystemDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  signals: Signals;
+  database: Database;
+  ids: Ids;
+  /** The address under which the outside reaches this server, without a trailing slash. */
+  publicUrl: string;
+  /** The `host:port` that the server listens on. */
+  listen: string;
+  hot: HotDeps;
+}
+
+/** What a hot path needs from the server, since it skips the framework. */
+export interface HotDeps {
+  /** The `traceparent` to answer with. */
+  traceparent(request: IncomingMessage): string;
+  /** Answers with the error's problem document. */
+  sendProblem(request: IncomingMessage, response: ServerResponse, error: unknown): void;
+  /** A line in the access log for one in so many answers; call it for every answer. */
+  answered(request: IncomingMessage, status: number, startedMs: number, traceparent: string): void;
+}
+
+export interface System {
+  routes: readonly Route[];
+  lifecycle?: Lifecycle;
+  /**
+   * Tried before the framework for every request; true when it has answered or will. For paths outside the server's
+   * own (`/v1`, `/docs`, `/console`, `/-/` and the health paths).
+   */
+  hot?: (request: IncomingMessage, response: ServerResponse) => boolean;
+}
+
+export interface SystemDefinition<S extends TObject = TObject> {
+  /** Lower-case letters, digits and `_`; also the name of its Postgres schema and its key in loadstone.yaml. */
+  name: string;
+  /** One sentence for the reference. */
+  summary: string;
+  /** Made with `optionsSchema`. */
+  options: S;
+  /** The directory of its numbered migrations; undefined when it keeps nothing. */
+  migrations?: URL;
+  create(options: Static<S>, deps: SystemDeps): System;
+}
+
+const RESERVED_NAMES = new Set([
+  'core',
+  'public',
+  'information_schema',
+  'data',
+  'database',
+  'http',
+  'listen',
+  'log',
+  'systems',
+]);
+
+/** Declares a system. A module that `systems:` names exports one as its default. */
+export function defineSystem<S extends TObject>(definition: SystemDefinition<S>): SystemDefinition<S> {
+  assert.match(
+    definition.name,
+    /^[a-z][a-z0-9_]{0,40}$/,
+    'a system name is lower-case letters, digits and _',
+  );
+  assert(
+    !definition.name.startsWith('pg_') && !RESERVED_NAMES.has(definition.name),
+    `${definition.name} is reserved`,
+  );
+  return Object.freeze({ ...definition });
+}

@@ -1,0 +1,124 @@
+/**
+ * Where options come from, later ones winning: defaults, loadstone.yaml, environment, flags.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import Type, { type TObject } from 'typebox';
+import { parseDocument } from 'yaml';
+import { optionsErrors, parseOptions } from '#base/options';
+import type { SystemDefinition } from '#blocks/system';
+import { type ServerOptions, serverOptions } from '#server/options';
+import { loadSystems } from '#server/systems';
+
+/** What flags may set. */
+export interface StartFlags {
+  config?: string | undefined;
+  data?: string | undefined;
+  listen?: string | undefined;
+  publicUrl?: string | undefined;
+  systems?: string | undefined;
+  database?: string | undefined;
+  logLevel?: string | undefined;
+}
+
+export interface Configuration {
+  options: ServerOptions;
+  /** Each system's parsed options, by its name. */
+  systemOptions: Record<string, unknown>;
+  definitions: SystemDefinition[];
+}
+
+const DEFAULT_FILE = 'loadstone.yaml';
+
+function invalid(detail: string, cause?: unknown): Error {
+  return optionsErrors.option_invalid({ detail, cause });
+}
+
+function readYaml(file: string): Record<string, unknown> {
+  const document = parseDocument(readFileSync(file, 'utf8'), { prettyErrors: true });
+  const problem = document.errors[0];
+  if (problem) throw invalid(`${file}: ${problem.message.split('\n')[0]}`, problem);
+  const value: unknown = document.toJS() ?? {};
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw invalid(`${file}: must be a mapping of options`);
+  return value as Record<string, unknown>;
+}
+
+function splitList(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+/** The options that one layer of flags or environment sets. */
+function layer(values: Omit<StartFlags, 'config'>): Record<string, unknown> {
+  const { data, listen, publicUrl, systems, database, logLevel } = values;
+  const set = {
+    data,
+    listen,
+    publicUrl,
+    systems: systems === undefined ? undefined : splitList(systems),
+    database: database === undefined ? undefined : { primary: database },
+    log: logLevel === undefined ? undefined : { level: logLevel },
+  };
+  return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
+}
+
+function environmentLayer(env: NodeJS.ProcessEnv): Record<string, unknown> {
+  return layer({
+    data: env.LOADSTONE_DATA,
+    listen: env.LOADSTONE_LISTEN,
+    publicUrl: env.LOADSTONE_PUBLIC_URL,
+    systems: env.LOADSTONE_SYSTEMS,
+    database: env.LOADSTONE_DATABASE,
+    logLevel: env.LOADSTONE_LOG_LEVEL,
+  });
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function merge(under: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> {
+  const merged = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key];
+    merged[key] = isMapping(below) && isMapping(value) ? merge(below, value) : value;
+  }
+  return merged;
+}
+
+function locateFile(flag: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
+  const named = flag ?? env.LOADSTONE_CONFIG;
+  if (named === undefined) return existsSync(DEFAULT_FILE) ? resolve(DEFAULT_FILE) : undefined;
+  if (!existsSync(named)) throw invalid(`config: ${named} does not exist`);
+  return resolve(named);
+}
+
+/**
+ * @throws option_invalid, system_invalid with one line for a person
+ */
+export async function readConfiguration(flags: StartFlags, env: NodeJS.ProcessEnv): Promise<Configuration> {
+  const file = locateFile(flags.config, env);
+  const { config: _, ...rest } = flags;
+  const raw = [file === undefined ? {} : readYaml(file), environmentLayer(env), layer(rest)].reduce(merge);
+  const listed = parseOptions(Type.Object({ systems: serverOptions.properties.systems }), {
+    ...pickSystems(raw),
+  });
+  const definitions = await loadSystems(listed.systems, file === undefined ? process.cwd() : dirname(file));
+  const whole = withSystems(definitions);
+  const { ...parsed } = parseOptions(whole, raw) as ServerOptions & Record<string, unknown>;
+  const systemOptions = Object.fromEntries(definitions.map(({ name }) => [name, parsed[name]]));
+  return { options: parsed, systemOptions, definitions };
+}
+
+function pickSystems(raw: Record<string, unknown>): object {
+  return raw.systems === undefined ? {} : { systems: raw.systems };
+}
+
+/** The schema of the whole configuration: the server's and each system's under its name. */
+function withSystems(definitions: readonly SystemDefinition[]): TObject {
+  const own = Object.fromEntries(definitions.map(({ name, options }) => [name, options]));
+  return Type.Object({ ...serverOptions.properties, ...own }, { additionalProperties: false }) as TObject;
+}

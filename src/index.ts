@@ -1,0 +1,38 @@
+/**
+ * The package `loadstone`: what a system of your own is made with.
+ */
+export type { Static, TObject, TSchema } from 'typebox';
+export { default as Type } from 'typebox';
+export type { Clock } from '#base/clock';
+export { defineErrors, type ErrorDetails, type ErrorFactory, LoadstoneError } from '#base/errors';
+export { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
+export type { Log } from '#base/log';
+export { optionsSchema } from '#base/options';
+export type { Random } from '#base/random';
+export type { Signals } from '#base/signals';
+export {
+  type Consistency,
+  type Database,
+  isConstraintViolation,
+  type Placement,
+  type Queryable,
+  type Sql,
+  type SqlValue,
+  sql,
+  type Transaction,
+} from '#blocks/database';
+export type { Principal } from '#blocks/identity';
+export { type Ids, isId, parseId } from '#blocks/ids';
+export {
+  type Call,
+  type CallContext,
+  defineRoute,
+  defineSystem,
+  handleRoute,
+  type Reply,
+  type Route,
+  type RouteShape,
+  type System,
+  type SystemDefinition,
+  type SystemDeps,
+} from '#blocks/system';

@@ -1,0 +1,54 @@
+/**
+ * The data directory: made when missing, private, writable, and used by one server at a time.
+ */
+import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createLifecycle, type Lifecycle } from '#base/lifecycle';
+import { serverErrors } from './errors.ts';
+
+function describe(directory: string, error: NodeJS.ErrnoException): string {
+  const reasons: Record<string, string> = {
+    EACCES: 'this user may not write there',
+    EPERM: 'this user may not write there',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'the disk is full',
+    EDQUOT: 'the disk quota is used up',
+    ENOTDIR: 'a part of the path is a file',
+    EEXIST: 'it is a file',
+  };
+  return `data directory ${directory}: ${reasons[error.code ?? ''] ?? error.message}`;
+}
+
+/** Proves that a file can be written, since free space and permission show only then. */
+function prove(directory: string): void {
+  const probe = join(directory, `.probe-${process.pid}`);
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
+    writeFileSync(probe, Buffer.alloc(4096));
+  } catch (cause) {
+    throw serverErrors.data_directory_unusable({
+      detail: describe(directory, cause as NodeJS.ErrnoException),
+      cause,
+    });
+  } finally {
+    rmSync(probe, { force: true });
+  }
+}
+
+/** @param lock takes the directory for this process and gives the way to let go of it */
+export function createDataDirectory(
+  directory: string,
+  lock: (directory: string) => { release(): void },
+): Lifecycle {
+  let held: { release(): void } | undefined;
+  return createLifecycle('data directory', {
+    async start() {
+      prove(directory);
+      held = lock(directory);
+    },
+    async stop() {
+      held?.release();
+    },
+  });
+}

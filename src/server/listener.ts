@@ -1,0 +1,185 @@
+/**
+ * The HTTP listener. It binds first, so that a taken port is known before anything else is started, and answers 503
+ * until the server is ready; on stop it drains.
+ *
+ * States:  closed ──bind──▶ starting ──serve──▶ serving ──drain──▶ draining ──▶ closed
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type Clock, sleep } from '#base/clock';
+import { describeError } from '#base/errors';
+import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
+import type { Log } from '#base/log';
+import { serverErrors } from './errors.ts';
+import { type ListenAddress, parseListen } from './listen-address.ts';
+import type { ServerOptions } from './options.ts';
+import { rawProblem, writeProblem } from './problem.ts';
+import type { Tracer } from './trace.ts';
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface Listener {
+  /** Owns the port: start binds it, stop closes whatever is left. */
+  port: Lifecycle;
+  /** Owns the serving: start lets requests through, stop drains them. */
+  front: Lifecycle;
+  /** What answers requests while serving. */
+  setHandler(handler: Handler): void;
+  /** Valid once bound; the port is the real one. */
+  address(): ListenAddress;
+}
+
+type State = 'closed' | 'starting' | 'serving' | 'draining';
+
+const IDLE_SWEEP_MS = 25;
+
+export function createListener(
+  options: Pick<ServerOptions, 'listen' | 'http'>,
+  deps: { clock: Clock; log: Log; tracer: Tracer },
+): Listener {
+  const { http } = options;
+  let state: State = 'closed';
+  let handler: Handler | undefined;
+  const wanted = parseListen(options.listen);
+  let bound: ListenAddress = wanted;
+
+  const server: Server = createServer(
+    {
+      maxHeaderSize: http.headerBytesMax,
+      headersTimeout: http.headersTimeoutMs,
+      requestTimeout: http.receiveTimeoutMs,
+      keepAliveTimeout: http.keepAliveTimeoutMs,
+      connectionsCheckingInterval: Math.min(1000, http.headersTimeoutMs),
+      // Checked below, so that the refusal has a body.
+      requireHostHeader: false,
+    },
+    onRequest,
+  );
+  server.maxConnections = http.connectionsMax;
+  server.on('clientError', onClientError);
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    refuse(request, response, serverErrors.expectation_failed({ headers: { connection: 'close' } }));
+  });
+
+  function refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: ReturnType<typeof serverErrors.starting>,
+  ) {
+    const { trace, span } = deps.tracer.begin(request);
+    span.end();
+    writeProblem(response, error, trace);
+  }
+
+  function onRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (request.headers.host === undefined && request.httpVersion === '1.1') {
+      const error = serverErrors.request_malformed({
+        detail: 'the Host header is missing',
+        headers: { connection: 'close' },
+      });
+      refuse(request, response, error);
+      return;
+    }
+    if (state === 'draining') response.shouldKeepAlive = false;
+    if (handler === undefined || state === 'starting') {
+      refuse(request, response, serverErrors.starting({ retryAfterS: 1 }));
+      return;
+    }
+    handler(request, response);
+  }
+
+  /** What node's parser or its timeouts refuse never becomes a request: answered on the socket. */
+  function onClientError(error: Error & { code?: string }, socket: Socket): void {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const traceparent = deps.tracer.traceparent({ rawHeaders: [] } as unknown as IncomingMessage);
+    const coded =
+      clientErrors[error.code ?? '']?.() ?? serverErrors.request_malformed({ detail: error.message });
+    socket.end(rawProblem(coded, { traceId: traceparent.slice(3, 35), traceparent }));
+    deps.log.info(
+      { code: error.code, status: coded.status, traceId: traceparent.slice(3, 35) },
+      'unreadable request',
+    );
+  }
+
+  function bind(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause) => {
+        reject(
+          serverErrors.address_in_use({
+            detail: `cannot listen on ${options.listen}: ${describeBind(cause)}`,
+            cause,
+          }),
+        );
+      });
+      server.listen({ host: wanted.host, port: wanted.port, signal, backlog: 1024 }, () => {
+        const address = server.address();
+        if (address !== null && typeof address === 'object') bound = { ...wanted, port: address.port };
+        resolve();
+      });
+    });
+  }
+
+  async function drain(deadline: AbortSignal): Promise<void> {
+    state = 'draining';
+    if (http.drainDelayMs > 0) await sleep(deps.clock, http.drainDelayMs, deadline).catch(() => {});
+    let isClosed = !server.listening;
+    const closed = new Promise<void>((resolve) => {
+      server.close(() => {
+        isClosed = true;
+        resolve();
+      });
+    });
+    // Connections fall idle one by one as their requests finish; node closes only those idle at the call.
+    while (!isClosed && !deadline.aborted) {
+      server.closeIdleConnections();
+      await Promise.race([closed, sleep(deps.clock, IDLE_SWEEP_MS, deadline).catch(() => {})]);
+    }
+    server.closeAllConnections();
+    await closed;
+  }
+
+  return {
+    setHandler(next) {
+      handler = next;
+    },
+    address: () => bound,
+    port: createLifecycle('port', {
+      async start(signal) {
+        await bind(signal);
+        state = 'starting';
+      },
+      async stop(deadline) {
+        if (state !== 'closed') await drain(deadline);
+        state = 'closed';
+      },
+    }),
+    front: createLifecycle('http', {
+      async start() {
+        state = 'serving';
+      },
+      async stop(deadline) {
+        await drain(deadline);
+        state = 'closed';
+      },
+      health: (): Health =>
+        state === 'serving' ? { status: 'ok' } : { status: 'failing', reason: 'the server is stopping' },
+    }),
+  };
+}
+
+const clientErrors: Record<string, () => ReturnType<typeof serverErrors.headers_too_large>> = {
+  HPE_HEADER_OVERFLOW: () => serverErrors.headers_too_large(),
+  ERR_HTTP_REQUEST_TIMEOUT: () => serverErrors.request_timeout(),
+};
+
+function describeBind(cause: NodeJS.ErrnoException): string {
+  if (cause.code === 'EADDRINUSE')
+    return 'another process listens there; stop it or choose another with --listen HOST:PORT';
+  if (cause.code === 'EACCES')
+    return 'this user may not listen there; choose a port above 1023 with --listen HOST:PORT';
+  if (cause.code === 'EADDRNOTAVAIL') return 'this machine does not have that address';
+  return describeError(cause);
+}

@@ -1,0 +1,93 @@
+/**
+ * Route shapes as OpenAPI 3.1.
+ */
+import { readFileSync } from 'node:fs';
+import type { FastifySchema } from 'fastify';
+import Type, { type TSchema } from 'typebox';
+import { identityErrors } from '#blocks/identity';
+import type { RouteShape } from '#blocks/system';
+import { serverErrors } from './errors.ts';
+
+const ProblemSchema = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.Optional(Type.String()),
+    code: Type.String({ description: 'Stable; see the error reference.' }),
+    traceId: Type.String({ description: 'Finds the log line.' }),
+    errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
+  },
+  { title: 'Problem', description: 'RFC 9457 problem document.' },
+);
+
+/** The version of this package; two directories up both in the source tree and in the published one. */
+export const VERSION: string = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+).version;
+
+export function openApiInfo(publicUrl: string): object {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Loadstone',
+      version: VERSION,
+      description: 'The backend you can size, break and question.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: publicUrl }],
+    components: {
+      securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key.' } },
+    },
+    security: [{ key: [] }],
+  };
+}
+
+/** Errors that any route with a body, or any route at all, can give. */
+function errorCodes(shape: RouteShape): { status: number; code: string; title: string }[] {
+  const general = shape.body
+    ? [
+        identityErrors.unauthenticated,
+        serverErrors.json_malformed,
+        serverErrors.request_invalid,
+        serverErrors.body_too_large,
+        serverErrors.media_type_unsupported,
+      ]
+    : [identityErrors.unauthenticated, serverErrors.request_invalid];
+  return [...general, ...(shape.errors ?? [])].map((make) => {
+    const { status, code, title } = make();
+    return { status, code, title };
+  });
+}
+
+function describePartition(shape: RouteShape): string {
+  if (shape.whenPartitioned === 'refuse') return 'refuses (503)';
+  return `may answer with data up to ${shape.whenPartitioned.staleMsMax} ms old`;
+}
+
+export function routeSchema(shape: RouteShape): FastifySchema {
+  const replies: Record<string, unknown> = {};
+  for (const [status, schema] of Object.entries(shape.replies) as [string, TSchema | null][]) {
+    replies[status] = schema ?? { type: 'null', description: 'No body.' };
+  }
+  const errors = errorCodes(shape);
+  replies.default = {
+    description: `A problem document. Codes: ${[...new Set(errors.map((e) => `${e.code} (${e.status})`))].join(', ')}.`,
+    content: { 'application/problem+json': { schema: ProblemSchema } },
+  };
+  return {
+    operationId: shape.id,
+    summary: shape.summary,
+    description: [
+      shape.description,
+      `Consistency: ${shape.consistency}. Without the database it ${describePartition(shape)}.`,
+    ]
+      .filter(Boolean)
+      .join('\n\n'),
+    tags: [shape.path.split('/')[2] ?? ''],
+    ...(shape.params ? { params: shape.params } : {}),
+    ...(shape.query ? { querystring: shape.query } : {}),
+    ...(shape.body ? { body: shape.body } : {}),
+    response: replies,
+  } as FastifySchema;
+}

@@ -1,0 +1,125 @@
+import type { Static } from 'typebox';
+import Type from 'typebox';
+import { LOG_LEVELS } from '#base/log';
+import { optionsSchema } from '#base/options';
+import { databaseOptions } from '#blocks/database';
+import { idsOptions } from '#blocks/ids';
+
+const httpOptions = optionsSchema(
+  {
+    bodyBytesMax: Type.Integer({
+      minimum: 1024,
+      maximum: 16_777_216,
+      default: 1_048_576,
+      description: 'Longest body of an API request.',
+    }),
+    headerBytesMax: Type.Integer({
+      minimum: 4096,
+      maximum: 1_048_576,
+      default: 16_384,
+      description: 'Request line and headers together.',
+    }),
+    connectionsMax: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 10_000,
+      description: 'Open connections; one more is closed at once.',
+    }),
+    requestTimeoutMs: Type.Integer({
+      minimum: 100,
+      maximum: 600_000,
+      default: 10_000,
+      description: 'How long the server may work on an API request before it answers 504.',
+    }),
+    headersTimeoutMs: Type.Integer({
+      minimum: 100,
+      maximum: 600_000,
+      default: 10_000,
+      description: 'How long a client may take to send its headers.',
+    }),
+    receiveTimeoutMs: Type.Integer({
+      minimum: 100,
+      maximum: 3_600_000,
+      default: 60_000,
+      description: 'How long a client may take to send a whole request.',
+    }),
+    keepAliveTimeoutMs: Type.Integer({
+      minimum: 0,
+      maximum: 3_600_000,
+      default: 30_000,
+      description: 'How long an idle connection is kept; longer than the load balancer keeps its own.',
+    }),
+    drainDelayMs: Type.Integer({
+      minimum: 0,
+      maximum: 600_000,
+      default: 0,
+      description:
+        'How long a stopping server goes on accepting requests while /readyz already fails, so that load balancers notice.',
+    }),
+    drainTimeoutMs: Type.Integer({
+      minimum: 0,
+      maximum: 600_000,
+      default: 10_000,
+      description: 'How long a stopping server waits for requests in flight.',
+    }),
+  },
+  'The HTTP server.',
+);
+
+const logOptions = optionsSchema(
+  {
+    level: Type.Union(LOG_LEVELS.map((level) => Type.Literal(level)) as [], {
+      default: 'info',
+      description: 'Least severe level that is logged.',
+    }),
+    hotSampleEvery: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 1000,
+      description:
+        'One in so many redirects gets an access log line, since a line for each costs a third of their throughput; 0 logs none.',
+    }),
+  },
+  'Logs: JSON lines on standard error.',
+);
+
+const properties = {
+  listen: Type.String({
+    default: '127.0.0.1:8080',
+    pattern: '^(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$',
+    description: 'Address and port to listen on; port 0 takes a free one.',
+  }),
+  publicUrl: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^/?#@]+/?$',
+      description:
+        'The address under which clients reach the server, for short URLs; default `http://` and `listen`. Never taken from a request.',
+    }),
+  ),
+  trustedProxies: Type.Array(Type.String({ pattern: '^[0-9a-fA-F:.]+(/[0-9]{1,3})?$' }), {
+    default: [],
+    maxItems: 100,
+    description: 'Addresses or networks whose `X-Forwarded-For` is believed.',
+  }),
+  data: Type.String({
+    minLength: 1,
+    default: './data',
+    description: 'Directory of everything that the server keeps; relative to the working directory.',
+  }),
+  systems: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
+    default: ['links'],
+    maxItems: 100,
+    description:
+      'The systems to run: names of systems that come with Loadstone, or paths (starting with `./`, `../` or `/`) of modules that export one.',
+  }),
+  http: httpOptions,
+  log: logOptions,
+  ids: idsOptions,
+  database: databaseOptions,
+};
+
+export const serverOptions = optionsSchema(properties);
+
+export type ServerOptions = Omit<Static<typeof serverOptions>, 'log'> & {
+  log: { level: (typeof LOG_LEVELS)[number]; hotSampleEvery: number };
+};

@@ -1,0 +1,80 @@
+/**
+ * The server's own routes: health, metrics, the OpenAPI document and the reference.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Health } from '#base/lifecycle';
+import type { Signals } from '#base/signals';
+import type { Identity } from '#blocks/identity';
+import { serverErrors } from './errors.ts';
+import { type OpenApi, renderErrorReference, renderReference } from './reference.ts';
+
+export interface OwnDeps {
+  signals: Signals;
+  identity: Identity;
+  health: () => Health;
+}
+
+/** Pages carry their own style and need nothing from elsewhere. */
+const PAGE_HEADERS = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy':
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+};
+
+const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip'];
+
+/** Whether the caller is on this machine; a proxy on this machine that is not trusted does not make its callers so. */
+function isLoopback(request: FastifyRequest): boolean {
+  const ip = request.ip.replace(/^::ffff:/, '');
+  const local = ip === '::1' || ip.startsWith('127.');
+  const proxied = FORWARDED.some((name) => request.headers[name] !== undefined);
+  return local && (!proxied || request.ips !== undefined);
+}
+
+async function hasKey(request: FastifyRequest, identity: Identity): Promise<boolean> {
+  if (request.headers.authorization === undefined) return false;
+  return identity.authenticate(request.headers.authorization).then(
+    () => true,
+    () => false,
+  );
+}
+
+function own(
+  app: FastifyInstance,
+  url: string,
+  handler: (request: FastifyRequest, reply: FastifyReply) => unknown,
+) {
+  app.route({
+    method: 'GET',
+    url,
+    schema: { hide: true } as object,
+    config: { public: true },
+    handler: async (request, reply) => handler(request, reply),
+  });
+}
+
+export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
+  async function ready(request: FastifyRequest, reply: FastifyReply) {
+    reply.header('cache-control', 'no-store');
+    const health = deps.health();
+    if (health.status === 'ok') return reply.send({ status: 'ok' });
+    const reasons = (await hasKey(request, deps.identity)) ? { detail: health.reason } : {};
+    throw serverErrors.not_ready({ ...reasons, retryAfterS: 1 });
+  }
+
+  own(app, '/livez', (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }));
+  own(app, '/readyz', ready);
+  own(app, '/health', ready);
+  own(app, '/metrics', async (request, reply) => {
+    if (!isLoopback(request)) await deps.identity.authenticate(request.headers.authorization);
+    return reply.type(deps.signals.registry.contentType).send(await deps.signals.registry.metrics());
+  });
+  own(app, '/openapi.json', (_request, reply) =>
+    reply.type('application/json; charset=utf-8').send(JSON.stringify(app.swagger())),
+  );
+  own(app, '/docs', (_request, reply) =>
+    reply.headers(PAGE_HEADERS).send(renderReference(app.swagger() as unknown as OpenApi)),
+  );
+  own(app, '/docs/errors', (_request, reply) => reply.headers(PAGE_HEADERS).send(renderErrorReference()));
+}

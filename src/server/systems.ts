@@ -1,0 +1,88 @@
+/**
+ * Finds the systems that the configuration names: those that come with Loadstone, and modules from anywhere else.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import { isAbsolute, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describeError } from '#base/errors';
+import type { SystemDefinition } from '#blocks/system';
+import { serverErrors } from './errors.ts';
+
+const OWN: Record<string, () => Promise<{ default: SystemDefinition }>> = {
+  links: async () => (await import('../systems/links/index.ts')) as unknown as { default: SystemDefinition },
+};
+
+const PACKAGE_NAME = 'loadstone';
+
+let isHooked = false;
+
+/**
+ * A system from elsewhere imports `loadstone`: it gets the running copy, whatever is or is not installed beside it, so
+ * that there is one of everything in the process.
+ */
+function shareOwnPackage(): void {
+  if (isHooked) return;
+  isHooked = true;
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const entry = new URL(`../index.${extension}`, import.meta.url).href;
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === PACKAGE_NAME ? { url: entry, shortCircuit: true } : next(specifier, context),
+  });
+}
+
+/** The module file that a path means: itself, or the index file of a directory. */
+function findModule(path: string): string | undefined {
+  const candidates = [
+    path,
+    ...['index.ts', 'index.mts', 'index.js', 'index.mjs'].map((name) => join(path, name)),
+  ];
+  return candidates.find((candidate) => existsSync(candidate) && statSync(candidate).isFile());
+}
+
+async function loadFrom(path: string, from: string): Promise<SystemDefinition> {
+  const absolute = isAbsolute(path) ? path : resolve(from, path);
+  const file = findModule(absolute);
+  if (file === undefined) {
+    throw serverErrors.system_invalid({
+      detail: `systems: ${path} has no module (looked for ${absolute} and its index file)`,
+    });
+  }
+  shareOwnPackage();
+  const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
+    throw serverErrors.system_invalid({
+      detail: `systems: ${path} cannot be loaded: ${describeError(cause)}`,
+      cause,
+    });
+  });
+  const definition = module.default as SystemDefinition | undefined;
+  if (typeof definition?.create !== 'function' || typeof definition.name !== 'string') {
+    throw serverErrors.system_invalid({ detail: `systems: ${path} does not export a system as its default` });
+  }
+  return definition;
+}
+
+/**
+ * @param names as in the option `systems`
+ * @param from directory that relative paths start from
+ */
+export async function loadSystems(names: readonly string[], from: string): Promise<SystemDefinition[]> {
+  const definitions: SystemDefinition[] = [];
+  for (const name of names) {
+    const isPath = /^\.{0,2}\//.test(name);
+    const own = Object.hasOwn(OWN, name) ? OWN[name] : undefined;
+    if (!isPath && !own) {
+      const known = Object.keys(OWN).join(', ');
+      throw serverErrors.system_invalid({
+        detail: `systems: "${name}" is not known; known is ${known}, or a path such as ./${name}`,
+      });
+    }
+    const definition = own && !isPath ? (await own()).default : await loadFrom(name, from);
+    if (definitions.some((other) => other.name === definition.name)) {
+      throw serverErrors.system_invalid({ detail: `systems: ${definition.name} is named twice` });
+    }
+    definitions.push(definition);
+  }
+  return definitions;
+}

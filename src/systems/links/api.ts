@@ -1,0 +1,178 @@
+/**
+ * The shapes of the links API: validation, the OpenAPI document and the reference are made from these.
+ */
+import Type, { type Static } from 'typebox';
+import { defineRoute } from '#blocks/system';
+import { linksErrors } from './errors.ts';
+
+const closed = { additionalProperties: false } as const;
+
+const Url = Type.String({
+  description: 'Where the link leads: an absolute http or https URL of at most 8 KiB.',
+});
+const Ttl = Type.Integer({
+  minimum: 1,
+  maximum: 315_360_000,
+  description: 'Seconds until the link expires.',
+});
+const ExpiresAt = Type.String({ description: 'When the link expires: RFC 3339 with an offset.' });
+const RedirectStatus = Type.Union(
+  [Type.Literal(301), Type.Literal(302), Type.Literal(307), Type.Literal(308)],
+  {
+    description: 'The HTTP status of the redirect. Default 302.',
+  },
+);
+export type RedirectStatus = Static<typeof RedirectStatus>;
+const Time = { format: 'date-time' } as const;
+
+export const Link = Type.Object(
+  {
+    id: Type.String({ description: 'A 64-bit number as a string.' }),
+    code: Type.String(),
+    shortUrl: Type.String(),
+    url: Type.String({ description: 'Normalised by the WHATWG URL rules: what the redirect sends.' }),
+    redirectStatus: RedirectStatus,
+    expiresAt: Type.Union([Type.String(Time), Type.Null()]),
+    createdAt: Type.String(Time),
+    updatedAt: Type.String(Time),
+  },
+  closed,
+);
+export type Link = Static<typeof Link>;
+
+const LinkId = Type.Object({ id: Type.String({ description: "The link's id." }) }, closed);
+
+const destinationErrors = [
+  linksErrors.url_invalid,
+  linksErrors.url_scheme_not_allowed,
+  linksErrors.url_credentials_not_allowed,
+  linksErrors.url_too_long,
+  linksErrors.url_own_host,
+  linksErrors.expiry_invalid,
+] as const;
+
+export const shorten = defineRoute({
+  method: 'POST',
+  path: '/v1/shorten',
+  id: 'shorten',
+  summary: 'Shorten a URL',
+  body: Type.Object({ url: Url, ttl: Type.Optional(Ttl) }, closed),
+  replies: {
+    201: Type.Object(
+      {
+        code: Type.String(),
+        shortUrl: Type.String(),
+        expiresAt: Type.Union([Type.String(Time), Type.Null()]),
+      },
+      closed,
+    ),
+  },
+  errors: destinationErrors,
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+export const createLink = defineRoute({
+  method: 'POST',
+  path: '/v1/links',
+  id: 'createLink',
+  summary: 'Create a link',
+  description: 'With an `alias` the link gets that code; without one it gets a code that cannot be guessed.',
+  body: Type.Object(
+    {
+      url: Url,
+      alias: Type.Optional(
+        Type.String({ description: 'Its code: 3–64 of A–Z a–z 0–9 _ -, starting with a letter or digit.' }),
+      ),
+      ttl: Type.Optional(Ttl),
+      expiresAt: Type.Optional(ExpiresAt),
+      redirectStatus: Type.Optional(RedirectStatus),
+    },
+    closed,
+  ),
+  replies: { 201: Link },
+  errors: [
+    ...destinationErrors,
+    linksErrors.alias_invalid,
+    linksErrors.alias_reserved,
+    linksErrors.alias_taken,
+  ],
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+export const getLink = defineRoute({
+  method: 'GET',
+  path: '/v1/links/:id',
+  id: 'getLink',
+  summary: 'Read a link',
+  params: LinkId,
+  replies: { 200: Link },
+  errors: [linksErrors.link_not_found],
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+export const listLinks = defineRoute({
+  method: 'GET',
+  path: '/v1/links',
+  id: 'listLinks',
+  summary: 'List links, newest first',
+  query: Type.Object(
+    {
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20 })),
+      cursor: Type.Optional(
+        Type.String({ maxLength: 200, description: 'The `nextCursor` of the page before.' }),
+      ),
+    },
+    closed,
+  ),
+  replies: {
+    200: Type.Object(
+      {
+        items: Type.Array(Link),
+        nextCursor: Type.Union([Type.String(), Type.Null()], { description: 'Null only at the end.' }),
+      },
+      closed,
+    ),
+  },
+  errors: [linksErrors.cursor_invalid],
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+export const patchLink = defineRoute({
+  method: 'PATCH',
+  path: '/v1/links/:id',
+  id: 'patchLink',
+  summary: 'Change a link',
+  description:
+    'Fields that are absent stay as they are; `expiresAt: null` makes the link permanent. With `If-Match` the change is made only to the version with that `ETag`.',
+  params: LinkId,
+  body: Type.Object(
+    {
+      url: Type.Optional(Url),
+      ttl: Type.Optional(Ttl),
+      expiresAt: Type.Optional(Type.Union([ExpiresAt, Type.Null()])),
+      redirectStatus: Type.Optional(RedirectStatus),
+    },
+    { ...closed, minProperties: 1 },
+  ),
+  replies: { 200: Link },
+  errors: [...destinationErrors, linksErrors.link_not_found, linksErrors.link_changed],
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+export const deleteLink = defineRoute({
+  method: 'DELETE',
+  path: '/v1/links/:id',
+  id: 'deleteLink',
+  summary: 'Delete a link',
+  description: 'Its redirect answers 410 from then on; its code is never given to another link.',
+  params: LinkId,
+  replies: { 204: null },
+  errors: [linksErrors.link_not_found, linksErrors.link_changed],
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});

@@ -1,0 +1,39 @@
+/**
+ * Links: short codes that redirect. See README.md.
+ */
+import { createPostgresCodeSpaces, openCodeSpace } from '#blocks/ids';
+import { defineSystem } from '#blocks/system';
+import { ownHosts } from './destination.ts';
+import { createLinks } from './links.ts';
+import { linksOptions } from './options.ts';
+import { createRedirects } from './redirect.ts';
+import { createRoutes } from './routes.ts';
+import { emitLinksSignals } from './signals.ts';
+import { createLinksStore } from './store.ts';
+
+export default defineSystem({
+  name: 'links',
+  summary: 'Short links that redirect: generated codes or chosen aliases, with expiry.',
+  options: linksOptions,
+  migrations: new URL('./migrations/', import.meta.url),
+  create(options, deps) {
+    const { clock, random, database, ids, publicUrl } = deps;
+    const store = createLinksStore({ database, nextId: ids.next });
+    const codes = openCodeSpace(
+      'links',
+      { store: createPostgresCodeSpaces(database.core), random },
+      options.codes,
+    );
+    const redirects = createRedirects(options, { clock, store, hot: deps.hot });
+    const links = createLinks({
+      clock,
+      store,
+      nextCode: codes.next,
+      own: ownHosts(publicUrl, [deps.listen]),
+      publicUrl,
+      changed: redirects.changed,
+    });
+    emitLinksSignals(deps.signals, redirects.counts);
+    return { routes: createRoutes(links), hot: redirects.handle };
+  },
+});

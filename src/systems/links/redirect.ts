@@ -1,0 +1,176 @@
+/**
+ * The redirect: raw `node:http`, no framework. A hit in the cache touches nothing else; misses of one tick share one
+ * query, and while a query is under way the next ones gather, so that a storm of misses costs few round trips.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '#base/clock';
+import { isLoadstoneError } from '#base/errors';
+import type { HotDeps } from '#blocks/system';
+import { RESERVED } from './alias.ts';
+import { linksErrors } from './errors.ts';
+import { cacheControl } from './expiry.ts';
+import type { LinksOptions } from './options.ts';
+import type { LinksStore, Target } from './store.ts';
+import { type CachedTarget, createTargetCache } from './target-cache.ts';
+
+export interface Redirects {
+  /** Answers `GET|HEAD /{code}`; false when the path is not one of a code. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean;
+  /** A code's target has changed. */
+  changed(code: string): void;
+  counts: { hits: number; misses: number; unknown: number; gone: number; stale: number };
+}
+
+const CODE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{2,63}$/;
+const WAITING_MAX = 10_000;
+const BATCH_MAX = 500;
+
+/** The code in a request target, `/{code}` with or without a query; undefined for any other path. */
+function codeOf(path: string): string | undefined {
+  const query = path.indexOf('?');
+  const code = query === -1 ? path.slice(1) : path.slice(1, query);
+  return CODE_PATTERN.test(code) && !RESERVED.has(code.toLowerCase()) ? code : undefined;
+}
+
+/** Joins look-ups into batches: one query at a time, and every code of a batch asked for once. */
+function createLookUps(targets: LinksStore['targets']) {
+  type Waiter = { resolve: (target: Target | undefined) => void; reject: (error: unknown) => void };
+  const waiting = new Map<string, Waiter[]>();
+  let waiters = 0;
+  let running = false;
+
+  async function run(): Promise<void> {
+    running = true;
+    while (waiting.size > 0) {
+      const batch = new Map([...waiting].slice(0, BATCH_MAX));
+      for (const code of batch.keys()) waiting.delete(code);
+      try {
+        const found = new Map((await targets([...batch.keys()])).map((target) => [target.code, target]));
+        for (const [code, all] of batch) for (const waiter of all) waiter.resolve(found.get(code));
+      } catch (error) {
+        for (const all of batch.values()) for (const waiter of all) waiter.reject(error);
+      }
+      for (const all of batch.values()) waiters -= all.length;
+    }
+    running = false;
+  }
+
+  return (code: string): Promise<Target | undefined> =>
+    new Promise((resolve, reject) => {
+      if (waiters >= WAITING_MAX) {
+        return reject(
+          linksErrors.redirects_busy({ detail: `${waiters} redirects are waiting`, retryAfterS: 1 }),
+        );
+      }
+      waiters += 1;
+      const all = waiting.get(code);
+      if (all) all.push({ resolve, reject });
+      else waiting.set(code, [{ resolve, reject }]);
+      if (!running) {
+        running = true;
+        queueMicrotask(run);
+      }
+    });
+}
+
+export function createRedirects(
+  options: LinksOptions,
+  deps: { clock: Clock; store: LinksStore; hot: HotDeps },
+): Redirects {
+  const { clock, hot } = deps;
+  const counts = { hits: 0, misses: 0, unknown: 0, gone: 0, stale: 0 };
+  const cache = createTargetCache(
+    { entriesMax: options.cacheEntriesMax, ttlMs: options.cacheTtlMs, staleMsMax: options.staleMsMax },
+    deps,
+  );
+  const lookUp = createLookUps(deps.store.targets);
+  const plainCacheControl = cacheControl(null, 0, options.browserMaxAgeS);
+
+  function send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: CachedTarget,
+    nowMs: number,
+    startedMs: number,
+  ): void {
+    const traceparent = hot.traceparent(request);
+    const { expiresAtMs } = target;
+    response.writeHead(target.redirectStatus, [
+      'location',
+      target.url,
+      'cache-control',
+      expiresAtMs === null ? plainCacheControl : cacheControl(expiresAtMs, nowMs, options.browserMaxAgeS),
+      'content-length',
+      '0',
+      'traceparent',
+      traceparent,
+    ]);
+    response.end();
+    hot.answered(request, target.redirectStatus, startedMs, traceparent);
+  }
+
+  function isExpired(target: CachedTarget, nowMs: number): boolean {
+    return target.expiresAtMs !== null && target.expiresAtMs <= nowMs;
+  }
+
+  function hit(code: string, request: IncomingMessage, response: ServerResponse, nowMs: number): boolean {
+    const kept = cache.fresh(code);
+    if (kept === undefined || isExpired(kept, nowMs)) return false;
+    counts.hits += 1;
+    send(request, response, kept, nowMs, nowMs);
+    return true;
+  }
+
+  async function find(code: string): Promise<CachedTarget> {
+    const ticket = cache.begin(code);
+    const target = await lookUp(code).catch((error: unknown) => {
+      const kept = isLoadstoneError(error) && error.retryable ? cache.stale(code) : undefined;
+      if (!kept) throw error;
+      counts.stale += 1;
+      return { ...kept, deleted: false, isStale: true };
+    });
+    if (target === undefined) {
+      counts.unknown += 1;
+      throw linksErrors.link_not_found({ detail: `no link has the code ${code}` });
+    }
+    const { url, redirectStatus, expiresAtMs } = target;
+    if (!('isStale' in target)) {
+      cache.keep(code, ticket, target.deleted ? undefined : { url, redirectStatus, expiresAtMs });
+    }
+    if (target.deleted || isExpired(target, clock.nowMs())) {
+      counts.gone += 1;
+      throw linksErrors.link_gone({
+        detail: `the link ${code} has ${target.deleted ? 'been deleted' : 'expired'}`,
+      });
+    }
+    return { url, redirectStatus, expiresAtMs };
+  }
+
+  return {
+    counts,
+    changed: cache.forget,
+    handle(request, response) {
+      const path = request.url ?? '';
+      const nowMs = clock.nowMs();
+      const isRead = request.method === 'GET' || request.method === 'HEAD';
+      if (isRead && hit(path.slice(1), request, response, nowMs)) return true;
+      const code = codeOf(path);
+      if (code === undefined) return false;
+      if (!isRead) {
+        hot.sendProblem(
+          request,
+          response,
+          linksErrors.redirect_read_only({ headers: { allow: 'GET, HEAD' } }),
+        );
+        return true;
+      }
+      if (hit(code, request, response, nowMs)) return true;
+      counts.misses += 1;
+      find(code).then(
+        (target) => send(request, response, target, clock.nowMs(), nowMs),
+        (error: unknown) => hot.sendProblem(request, response, error),
+      );
+      return true;
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * Redirect targets in memory: bounded, second-chance eviction (CLOCK, Corbató 1968), which approximates LRU and makes
+ * a hit one look-up and one flag, where a true LRU moves an entry at each hit. One fill per code at a time; a fill that
+ * began before a change of its code is used once and not kept.
+ */
+import type { Clock } from '#base/clock';
+
+export interface CachedTarget {
+  url: string;
+  redirectStatus: number;
+  expiresAtMs: number | null;
+}
+
+interface Entry {
+  target: CachedTarget;
+  filledMs: number;
+  usedSinceSweep: boolean;
+}
+
+export interface TargetCache {
+  /** The target, if it was filled less than `ttlMs` ago. */
+  fresh(code: string): CachedTarget | undefined;
+  /** The target, if it was filled less than `staleMsMax` ago. */
+  stale(code: string): CachedTarget | undefined;
+  /** A fill begins; give the ticket to `keep`. */
+  begin(code: string): number;
+  keep(code: string, ticket: number, target: CachedTarget | undefined): void;
+  /** The code's target has changed: what is kept, and what fills under way will bring, is void. */
+  forget(code: string): void;
+  size(): number;
+}
+
+/** Codes changed while fills are under way; past this many, all of those fills go unkept. */
+const CHANGED_MAX = 10_000;
+
+export function createTargetCache(
+  options: { entriesMax: number; ttlMs: number; staleMsMax: number },
+  deps: { clock: Clock },
+): TargetCache {
+  const { clock } = deps;
+  const entries = new Map<string, Entry>();
+  /** The ticket at which a code last changed. */
+  const changes = new Map<string, number>();
+  let ticket = 0;
+  let voidBefore = 0;
+
+  function evictOne(): void {
+    for (const [code, entry] of entries) {
+      entries.delete(code);
+      if (!entry.usedSinceSweep) return;
+      entry.usedSinceSweep = false;
+      entries.set(code, entry);
+    }
+  }
+
+  return {
+    fresh(code) {
+      const entry = entries.get(code);
+      if (entry === undefined || clock.monotonicMs() - entry.filledMs >= options.ttlMs) return undefined;
+      entry.usedSinceSweep = true;
+      return entry.target;
+    },
+    stale(code) {
+      const entry = entries.get(code);
+      if (entry === undefined || clock.monotonicMs() - entry.filledMs >= options.staleMsMax) return undefined;
+      return entry.target;
+    },
+    begin() {
+      ticket += 1;
+      return ticket;
+    },
+    keep(code, began, target) {
+      if (began < voidBefore || began <= (changes.get(code) ?? 0)) return;
+      entries.delete(code);
+      if (target === undefined) return;
+      while (entries.size >= options.entriesMax) evictOne();
+      entries.set(code, { target, filledMs: clock.monotonicMs(), usedSinceSweep: false });
+    },
+    forget(code) {
+      entries.delete(code);
+      if (changes.size >= CHANGED_MAX) {
+        changes.clear();
+        voidBefore = ticket + 1;
+      }
+      changes.set(code, ticket);
+    },
+    size: () => entries.size,
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * Imports point one way: base ← blocks ← systems ← server ← cli ← everything around src. Rooms meet only by
+ * `#` imports, never by relative ones, and a block reaches another block only by an edge listed in tidy/edges.ts.
+ */
+import { posix } from 'node:path';
+import type { Edge } from '../edges.ts';
+import { LAYERS, type Layer, type Room, roomOf } from '../rooms.ts';
+import type { Finding, Rule } from '../rule.ts';
+import { importsOf, nameOf, stringValue, walk } from '../syntax.ts';
+import type { Module, Tree } from '../tree.ts';
+
+const EDGES = 'tidy/edges.ts';
+const OWN_PACKAGE = 'loadstone';
+
+interface Target {
+  layer: string;
+  name: string;
+  deep: boolean;
+}
+
+function targetOf(specifier: string): Target {
+  const [layer = '', name = '', ...rest] = specifier.slice(1).split('/');
+  return { layer, name, deep: rest.length > 0 };
+}
+
+function problemWithRelative(path: string, room: Room, specifier: string): string | undefined {
+  const resolved = posix.normalize(posix.join(posix.dirname(path), specifier));
+  if (roomOf(resolved)?.path === room.path) return undefined;
+  return `"${specifier}" leaves ${room.path}: rooms meet only by # imports`;
+}
+
+function problemWithTarget(room: Room, specifier: string): string | undefined {
+  const { layer, name, deep } = targetOf(specifier);
+  const rank = LAYERS.indexOf(layer as Layer);
+  if (rank === -1 || name === '') return `"${specifier}" names no layer: ${LAYERS.slice(0, 5).join(', ')}`;
+  if (deep) return `"${specifier}" is a deep import: take what #${layer}/${name} exports`;
+  const own = layer === room.layer && (layer !== 'blocks' && layer !== 'systems' ? true : name === room.name);
+  if (own) return `"${specifier}" is this room itself: import relatively`;
+  if (rank > LAYERS.indexOf(room.layer)) return `${room.layer} must not import ${layer}: "${specifier}"`;
+  return undefined;
+}
+
+function problemWith(module: Module, room: Room, specifier: string): string | undefined {
+  if (specifier.startsWith('.')) return problemWithRelative(module.path, room, specifier);
+  if (specifier.startsWith('#')) return problemWithTarget(room, specifier);
+  const isOwnPackage = specifier === OWN_PACKAGE || specifier.startsWith(`${OWN_PACKAGE}/`);
+  if (isOwnPackage && room.layer !== 'around') return `"${specifier}" is this package itself`;
+  return undefined;
+}
+
+interface ListedEdge extends Edge {
+  line: number;
+}
+
+/** Read from the syntax tree, so that the rule needs nothing but files. */
+function listedEdges(tree: Tree): ListedEdge[] {
+  const module = tree.module(EDGES);
+  if (!module) return [];
+  const found: ListedEdge[] = [];
+  walk(module.program, (node) => {
+    if (node.type !== 'ObjectExpression') return;
+    const fields: Record<string, string> = {};
+    for (const property of node.properties) {
+      if (property.type !== 'Property') continue;
+      fields[nameOf(property.key) ?? ''] = stringValue(property.value) ?? '';
+    }
+    const { from = '', to = '', reason = '' } = fields;
+    found.push({ from, to, reason, line: module.lineAt(node.start) });
+  });
+  return found;
+}
+
+function find(tree: Tree): Finding[] {
+  const findings: Finding[] = [];
+  const edges = listedEdges(tree);
+  const used = new Set<ListedEdge>();
+
+  for (const module of tree.modules) {
+    const room = roomOf(module.path);
+    if (!room) continue;
+    for (const { specifier, start } of importsOf(module.program)) {
+      const add = (message: string) =>
+        findings.push({ file: module.path, line: module.lineAt(start), message });
+      const problem = problemWith(module, room, specifier);
+      if (problem !== undefined) add(problem);
+      else if (room.layer === 'blocks' && specifier.startsWith('#blocks/')) {
+        const { name } = targetOf(specifier);
+        const edge = edges.find(({ from, to }) => from === room.name && to === name);
+        if (edge) used.add(edge);
+        else add(`block ${room.name} imports block ${name}, which ${EDGES} does not list`);
+      }
+    }
+  }
+
+  for (const edge of edges) {
+    const add = (message: string) => findings.push({ file: EDGES, line: edge.line, message });
+    if (!used.has(edge)) add(`nothing uses the edge ${edge.from} → ${edge.to}`);
+    if (edge.reason.trim() === '') add(`the edge ${edge.from} → ${edge.to} has no reason`);
+  }
+  return findings;
+}
+
+export const imports: Rule = { name: 'imports', find };
