@@ -3,7 +3,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import * as nodeModule from 'node:module';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -27,7 +27,11 @@ function installedNode(from) {
   const name = PACKAGES[`${process.platform}-${process.arch}`];
   if (name === undefined) return undefined;
   try {
-    const binary = join(dirname(createRequire(from).resolve(`${name}/package.json`)), 'bin', 'node');
+    const binary = join(
+      dirname(nodeModule.createRequire(from).resolve(`${name}/package.json`)),
+      'bin',
+      'node',
+    );
     return existsSync(binary) ? binary : undefined;
   } catch {
     return undefined;
@@ -35,9 +39,9 @@ function installedNode(from) {
 }
 
 /** Runs `binary` as a child that lives and dies with this process, and ends as it ended. */
-function runChild(binary, args) {
+function runChild(binary, args, env) {
   // The channel's closing tells the child that this process was killed.
-  const child = spawn(binary, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  const child = spawn(binary, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
@@ -54,9 +58,11 @@ function runChild(binary, args) {
  * Runs `entry` with `args`: in this process if its Node is new enough, else by replacing the process (Node 22.15 and
  * later can), else in a child.
  * @param {string} entry file to run @param {string[]} args its arguments @param {string} from a file near node_modules
+ * @param {string} cache where compiled modules are kept, if that can be written
  */
-export async function handOver(entry, args, from) {
+export async function handOver(entry, args, from, cache) {
   if (major(process.version) >= NODE_MAJOR_MIN) {
+    nodeModule.enableCompileCache(cache);
     process.argv = [process.argv[0], entry, ...args];
     await import(pathToFileURL(entry).href);
     return;
@@ -69,6 +75,7 @@ export async function handOver(entry, args, from) {
     process.exit(1);
   }
   const childArgs = [entry, ...args];
-  if (typeof process.execve === 'function') process.execve(binary, [binary, ...childArgs], process.env);
-  runChild(binary, childArgs);
+  const env = { NODE_COMPILE_CACHE: cache, ...process.env };
+  if (typeof process.execve === 'function') process.execve(binary, [binary, ...childArgs], env);
+  runChild(binary, childArgs, env);
 }

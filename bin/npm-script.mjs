@@ -4,14 +4,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import * as nodeModule from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { handOver } from './hand-over.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const startedAtMs = Date.now();
-process.env.LOADSTONE_STARTED_AT_MS ??= String(startedAtMs);
+process.env.LOADSTONE_STARTED_AT_MS = String(startedAtMs);
 
 function readPackages(file) {
   try {
@@ -41,7 +40,7 @@ function missingPackages(withDev) {
 }
 
 function elapsed() {
-  return `${((Date.now() - Number(process.env.LOADSTONE_STARTED_AT_MS)) / 1000).toFixed(1).padStart(6)} s`;
+  return `${((Date.now() - startedAtMs) / 1000).toFixed(1).padStart(6)} s`;
 }
 
 function install(withDev) {
@@ -79,5 +78,5 @@ if (missingPackages(withDev).length > 0) {
   }
 }
 // Compiled modules are kept beside the dependencies; where that is not writable they are simply not kept.
-nodeModule.enableCompileCache?.(join(root, 'node_modules', '.cache', 'loadstone'));
-await handOver(join(root, entry), args, join(root, 'package.json'));
+const cache = join(root, 'node_modules', '.cache', 'loadstone');
+await handOver(join(root, entry), args, join(root, 'package.json'), cache);

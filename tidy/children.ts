@@ -49,7 +49,7 @@ export function createChildren(cwd: string): Children {
     async stream(args, env) {
       if (isInterrupted) return INTERRUPTED;
       // In our own group, so that whoever kills that group, or types Ctrl-C, reaches the tests as well.
-      const inherited = { ...process.env, NODE_TEST_CONTEXT: undefined };
+      const inherited = { ...process.env, NODE_TEST_CONTEXT: undefined, LOADSTONE_STARTED_AT_MS: undefined };
       const child = spawn(process.execPath, args, {
         cwd,
         env: { ...inherited, ...env },

@@ -12,10 +12,12 @@ const ROOT = join(import.meta.dirname, '..');
 /** What the compiled files read at run time. */
 const ASSETS = '**/*.{sql,html,css}';
 
-/** `./src/blocks/x.ts` is `./blocks/x.js`; the declarations are found beside it. */
+/** `./src/blocks/x.ts` is `./blocks/x.js`; the declarations are found beside it. Fixtures are not compiled. */
 function compiledImports(imports: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(imports).map(([from, to]) => [from, to.replace(/^\.\/src\//, './').replace(/\.ts$/, '.js')]),
+    Object.entries(imports)
+      .filter(([from]) => !from.startsWith('#fixtures/'))
+      .map(([from, to]) => [from, to.replace(/^\.\/src\//, './').replace(/\.ts$/, '.js')]),
   );
 }
 
@@ -42,7 +44,8 @@ export async function pack(out: string): Promise<string> {
   return '';
 }
 
-if (import.meta.main) {
+// The bootstrap imports this file, so `import.meta.main` does not tell.
+if (process.argv[1] === import.meta.filename) {
   const complaints = await pack(join(ROOT, 'dist'));
   if (complaints !== '') console.error(complaints);
   process.exitCode = complaints === '' ? 0 : 1;

@@ -21,7 +21,7 @@ test('docs/errors.md and docs/options.md are what npm run docs would write', asy
 test('an error that the reference lacks, and an option without a description, are found', async () => {
   assert.deepEqual(await stale(join(FIXTURES, 'stale')), [
     'docs/options.md:1 the option sample.list[].weight has no description',
-    'docs/errors.md:15 should be "### sample_lost": run npm run docs',
+    'docs/errors.md:16 should be "### sample_lost": run npm run docs',
     'docs/options.md:1 should be "# Options": run npm run docs',
   ]);
 });

@@ -137,15 +137,14 @@ function errorsPage(errors: readonly [string, ErrorDefinition & { room: string }
     GENERATED,
     '',
     'Every refusal is a problem document (RFC 9457) whose `code` is one of these. A code never changes its meaning.',
+    'Retryable means that the same request may succeed later, unchanged.',
   ];
   const rooms = Map.groupBy(errors, ([, { room }]) => room);
   for (const room of [...rooms.keys()].sort()) {
     lines.push('', `## ${room}`);
     for (const [code, error] of (rooms.get(room) ?? []).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-      const retry = error.retryable
-        ? 'the same request may succeed later'
-        : 'the same request will fail again';
-      lines.push('', `### ${code}`, '', `${error.status}: ${error.title}; ${retry}.`, '', error.doc);
+      const status = error.retryable ? `${error.status}, retryable` : `${error.status}`;
+      lines.push('', `### ${code}`, '', `${status}. ${error.title}.`, '', error.doc);
     }
   }
   return `${lines.join('\n')}\n`;

@@ -30,7 +30,7 @@ export function roomOf(path: string): Room | undefined {
   return { layer: 'entry', path: 'src', name: 'src' };
 }
 
-const TEST = /\.(test|suite|long|fixture|bench)\.ts$/;
+const TEST = /[./](test|suite|long|fixture|bench)\.ts$/;
 
 /** Tests, conformance suites, their child programs, and benchmarks that live beside what they measure. */
 export function isTest(path: string): boolean {

@@ -16,7 +16,7 @@ type Task = (args: readonly string[], children: Children) => Promise<number>;
 
 function testTask(kind: 'test' | 'long'): Task {
   return async (args, children) => {
-    const startedMs = Date.now();
+    const startedMs = Number(process.env.LOADSTONE_STARTED_AT_MS ?? Date.now());
     const selection = selectTests(ROOT, process.env.INIT_CWD ?? process.cwd(), kind, args);
     if (selection.unknown.length > 0 || selection.files.length === 0) {
       console.error(`no test matches ${selection.unknown.join(', ') || `*.${kind}.ts`}`);

@@ -3,11 +3,17 @@
  */
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { Settings } from 'typebox/system';
 import type { FieldProblem } from './errors.ts';
+
+/** A union counts once per option; the default of 8 would hide later fields. */
+Settings.Set({ maxErrors: 64 });
 
 export interface SchemaNode {
   type?: string;
   description?: string;
+  /** What a pattern allows, in words. */
+  allowed?: string;
   default?: unknown;
   minimum?: number;
   maximum?: number;
@@ -26,6 +32,7 @@ export interface SchemaNode {
 /** What a schema allows, in words: "an integer from 1 to 100". */
 export function describeAllowed(schema: TSchema): string {
   const node = schema as SchemaNode;
+  if (node.allowed !== undefined) return node.allowed;
   if (node.const !== undefined) return JSON.stringify(node.const);
   if (node.enum) return `one of ${node.enum.map((v) => JSON.stringify(v)).join(', ')}`;
   if (node.anyOf) {
@@ -41,6 +48,7 @@ export function describeAllowed(schema: TSchema): string {
   if (node.type === 'string')
     return `a string${describeLength(node)}${node.pattern ? ` like ${node.pattern}` : ''}`;
   if (node.type === 'boolean') return 'true or false';
+  if (node.type === 'null') return 'null';
   const article = node.type === 'integer' ? 'an integer' : `a ${node.type ?? 'value'}`;
   return `${article}${describeRange(node)}`;
 }
@@ -52,10 +60,11 @@ function describeRange({ minimum, maximum }: SchemaNode): string {
 }
 
 function describeLength({ minLength, maxLength }: SchemaNode): string {
+  const characters = (count: number) => `${count} character${count === 1 ? '' : 's'}`;
   if (minLength !== undefined && maxLength !== undefined)
-    return ` of ${minLength} to ${maxLength} characters`;
-  if (minLength !== undefined) return ` of at least ${minLength} characters`;
-  return maxLength === undefined ? '' : ` of at most ${maxLength} characters`;
+    return ` of ${minLength} to ${characters(maxLength)}`;
+  if (minLength !== undefined) return ` of at least ${characters(minLength)}`;
+  return maxLength === undefined ? '' : ` of at most ${characters(maxLength)}`;
 }
 
 /** The schema and the value at a JSON pointer. */
@@ -73,7 +82,10 @@ export function lookUp(
   return { schema: node, value: at };
 }
 
+/** A value on one short line. Lists and objects are only named: they may be nested too deeply to be written out. */
 export function shorten(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '[]' : 'a list';
+  if (value !== null && typeof value === 'object') return 'an object';
   const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

@@ -8,7 +8,7 @@ import { parseDocument } from 'yaml';
 import { optionsErrors, parseOptions } from '#base/options';
 import type { SystemDefinition } from '#blocks/system';
 import { type ServerOptions, serverOptions } from '#server/options';
-import { loadSystems } from '#server/systems';
+import { isSystemPath, loadSystems } from '#server/systems';
 
 /** What flags may set. */
 export interface StartFlags {
@@ -34,21 +34,31 @@ function invalid(detail: string, cause?: unknown): Error {
   return optionsErrors.option_invalid({ detail, cause });
 }
 
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw invalid(`config: ${file} cannot be read`, cause);
+  }
+}
+
 function readYaml(file: string): Record<string, unknown> {
-  const document = parseDocument(readFileSync(file, 'utf8'), { prettyErrors: true });
+  const document = parseDocument(readText(file), { prettyErrors: true });
   const problem = document.errors[0];
-  if (problem) throw invalid(`${file}: ${problem.message.split('\n')[0]}`, problem);
+  if (problem) throw invalid(`${file}: ${problem.message.split('\n')[0]?.replace(/:$/, '')}`);
   const value: unknown = document.toJS() ?? {};
   if (typeof value !== 'object' || Array.isArray(value))
     throw invalid(`${file}: must be a mapping of options`);
   return value as Record<string, unknown>;
 }
 
-function splitList(text: string): string[] {
+/** Names and paths; those of the file start from its directory, but these from the working directory. */
+function splitSystems(text: string): string[] {
   return text
     .split(',')
     .map((part) => part.trim())
-    .filter((part) => part !== '');
+    .filter((part) => part !== '')
+    .map((part) => (isSystemPath(part) ? resolve(part) : part));
 }
 
 /** The options that one layer of flags or environment sets. */
@@ -58,7 +68,7 @@ function layer(values: Omit<StartFlags, 'config'>): Record<string, unknown> {
     data,
     listen,
     publicUrl,
-    systems: systems === undefined ? undefined : splitList(systems),
+    systems: systems === undefined ? undefined : splitSystems(systems),
     database: database === undefined ? undefined : { primary: database },
     log: logLevel === undefined ? undefined : { level: logLevel },
   };

@@ -23,7 +23,9 @@ function createProgram(): Command {
   const program = new Command('loadstone')
     .description('The backend you can size, break and question.')
     .helpOption('-h, --help', 'list the flags')
+    .helpCommand(false)
     .exitOverride()
+    .showSuggestionAfterError(false)
     .configureOutput({ writeErr: () => {} });
   program
     .command('start')
@@ -45,10 +47,29 @@ function createProgram(): Command {
   return program;
 }
 
+/** What is wrong with the command line, and what would be right, on one line. */
+function describeUsage({ code, message }: CommanderError, program: Command): string {
+  const commands = program.commands.map((command) => command.name()).join(', ');
+  const flags = program.commands
+    .flatMap((command) => command.options.map((option) => option.long))
+    .join(', ');
+  const known: Record<string, string> = {
+    'commander.help': `no command given; known is ${commands}`,
+    'commander.unknownCommand': `${message}; known is ${commands}`,
+    'commander.unknownOption': `${message}; known is ${flags}, --help`,
+  };
+  return (known[code] ?? message).replace(/^error: /, '');
+}
+
+const program = createProgram();
 try {
-  await createProgram().parseAsync(process.argv);
+  await program.parseAsync(process.argv);
 } catch (error) {
-  const isHelp = error instanceof CommanderError && error.exitCode === 0;
-  if (!isHelp) process.stderr.write(`loadstone: ${describeError(error).replace(/^error: /, '')}\n`);
-  process.exitCode = isHelp ? 0 : error instanceof CommanderError ? 2 : 1;
+  if (!(error instanceof CommanderError)) {
+    process.stderr.write(`loadstone: ${describeError(error)}\n`);
+    process.exitCode = 1;
+  } else if (error.exitCode !== 0) {
+    process.stderr.write(`loadstone: ${describeUsage(error, program)}\n`);
+    process.exitCode = 2;
+  }
 }

@@ -2,50 +2,87 @@
  * `loadstone start`: tells what it does with elapsed seconds, serves until a stop signal, and ends with exit status 0
  * after a clean stop, 1 after a failed start or stop, 130 after a stop at once.
  */
-import { resolve } from 'node:path';
-import { systemClock } from '#base/clock';
+import { type Clock, systemClock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
-import { createLog, createLogDestination } from '#base/log';
+import { createLog, createLogDestination, type Log } from '#base/log';
 import { systemRandom } from '#base/random';
 import { createServer, type Server } from '#server/build';
-import { readConfiguration, type StartFlags } from './config.ts';
+import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
 import { onStopSignals } from './stop-signals.ts';
+import { welcome } from './welcome.ts';
 
 /** Beyond the drain: time for Postgres to write its checkpoint. */
 const STOP_EXTRA_MS = 20_000;
+/** Past its deadline, a stop still waits for Postgres to end at once, which takes up to 7 s. */
+const STOP_OVERDUE_MS = 10_000;
+const EXIT_FAILED = 1;
 const EXIT_AT_ONCE = 130;
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function createReport(): (line: string) => void {
-  const startedMs = Number(process.env.LOADSTONE_STARTED_AT_MS ?? systemClock.nowMs());
+function createReport(clock: Clock): (line: string) => void {
+  const startedMs = Number(process.env.LOADSTONE_STARTED_AT_MS ?? clock.nowMs());
   return (line) => {
-    const elapsedS = (systemClock.nowMs() - startedMs) / 1000;
+    const elapsedS = (clock.nowMs() - startedMs) / 1000;
     print(`${elapsedS.toFixed(1).padStart(6)} s  ${line}`);
   };
 }
 
-/** Two lines to paste; the key in them is the one just made, or the variable that holds it. */
-function printWelcome(server: Server, firstKey: string | undefined): void {
-  const url = server.localUrl;
-  const isPublicElsewhere = server.publicUrl !== url;
-  const variable = process.env.LOADSTONE_ROOT_KEY === undefined ? '$LOADSTONE_KEY' : '$LOADSTONE_ROOT_KEY';
-  const link = '{"url":"https://example.com/","alias":"hello"}';
-  print('');
-  print(`  address         ${url}${isPublicElsewhere ? `  (public: ${server.publicUrl})` : ''}`);
-  print(`  data directory  ${server.dataDirectory}`);
-  if (firstKey !== undefined) print(`  API key         ${firstKey}   (shown once: keep it)`);
-  print('');
-  print('Shorten a link, then follow it:');
-  print('');
-  print(
-    `  curl -sS ${url}/v1/links -H "Authorization: Bearer ${firstKey ?? variable}" -H 'Content-Type: application/json' -d '${link}'`,
+/** A part that heeds no deadline, such as a system from elsewhere, must not keep the process. */
+function endWhenOverdue(deadline: AbortSignal, clock: Clock, log: Log): void {
+  function end(): void {
+    log.fatal('a part of the server did not stop; its process ends without it');
+    process.exit(EXIT_FAILED);
+  }
+  deadline.addEventListener('abort', () => clock.after(STOP_OVERDUE_MS, end, 'background'), { once: true });
+}
+
+/** Stops on the first signal; gives the stop under way, if there is one. */
+function stopOnSignals(
+  server: Server,
+  { http }: Configuration['options'],
+  deps: { clock: Clock; log: Log; report: (line: string) => void },
+): () => Promise<void> | undefined {
+  const { clock, log, report } = deps;
+  const atOnce = new AbortController();
+  let stopped: Promise<void> | undefined;
+  let isOver = false;
+
+  async function stop(): Promise<void> {
+    report('stopping');
+    const deadline = createDeadline(
+      clock,
+      http.drainDelayMs + http.drainTimeoutMs + STOP_EXTRA_MS,
+      atOnce.signal,
+    );
+    endWhenOverdue(deadline.signal, clock, log);
+    try {
+      await server.stop(deadline.signal);
+      report('stopped');
+      process.exitCode = atOnce.signal.aborted ? EXIT_AT_ONCE : 0;
+    } catch (error) {
+      log.error({ err: error }, 'the stop was not clean');
+      process.exitCode = EXIT_FAILED;
+    } finally {
+      deadline.done();
+      isOver = true;
+    }
+  }
+
+  onStopSignals(
+    clock,
+    () => {
+      stopped = stop();
+    },
+    () => {
+      if (isOver) process.exit();
+      atOnce.abort(new Error('stopped at once'));
+    },
   );
-  print(`  curl -sSi ${url}/hello`);
-  print('');
+  return () => stopped;
 }
 
 export async function start(flags: StartFlags): Promise<void> {
@@ -53,7 +90,7 @@ export async function start(flags: StartFlags): Promise<void> {
   const clock = systemClock;
   const destination = createLogDestination();
   const log = createLog({ level: options.log.level, service: 'loadstone' }, destination);
-  const report = createReport();
+  const report = createReport(clock);
   const secrets = { rootKey: process.env.LOADSTONE_ROOT_KEY, masterKey: process.env.LOADSTONE_MASTER_KEY };
   const server = createServer(options, systemOptions, definitions, {
     clock,
@@ -62,51 +99,28 @@ export async function start(flags: StartFlags): Promise<void> {
     report,
     secrets,
   });
+  // Whoever read it may be gone: that is no reason to stop serving.
+  process.stdout.on('error', () => {});
 
-  const starting = new AbortController();
-  let stopped: Promise<void> | undefined;
-  const stopNow = new AbortController();
-
-  async function stop(): Promise<void> {
-    report('stopping');
-    starting.abort(new Error('stopped'));
-    const deadline = createDeadline(
-      clock,
-      options.http.drainDelayMs + options.http.drainTimeoutMs + STOP_EXTRA_MS,
-      stopNow.signal,
-    );
-    try {
-      await server.stop(deadline.signal);
-      report('stopped');
-      process.exitCode = stopNow.signal.aborted ? EXIT_AT_ONCE : 0;
-    } catch (error) {
-      log.error({ err: error }, 'the stop was not clean');
-      process.exitCode = 1;
-    } finally {
-      deadline.done();
-      unlisten();
-    }
-  }
-
-  const unlisten = onStopSignals(
-    clock,
-    () => {
-      stopped = stop();
-    },
-    () => stopNow.abort(new Error('stopped at once')),
-  );
-
-  report(`data directory ${resolve(options.data)}`);
+  const stopUnderWay = stopOnSignals(server, options, { clock, log, report });
+  let failure: unknown;
   try {
-    await server.start(starting.signal);
+    await server.start(new AbortController().signal);
+    report('listening');
   } catch (error) {
-    if (stopped) return stopped;
-    unlisten();
-    await server.stop(AbortSignal.timeout(STOP_EXTRA_MS)).catch(() => {});
-    process.stderr.write(`loadstone: ${describeError(error)}\n`);
-    process.exitCode = 1;
+    failure = error;
+  }
+  // So that what follows is what a person sees last.
+  destination.flushSync();
+  const firstKey = server.takeFirstKey();
+  if (failure === undefined) {
+    const hasLinks = definitions.some(({ name }) => name === 'links');
+    print(welcome(server, { firstKey, isKeySet: secrets.rootKey !== undefined, hasLinks }, systemRandom));
     return;
   }
-  report('listening');
-  printWelcome(server, server.takeFirstKey());
+  // It is in the database already, and will not be made again.
+  if (firstKey !== undefined) print(`  API key         ${firstKey}   (shown once: keep it)`);
+  if (stopUnderWay()) return stopUnderWay();
+  process.stderr.write(`loadstone: ${describeError(failure)}\n`);
+  process.exitCode = EXIT_FAILED;
 }

@@ -1,6 +1,6 @@
 /**
  * Stop signals. npm forwards a signal that the terminal has sent already, and terminals repeat: signals within 500 ms
- * are one. The first asks for a clean stop; a later one, or a parent that has gone twice, for a stop at once.
+ * are one. The first asks for a clean stop, a later one for a stop at once.
  */
 import type { Clock } from '#base/clock';
 
@@ -13,8 +13,11 @@ export function judgeSignal(firstMs: number | undefined, nowMs: number): 'first'
   return nowMs - firstMs < SAME_SIGNAL_MS ? 'same' : 'second';
 }
 
-/** @returns a way to stop listening */
-export function onStopSignals(clock: Clock, onFirst: () => void, onSecond: () => void): () => void {
+/**
+ * Listens until the process ends, since a repeated signal may come after the stop has finished, and would then kill.
+ * @param onSecond may be called more than once
+ */
+export function onStopSignals(clock: Clock, onFirst: () => void, onSecond: () => void): void {
   let firstMs: number | undefined;
   function onSignal(): void {
     const nowMs = clock.monotonicMs();
@@ -25,13 +28,11 @@ export function onStopSignals(clock: Clock, onFirst: () => void, onSecond: () =>
     onFirst();
   }
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  // Present only when an older Node handed over and waits: its end is ours.
+  // Present only when an older Node handed over and waits. Its end is ours, but no reason to hurry.
   if (process.channel) {
-    process.on('disconnect', onSignal);
+    process.on('disconnect', () => {
+      if (firstMs === undefined) onSignal();
+    });
     process.channel.unref();
   }
-  return () => {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-    process.off('disconnect', onSignal);
-  };
 }

@@ -5,7 +5,6 @@ import type { IncomingMessage } from 'node:http';
 import swagger from '@fastify/swagger';
 import type { Span } from '@opentelemetry/api';
 import Fastify, {
-  type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
@@ -41,6 +40,8 @@ export interface ApiDeps {
   signals: Signals;
   tracer: Tracer;
   identity: Identity;
+  /** Whether answers should close their connections. */
+  isDraining: () => boolean;
   /** Aborts when requests in flight have to end. */
   stopping: AbortSignal;
 }
@@ -52,6 +53,8 @@ interface Context {
   startedMs: number;
   principal: Principal | undefined;
   deadline: Deadline | undefined;
+  /** Its lines carry the trace id. Made when first used: most requests log nothing but their access line. */
+  log(): Log;
 }
 
 declare module 'fastify' {
@@ -67,6 +70,8 @@ const POINTER_PREFIX: Record<string, string> = { querystring: '?', params: ':' }
 function translate(error: unknown): unknown {
   const code = (error as { code?: unknown }).code;
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return serverErrors.media_type_unsupported();
+  if (code === 'FST_ERR_MAX_PARAM_LENGTH')
+    return serverErrors.not_found({ detail: 'a part of the path is too long' });
   if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_ASYNC_CONSTRAINT') {
     return serverErrors.request_malformed({ detail: 'the path is not well encoded' });
   }
@@ -98,7 +103,7 @@ function describe(problem: FieldProblem | undefined): string {
 function sendError(reply: FastifyReply, error: unknown): FastifyReply {
   const { loadstone } = reply.request;
   const coded = toLoadstoneError(translate(error));
-  if (coded.status >= 500 && !coded.retryable) reply.request.log.error({ err: error }, coded.title);
+  if (coded.status >= 500 && !coded.retryable) loadstone.log().error({ err: error }, coded.title);
   if (coded.status >= 400) loadstone.span.setAttribute('error.type', coded.code);
   return reply
     .code(coded.status)
@@ -129,7 +134,7 @@ function toFastify({ shape, handle }: Route, options: ApiOptions, deps: ApiDeps)
           principal: principal as Principal,
           signal: deadline?.signal ?? deps.stopping,
           traceId: trace.traceId,
-          log: request.log as unknown as Log,
+          log: request.loadstone.log(),
         },
       );
       return reply
@@ -163,6 +168,23 @@ function refuseOtherMethods(app: FastifyInstance, routes: readonly { method: str
   }
 }
 
+function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDeps): void {
+  const { trace, span } = deps.tracer.begin(request.raw);
+  let log: Log | undefined;
+  request.loadstone = {
+    trace,
+    span,
+    startedMs: deps.clock.monotonicMs(),
+    principal: undefined,
+    deadline: undefined,
+    log() {
+      log ??= deps.log.child({ traceId: trace.traceId, spanId: trace.spanId });
+      return log;
+    },
+  };
+  reply.header('traceparent', trace.traceparent);
+}
+
 function addHooks(app: FastifyInstance, deps: ApiDeps): void {
   const latency = deps.signals.histogram('loadstone_http_request_duration_seconds', {
     help: 'Time from the headers of an API request to its answer',
@@ -170,14 +192,15 @@ function addHooks(app: FastifyInstance, deps: ApiDeps): void {
   });
   app.decorateRequest('loadstone', null as unknown as Context);
   app.addHook('onRequest', async (request, reply) => {
-    const { trace, span } = deps.tracer.begin(request.raw);
-    const startedMs = deps.clock.monotonicMs();
-    request.loadstone = { trace, span, startedMs, principal: undefined, deadline: undefined };
-    reply.header('traceparent', trace.traceparent);
+    beginContext(request, reply, deps);
   });
   app.addHook('onRequest', async (request) => {
     if (request.routeOptions.config.public || request.is404) return;
     request.loadstone.principal = await deps.identity.authenticate(request.headers.authorization);
+  });
+  app.addHook('onSend', async (_request, reply, payload) => {
+    if (deps.isDraining()) reply.raw.shouldKeepAlive = false;
+    return payload;
   });
   app.addHook('onResponse', async (request, reply) => {
     const { trace, span, startedMs, principal, deadline } = request.loadstone;
@@ -219,13 +242,13 @@ export async function createApi(
 ): Promise<FastifyInstance> {
   const seen: { method: string; url: string }[] = [];
   const app = Fastify({
-    loggerInstance: deps.log as unknown as FastifyBaseLogger,
-    disableRequestLogging: true,
-    genReqId: () => '',
+    logger: false,
     trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (error, request, reply) => {
-      answerBeforeHooks(request, reply, error, deps);
+      // Refused before any hook has run.
+      beginContext(request, reply, deps);
+      sendError(reply, error);
     },
   });
   app.setValidatorCompiler(compileValidator as never);
@@ -247,18 +270,4 @@ export async function createApi(
   );
   await app.ready();
   return app;
-}
-
-/** For refusals that fastify makes before any hook has run. */
-function answerBeforeHooks(request: FastifyRequest, reply: FastifyReply, error: Error, deps: ApiDeps): void {
-  const { trace, span } = deps.tracer.begin(request.raw);
-  request.loadstone = {
-    trace,
-    span,
-    startedMs: deps.clock.monotonicMs(),
-    principal: undefined,
-    deadline: undefined,
-  };
-  reply.header('traceparent', trace.traceparent);
-  sendError(reply, error);
 }

@@ -3,7 +3,7 @@
  */
 import { resolve } from 'node:path';
 import type { Clock } from '#base/clock';
-import { composeLifecycles, createLifecycle, type Lifecycle } from '#base/lifecycle';
+import { composeLifecycles, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { loadMasterKey } from '#base/master-key';
 import type { Random } from '#base/random';
@@ -11,14 +11,12 @@ import { createSignals } from '#base/signals';
 import { createDatabase, lockDirectory, type MigrationSet } from '#blocks/database';
 import { createIdentity, identityMigrations } from '#blocks/identity';
 import { createIds, createPostgresWorkerLeases, idsMigrations } from '#blocks/ids';
-import type { System, SystemDefinition } from '#blocks/system';
-import { createApi } from './api.ts';
+import type { SystemDefinition } from '#blocks/system';
 import { createDataDirectory } from './data-directory.ts';
-import { createHotDeps } from './hot.ts';
-import { formatListen, localUrl } from './listen-address.ts';
+import { localUrl } from './listen-address.ts';
 import { createListener } from './listener.ts';
 import type { ServerOptions } from './options.ts';
-import { addOwnRoutes } from './own-routes.ts';
+import { createRooms } from './rooms.ts';
 import { createTracer } from './trace.ts';
 
 /** What is given from outside the configuration. */
@@ -65,7 +63,12 @@ export function createServer(
   const tracer = createTracer(random);
   const stopping = new AbortController();
 
-  const listener = createListener(options, { clock, log, tracer });
+  const listener = createListener(options, {
+    clock,
+    log,
+    tracer,
+    onCutOff: () => stopping.abort(lifecycleErrors.stopped()),
+  });
   const database = createDatabase(options.database, {
     clock,
     random,
@@ -84,44 +87,20 @@ export function createServer(
   const identity = createIdentity({ rootKey: secrets.rootKey }, { core: database.core, clock, random });
   const publicUrl = () => (options.publicUrl ?? localUrl(listener.address())).replace(/\/$/, '');
 
-  let systems: System[] = [];
-  const running: Lifecycle[] = [];
-  const rooms = createLifecycle('systems', {
-    async start(signal) {
-      const hot = createHotDeps({ sampleEvery: options.log.hotSampleEvery }, { clock, log, tracer });
-      const given = { clock, random, log, signals, database, ids, hot };
-      const addresses = { publicUrl: publicUrl(), listen: formatListen(listener.address()) };
-      systems = definitions.map((each) =>
-        each.create(systemOptions[each.name] as never, { ...given, ...addresses }),
-      );
-      for (const { lifecycle } of systems) {
-        if (!lifecycle) continue;
-        running.push(lifecycle);
-        await lifecycle.start(signal);
-      }
-      await connect();
-    },
-    async stop(deadline) {
-      for (const lifecycle of running.toReversed()) await lifecycle.stop(deadline);
-    },
-    health: () =>
-      running.map((each) => each.health()).find((each) => each.status === 'failing') ?? { status: 'ok' },
+  const rooms = createRooms(options, systemOptions, definitions, {
+    clock,
+    random,
+    log,
+    signals,
+    tracer,
+    database,
+    ids,
+    identity,
+    listener,
+    publicUrl,
+    health: () => whole.health(),
+    stopping: stopping.signal,
   });
-
-  /** Lets the listener hand requests to the systems' hot paths and, past those, to the API. */
-  async function connect(): Promise<void> {
-    const api = await createApi(
-      { ...options.http, trustedProxies: options.trustedProxies, publicUrl: publicUrl() },
-      { clock, log, signals, tracer, identity, stopping: stopping.signal },
-      systems.flatMap((system) => system.routes),
-      (app) => addOwnRoutes(app, { signals, identity, health: () => whole.health() }),
-    );
-    const hotPaths = systems.flatMap((system) => (system.hot ? [system.hot] : []));
-    listener.setHandler((request, response) => {
-      for (const hot of hotPaths) if (hot(request, response)) return;
-      api.routing(request, response);
-    });
-  }
 
   const directory = createDataDirectory(dataDirectory, (path) => {
     const held = options.database.primary === undefined ? { release() {} } : lockDirectory(path, random);
@@ -140,10 +119,6 @@ export function createServer(
 
   return {
     ...whole,
-    async stop(deadline) {
-      deadline.addEventListener('abort', () => stopping.abort(deadline.reason), { once: true });
-      await whole.stop(deadline);
-    },
     get publicUrl() {
       return publicUrl();
     },

@@ -32,7 +32,15 @@ function prove(directory: string): void {
       cause,
     });
   } finally {
+    removeProbe(probe);
+  }
+}
+
+function removeProbe(probe: string): void {
+  try {
     rmSync(probe, { force: true });
+  } catch {
+    // It was never made, for the reason that is being told.
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * What hot paths share with the API without its framework: trace, problems, a sampled access log line.
  */
+import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
 import type { HotDeps } from '#blocks/system';
@@ -14,32 +15,39 @@ export function createHotDeps(
   const { sampleEvery } = options;
   let count = 0;
 
-  function line(method: string | undefined, status: number, startedMs: number, traceparent: string): void {
+  function line(
+    request: IncomingMessage,
+    status: number,
+    startedMs: number,
+    traceparent: string,
+    sampled: { sampledEvery?: number },
+  ): void {
     deps.log.info({
       traceId: traceparent.slice(3, 35),
       spanId: traceparent.slice(36, 52),
-      method,
+      method: request.method,
       route: '/{code}',
       status,
       latencyMs: deps.clock.nowMs() - startedMs,
-      sampledEvery: sampleEvery,
+      ...sampled,
     });
   }
 
   return {
     traceparent: deps.tracer.traceparent,
-    sendProblem(request, response, error) {
+    sendProblem(request, response, error, startedMs) {
       const coded = toLoadstoneError(error);
       const traceparent = deps.tracer.traceparent(request);
       const traceId = traceparent.slice(3, 35);
-      if (coded.status >= 500) deps.log.error({ err: error, traceId, route: '/{code}' }, coded.title);
+      if (coded.status >= 500 && !coded.retryable) deps.log.error({ err: error, traceId }, coded.title);
       writeProblem(response, coded, { traceId, traceparent });
+      line(request, coded.status, startedMs, traceparent, {});
     },
     answered(request, status, startedMs, traceparent) {
       count += 1;
       if (count < sampleEvery || sampleEvery === 0) return;
       count = 0;
-      line(request.method, status, startedMs, traceparent);
+      line(request, status, startedMs, traceparent, { sampledEvery: sampleEvery });
     },
   };
 }

@@ -7,6 +7,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Clock, sleep } from '#base/clock';
+import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
@@ -25,8 +26,18 @@ export interface Listener {
   front: Lifecycle;
   /** What answers requests while serving. */
   setHandler(handler: Handler): void;
+  /** Whether answers should close their connections. */
+  isDraining(): boolean;
   /** Valid once bound; the port is the real one. */
   address(): ListenAddress;
+}
+
+export interface ListenerDeps {
+  clock: Clock;
+  log: Log;
+  tracer: Tracer;
+  /** Called when a drain has run out of time: requests still in flight are to be given up. */
+  onCutOff: () => void;
 }
 
 type State = 'closed' | 'starting' | 'serving' | 'draining';
@@ -35,7 +46,7 @@ const IDLE_SWEEP_MS = 25;
 
 export function createListener(
   options: Pick<ServerOptions, 'listen' | 'http'>,
-  deps: { clock: Clock; log: Log; tracer: Tracer },
+  deps: ListenerDeps,
 ): Listener {
   const { http } = options;
   let state: State = 'closed';
@@ -104,7 +115,7 @@ export function createListener(
     );
   }
 
-  function bind(signal: AbortSignal): Promise<void> {
+  function bind(): Promise<void> {
     return new Promise((resolve, reject) => {
       server.once('error', (cause) => {
         reject(
@@ -114,7 +125,8 @@ export function createListener(
           }),
         );
       });
-      server.listen({ host: wanted.host, port: wanted.port, signal, backlog: 1024 }, () => {
+      // Without the signal of the start: node would close the server whenever that aborts, however late.
+      server.listen({ host: wanted.host, port: wanted.port, backlog: 1024 }, () => {
         const address = server.address();
         if (address !== null && typeof address === 'object') bound = { ...wanted, port: address.port };
         resolve();
@@ -137,6 +149,7 @@ export function createListener(
       server.closeIdleConnections();
       await Promise.race([closed, sleep(deps.clock, IDLE_SWEEP_MS, deadline).catch(() => {})]);
     }
+    if (!isClosed) deps.onCutOff();
     server.closeAllConnections();
     await closed;
   }
@@ -145,10 +158,11 @@ export function createListener(
     setHandler(next) {
       handler = next;
     },
+    isDraining: () => state === 'draining',
     address: () => bound,
     port: createLifecycle('port', {
-      async start(signal) {
-        await bind(signal);
+      async start() {
+        await bind();
         state = 'starting';
       },
       async stop(deadline) {
@@ -161,7 +175,9 @@ export function createListener(
         state = 'serving';
       },
       async stop(deadline) {
-        await drain(deadline);
+        const bounded = createDeadline(deps.clock, http.drainDelayMs + http.drainTimeoutMs, deadline);
+        await drain(bounded.signal);
+        bounded.done();
         state = 'closed';
       },
       health: (): Health =>

@@ -87,20 +87,28 @@ const properties = {
   listen: Type.String({
     default: '127.0.0.1:8080',
     pattern: '^(\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$',
+    allowed: 'HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080, with a port from 0 to 65535',
     description: 'Address and port to listen on; port 0 takes a free one.',
   }),
   publicUrl: Type.Optional(
     Type.String({
       pattern: '^https?://[^/?#@]+/?$',
+      allowed: 'http:// or https:// and a host, without a path',
       description:
         'The address under which clients reach the server, for short URLs; default `http://` and `listen`. Never taken from a request.',
     }),
   ),
-  trustedProxies: Type.Array(Type.String({ pattern: '^[0-9a-fA-F:.]+(/[0-9]{1,3})?$' }), {
-    default: [],
-    maxItems: 100,
-    description: 'Addresses or networks whose `X-Forwarded-For` is believed.',
-  }),
+  trustedProxies: Type.Array(
+    Type.String({
+      pattern: '^[0-9a-fA-F:.]+(/[0-9]{1,3})?$',
+      allowed: 'an IP address or a network such as 10.0.0.0/8',
+    }),
+    {
+      default: [],
+      maxItems: 100,
+      description: 'Addresses or networks whose `X-Forwarded-For` is believed.',
+    },
+  ),
   data: Type.String({
     minLength: 1,
     default: './data',

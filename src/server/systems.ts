@@ -1,16 +1,18 @@
 /**
  * Finds the systems that the configuration names: those that come with Loadstone, and modules from anywhere else.
  */
+import assert from 'node:assert/strict';
 import { existsSync, statSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describeError } from '#base/errors';
-import type { SystemDefinition } from '#blocks/system';
+import { defineSystem, type SystemDefinition } from '#blocks/system';
 import { serverErrors } from './errors.ts';
+import { serverOptions } from './options.ts';
 
 const OWN: Record<string, () => Promise<{ default: SystemDefinition }>> = {
-  links: async () => (await import('../systems/links/index.ts')) as unknown as { default: SystemDefinition },
+  links: async () => (await import('#definitions/links')) as unknown as { default: SystemDefinition },
 };
 
 const PACKAGE_NAME = 'loadstone';
@@ -60,7 +62,27 @@ async function loadFrom(path: string, from: string): Promise<SystemDefinition> {
   if (typeof definition?.create !== 'function' || typeof definition.name !== 'string') {
     throw serverErrors.system_invalid({ detail: `systems: ${path} does not export a system as its default` });
   }
+  checkDefinition(definition, path);
   return definition;
+}
+
+/** Also one that was written without defineSystem, or declared by another version of it. */
+function checkDefinition(definition: SystemDefinition, path: string): void {
+  try {
+    defineSystem(definition);
+    assert(definition.options?.type === 'object', `${definition.name} has no options schema`);
+    assert(
+      !Object.hasOwn(serverOptions.properties, definition.name),
+      `${definition.name} is an option of the server`,
+    );
+  } catch (cause) {
+    throw serverErrors.system_invalid({ detail: `systems: ${path}: ${describeError(cause)}` });
+  }
+}
+
+/** Whether a name in `systems` means a module's path. */
+export function isSystemPath(name: string): boolean {
+  return /^\.{0,2}\//.test(name);
 }
 
 /**
@@ -70,7 +92,7 @@ async function loadFrom(path: string, from: string): Promise<SystemDefinition> {
 export async function loadSystems(names: readonly string[], from: string): Promise<SystemDefinition[]> {
   const definitions: SystemDefinition[] = [];
   for (const name of names) {
-    const isPath = /^\.{0,2}\//.test(name);
+    const isPath = isSystemPath(name);
     const own = Object.hasOwn(OWN, name) ? OWN[name] : undefined;
     if (!isPath && !own) {
       const known = Object.keys(OWN).join(', ');

@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path';
 import type { Edge } from '../edges.ts';
-import { LAYERS, type Layer, type Room, roomOf } from '../rooms.ts';
+import { isTest, LAYERS, type Layer, type Room, roomOf } from '../rooms.ts';
 import type { Finding, Rule } from '../rule.ts';
 import { importsOf, nameOf, stringValue, walk } from '../syntax.ts';
 import type { Module, Tree } from '../tree.ts';
@@ -15,12 +15,18 @@ const OWN_PACKAGE = 'loadstone';
 interface Target {
   layer: string;
   name: string;
-  deep: boolean;
+  isDeep: boolean;
+  isFixture: boolean;
+  isDefinition: boolean;
 }
 
+/** `#fixtures/x` is what block x gives to the tests of others; `#definitions/x` the whole of system x. */
 function targetOf(specifier: string): Target {
-  const [layer = '', name = '', ...rest] = specifier.slice(1).split('/');
-  return { layer, name, deep: rest.length > 0 };
+  const [prefix = '', name = '', ...rest] = specifier.slice(1).split('/');
+  const isFixture = prefix === 'fixtures';
+  const isDefinition = prefix === 'definitions';
+  const layer = isFixture ? 'blocks' : isDefinition ? 'systems' : prefix;
+  return { layer, name, isDeep: rest.length > 0, isFixture, isDefinition };
 }
 
 function problemWithRelative(path: string, room: Room, specifier: string): string | undefined {
@@ -29,20 +35,24 @@ function problemWithRelative(path: string, room: Room, specifier: string): strin
   return `"${specifier}" leaves ${room.path}: rooms meet only by # imports`;
 }
 
-function problemWithTarget(room: Room, specifier: string): string | undefined {
-  const { layer, name, deep } = targetOf(specifier);
+function problemWithTarget(path: string, room: Room, specifier: string): string | undefined {
+  const { layer, name, isDeep, isFixture, isDefinition } = targetOf(specifier);
   const rank = LAYERS.indexOf(layer as Layer);
   if (rank === -1 || name === '') return `"${specifier}" names no layer: ${LAYERS.slice(0, 5).join(', ')}`;
-  if (deep) return `"${specifier}" is a deep import: take what #${layer}/${name} exports`;
-  const own = layer === room.layer && (layer !== 'blocks' && layer !== 'systems' ? true : name === room.name);
-  if (own) return `"${specifier}" is this room itself: import relatively`;
+  if (isDeep) return `"${specifier}" is a deep import: take what #${layer}/${name} exports`;
+  if (isFixture && !isTest(path)) return `"${specifier}" is for tests only`;
+  if (isDefinition && room.layer !== 'server') return `"${specifier}" is for the composition root only`;
+  const hasManyRooms = layer === 'blocks' || layer === 'systems';
+  if (layer === room.layer && (!hasManyRooms || name === room.name)) {
+    return `"${specifier}" is this room itself: import relatively`;
+  }
   if (rank > LAYERS.indexOf(room.layer)) return `${room.layer} must not import ${layer}: "${specifier}"`;
   return undefined;
 }
 
 function problemWith(module: Module, room: Room, specifier: string): string | undefined {
   if (specifier.startsWith('.')) return problemWithRelative(module.path, room, specifier);
-  if (specifier.startsWith('#')) return problemWithTarget(room, specifier);
+  if (specifier.startsWith('#')) return problemWithTarget(module.path, room, specifier);
   const isOwnPackage = specifier === OWN_PACKAGE || specifier.startsWith(`${OWN_PACKAGE}/`);
   if (isOwnPackage && room.layer !== 'around') return `"${specifier}" is this package itself`;
   return undefined;
@@ -83,7 +93,7 @@ function find(tree: Tree): Finding[] {
         findings.push({ file: module.path, line: module.lineAt(start), message });
       const problem = problemWith(module, room, specifier);
       if (problem !== undefined) add(problem);
-      else if (room.layer === 'blocks' && specifier.startsWith('#blocks/')) {
+      else if (room.layer === 'blocks' && /^#(blocks|fixtures)\//.test(specifier)) {
         const { name } = targetOf(specifier);
         const edge = edges.find(({ from, to }) => from === room.name && to === name);
         if (edge) used.add(edge);

@@ -1,16 +1,28 @@
 /**
  * One connection in use: typed queries, coded failures, and a signal that cuts it off.
+ *
+ * States:  usable ──it breaks, or `cut`, or the signal aborts──▶ lost        Either way it is released, once.
  */
 import type pg from 'pg';
 import type { Queryable } from './database.ts';
-import { classify, toCoded } from './failure.ts';
+import { classify, endsConnection, toCoded } from './failure.ts';
 import { type Sql, statementName } from './sql.ts';
 
 export interface Connection extends Queryable {
   /** Sends a statement that is neither prepared nor has values. Gives Postgres's own word for what it did. */
   control(statement: 'begin' | 'commit' | 'rollback'): Promise<string>;
-  /** Gives the connection back; a broken one is closed instead. */
-  release(broken: boolean): void;
+  /** Why nothing can be sent any more; undefined while it can. */
+  lost(): Error | undefined;
+  /** Closes the socket: what is under way fails, and Postgres rolls it back. */
+  cut(): void;
+  /** Gives the connection back; a lost one, or with `isBroken`, is closed instead. */
+  release(isBroken?: boolean): void;
+}
+
+export interface ConnectionDeps {
+  /** Told once, when the connection breaks though nobody here has asked for it. */
+  onFailure: (error: unknown) => void;
+  onRelease: (connection: Connection) => void;
 }
 
 /**
@@ -20,48 +32,68 @@ export interface Connection extends Queryable {
 export function createConnection(
   client: pg.PoolClient,
   signal: AbortSignal | undefined,
-  onFailure: (error: unknown) => void,
+  { onFailure, onRelease }: ConnectionDeps,
 ): Connection {
-  const socket = (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream;
-  const onAbort = () => socket.destroy();
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection;
+  let lostBy: Error | undefined;
 
-  function failed(error: unknown): Error {
-    if (signal?.aborted) return signal.reason as Error;
+  function lose(error: Error): void {
+    if (lostBy) return;
+    lostBy = error;
     if (classify(error) === 'unreachable') onFailure(error);
-    return toCoded(error);
   }
 
-  async function send(query: Sql): Promise<pg.QueryResult> {
-    const name = statementName(query);
-    const prepared = { text: query.text, values: query.values as unknown[] };
+  function cutBecause(reason: Error): void {
+    lostBy ??= reason;
+    stream.destroy();
+  }
+
+  const onAbort = () => cutBecause(signal?.reason as Error);
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener('abort', onAbort, { once: true });
+  // Without a listener a connection that breaks while in use would end the process.
+  client.on('error', lose);
+
+  async function send(query: string | pg.QueryConfig): Promise<pg.QueryResult> {
+    if (lostBy) throw failed(lostBy);
     try {
-      return await client.query(name === undefined ? prepared : { ...prepared, name });
+      return await client.query(query);
     } catch (error) {
+      if (endsConnection(error)) lose(error as Error);
       throw failed(error);
     }
   }
 
-  return {
+  function failed(error: unknown): Error {
+    return signal?.aborted ? (signal.reason as Error) : toCoded(error);
+  }
+
+  function sendPrepared(query: Sql): Promise<pg.QueryResult> {
+    const name = statementName(query);
+    const prepared = { text: query.text, values: query.values as unknown[] };
+    return send(name === undefined ? prepared : { ...prepared, name });
+  }
+
+  const connection: Connection = {
     async rows<Row>(query: Sql<Row>) {
-      return (await send(query)).rows as Row[];
+      return (await sendPrepared(query)).rows as Row[];
     },
     async first<Row>(query: Sql<Row>) {
-      return (await send(query)).rows[0] as Row | undefined;
+      return (await sendPrepared(query)).rows[0] as Row | undefined;
     },
     async run(query) {
-      return (await send(query)).rowCount ?? 0;
+      return (await sendPrepared(query)).rowCount ?? 0;
     },
-    async control(statement) {
-      try {
-        return (await client.query(statement)).command;
-      } catch (error) {
-        throw failed(error);
-      }
-    },
-    release(broken) {
+    control: async (statement) => (await send(statement)).command,
+    lost: () => lostBy,
+    cut: () => cutBecause(new Error('the connection was cut off')),
+    release(isBroken = false) {
       signal?.removeEventListener('abort', onAbort);
-      client.release(broken || signal?.aborted === true);
+      client.release(isBroken || lostBy !== undefined);
+      // Only now: the pool listens for itself once it has the connection back.
+      client.removeListener('error', lose);
+      onRelease(connection);
     },
   };
+  return connection;
 }

@@ -3,19 +3,21 @@
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { Clock, Timer } from '#base/clock';
-import { createDeadline, withSignal } from '#base/deadline';
-import { describeError } from '#base/errors';
-import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
+import type { Clock } from '#base/clock';
+import { createDeadline } from '#base/deadline';
+import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import { parseAddress } from './address.ts';
-import { createEmbeddedPostgres, type EmbeddedPostgres } from './embedded/embedded.ts';
+import { BUCKETS } from './buckets.ts';
+import { createEmbeddedPostgres, type EmbeddedPostgres, SUPERUSER_NAME } from './embedded/embedded.ts';
 import { databaseErrors } from './errors.ts';
-import { type MigrationSet, migrate } from './migrate.ts';
+import { migrate } from './migrate.ts';
+import type { MigrationSet } from './migration-files.ts';
 import type { DatabaseOptions } from './options.ts';
 import { type Address, createPool, type Pool } from './pool.ts';
+import { createProbe } from './probe.ts';
 import { emitDatabaseSignals } from './signals.ts';
 import { type Sql, sql } from './sql.ts';
 import { transactOn } from './transact.ts';
@@ -59,7 +61,7 @@ export interface Database extends Lifecycle {
    * The one way to write: runs `work` in one transaction and commits. The first statement carries BEGIN with it, so
    * an ordinary mutation of one statement costs two round trips. A serialization failure or deadlock is retried:
    * `work` may run more than once and must have no effect outside the transaction.
-   * @throws database_unavailable, database_busy, outcome_unknown, deadline_exceeded
+   * @throws database_unavailable, database_busy, database_conflict, outcome_unknown, deadline_exceeded
    */
   transact<T>(
     placement: Placement,
@@ -84,120 +86,57 @@ export interface DatabaseDeps {
   report: (line: string) => void;
 }
 
-const PROBE_EVERY_MS = 500;
+const PROBE_TIMEOUT_MS = 5000;
 const OWN_MIGRATIONS: MigrationSet = {
   room: 'database',
   schema: undefined,
   directory: new URL('./migrations/', import.meta.url),
 };
 
-interface Pools {
-  app: Pool;
-  system: Pool;
-}
-
-/** Watches the reachability of the database: a failure marks it down, and only an answered probe marks it up. */
-function createProbe(clock: Clock, ask: () => Promise<unknown>) {
-  let reason: string | undefined;
-  let timer: Timer | undefined;
-  let closed = false;
-
-  function probe(): void {
-    timer = clock.after(
-      PROBE_EVERY_MS,
-      () => {
-        ask().then(
-          () => {
-            reason = undefined;
-          },
-          (error: unknown) => {
-            reason = describeError(error);
-            if (!closed) probe();
-          },
-        );
-      },
-      'background',
-    );
-  }
-  return {
-    failed(error: unknown): void {
-      if (reason !== undefined || closed) return;
-      reason = describeError(error);
-      probe();
-    },
-    health: (): Health =>
-      reason === undefined
-        ? { status: 'ok' }
-        : { status: 'failing', reason: `the database cannot be reached: ${reason}` },
-    close(): void {
-      closed = true;
-      timer?.cancel();
-    },
-  };
-}
-
+/** The engine is the embedded Postgres, unless `options.primary` names another server. */
 export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Database {
-  const embedded: EmbeddedPostgres | undefined =
+  const embedded =
     options.primary === undefined
       ? createEmbeddedPostgres(
           { directory: join(deps.dataDirectory, 'postgres'), startTimeoutMs: options.startTimeoutMs },
           deps,
         )
       : undefined;
-  let pools: Pools | undefined;
-  const probe = createProbe(deps.clock, () => system().queryable().first(sql`select 1`));
+  let pools: Record<Role, Pool> | undefined;
+  const probe = createProbe(deps.clock, async () => {
+    const deadline = createDeadline(deps.clock, PROBE_TIMEOUT_MS);
+    const answer = opened('system').queryable(deadline.signal).first(sql`select 1`);
+    await answer.finally(deadline.done);
+  });
 
-  function opened(): Pools {
-    if (!pools)
-      throw databaseErrors.database_unavailable({
-        detail: 'the database has not been started',
-        retryAfterS: 1,
-      });
-    return pools;
-  }
-  const system = () => opened().system;
-
-  function address(): Address {
-    return options.primary === undefined
-      ? { ...embedded!.address, user: 'loadstone_super' }
-      : parseAddress(options.primary);
+  function opened(role: Role): Pool {
+    if (pools) return pools[role];
+    throw databaseErrors.database_unavailable({ detail: 'the database is not running', retryAfterS: 1 });
   }
 
-  function openPool(role: Role): Pool {
-    const { poolMax, waitMax, statementTimeoutMs } = options;
+  function openPool(address: Address, role: Role): Pool {
+    const { poolMax: connectionsMax, waitMax, statementTimeoutMs } = options;
     const pool = createPool(
-      { address: address(), role: `loadstone_${role}`, connectionsMax: poolMax, waitMax, statementTimeoutMs },
+      { address, role: `loadstone_${role}`, connectionsMax, waitMax, statementTimeoutMs },
       { log: deps.log, onFailure: probe.failed },
     );
     emitDatabaseSignals(deps.signals, role, pool);
     return pool;
   }
 
-  /** Past the deadline connections in use are not waited for: Postgres stops, or drops them when the process ends. */
-  async function closePools({ app, system }: Pools, deadline: AbortSignal): Promise<void> {
-    const closed = Promise.all([app.close(), system.close()]);
-    await withSignal(closed, deadline).catch((error: unknown) => {
-      deps.log.warn({ err: error }, 'database connections were still in use at the stop deadline');
-    });
-  }
-
   const lifecycle = createLifecycle('database', {
     async start(signal) {
-      const deadline = createDeadline(deps.clock, options.startTimeoutMs, signal);
-      try {
-        deps.report(embedded ? 'starting Postgres' : 'connecting to Postgres');
-        await embedded?.start(deadline.signal);
-        deps.report('migrating');
-        await migrate(address(), [OWN_MIGRATIONS, ...deps.migrations], deps.log);
-        deadline.signal.throwIfAborted();
-        pools = { app: openPool('app'), system: openPool('system') };
-      } finally {
-        deadline.done();
-      }
+      deps.report(embedded ? 'starting Postgres' : 'connecting to Postgres');
+      await embedded?.start(signal);
+      const address = addressOf(options, embedded);
+      deps.report('migrating');
+      await bringUpToDate(address, options, deps, signal);
+      pools = { app: openPool(address, 'app'), system: openPool(address, 'system') };
     },
     async stop(deadline) {
       probe.close();
-      if (pools) await closePools(pools, deadline);
+      const cut = await Promise.all([pools?.app.close(deadline), pools?.system.close(deadline)]);
+      if (cut.some(Boolean)) deps.log.warn({ cut }, 'connections were still in use at the stop deadline');
       await embedded?.stop(deadline);
     },
     health() {
@@ -208,18 +147,56 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
 
   return {
     ...lifecycle,
-    transact(placement, { signal, role = 'app' }, work) {
-      assert(
-        placement.system !== '' && placement.workspaceId !== '',
-        'a write names its system and workspace',
-      );
-      return transactOn(opened()[role], placement, { signal }, deps, work);
+    async transact(placement, { signal, role = 'app' }, work) {
+      assertPlacement(placement);
+      return transactOn(opened(role), placement, signal, deps, work);
     },
-    reader: ({ role = 'app', signal }) => opened()[role].queryable(signal),
-    core: {
-      rows: (query) => system().queryable().rows(query),
-      first: (query) => system().queryable().first(query),
-      run: (query) => system().queryable().run(query),
-    },
+    reader: ({ role = 'app', signal }) => createQueryable(() => opened(role), signal),
+    core: createQueryable(() => opened('system')),
   };
+}
+
+/** Finds the pool at each query: a reader may be made before the start, and outlive the stop. */
+function createQueryable(pool: () => Pool, signal?: AbortSignal): Queryable {
+  return {
+    rows: async (query) => pool().queryable(signal).rows(query),
+    first: async (query) => pool().queryable(signal).first(query),
+    run: async (query) => pool().queryable(signal).run(query),
+  };
+}
+
+function addressOf({ primary }: DatabaseOptions, embedded: EmbeddedPostgres | undefined): Address {
+  if (primary !== undefined) return parseAddress(primary);
+  assert(embedded, 'without a primary the database is embedded');
+  return { ...embedded.address, user: SUPERUSER_NAME };
+}
+
+async function bringUpToDate(
+  address: Address,
+  { startTimeoutMs }: DatabaseOptions,
+  { clock, log, report, migrations }: DatabaseDeps,
+  parent: AbortSignal,
+): Promise<void> {
+  const { signal, done } = createDeadline(clock, startTimeoutMs, parent);
+  let waitedFor = 'a migration takes long';
+  const reportWait = (line: string) => {
+    waitedFor = line;
+    report(line);
+  };
+  try {
+    await migrate(address, [OWN_MIGRATIONS, ...migrations], { clock, log, signal, report: reportWait });
+  } catch (error) {
+    if (!signal.aborted || parent.aborted) throw error;
+    const detail = `the database was not up to date after ${startTimeoutMs} ms (database.startTimeoutMs): ${waitedFor}`;
+    throw databaseErrors.database_unavailable({ detail, cause: error });
+  } finally {
+    done();
+  }
+}
+
+function assertPlacement(placement: Placement): void {
+  assert(placement.system !== '' && placement.workspaceId !== '', 'a write names its system and workspace');
+  if (!('bucket' in placement)) return;
+  const { bucket } = placement;
+  assert(Number.isInteger(bucket) && bucket >= 0 && bucket < BUCKETS, `no such bucket: ${bucket}`);
 }

@@ -11,7 +11,13 @@ export const databaseErrors = defineErrors('database', {
     status: 503,
     title: 'The database has too much waiting work',
     retryable: true,
-    doc: 'As many requests as `database.waitMax` allows are already waiting for a connection. Nothing was written; retry later.',
+    doc: 'As many requests as `database.waitMax` allows are already waiting for a connection, or this one has waited for five seconds. Nothing was written; retry later.',
+  },
+  database_conflict: {
+    status: 503,
+    title: 'The write collided with others each time it was tried',
+    retryable: true,
+    doc: 'Other transactions changed the same rows at the same time, in every one of several tries. Nothing was written; retry later.',
   },
   outcome_unknown: {
     status: 503,

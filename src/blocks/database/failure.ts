@@ -1,70 +1,100 @@
 /**
- * What a failure of the Postgres driver means: one place that knows SQLSTATE classes and socket errors.
+ * What a failure of the Postgres driver means: one place that knows SQLSTATE codes, socket errors and the driver's own.
  */
 import { deadlineErrors } from '#base/deadline';
-import { describeError, isLoadstoneError } from '#base/errors';
+import { describeError, isLoadstoneError, type LoadstoneError } from '#base/errors';
 import { databaseErrors } from './errors.ts';
 
-export type Failure = 'unreachable' | 'conflict' | 'other';
+/**
+ * `unreachable`: there is no connection, or it has ended. `waited`: no connection of the pool became free in time.
+ * `conflict`: another transaction was in the way; all of this one is undone and may be repeated.
+ */
+export type Failure = 'unreachable' | 'waited' | 'conflict' | 'timeout' | 'other';
 
 const SOCKET_CODES = new Set([
+  'EACCES',
+  'EAI_AGAIN',
   'ECONNREFUSED',
   'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
   'ENOENT',
+  'ENOTFOUND',
   'EPIPE',
   'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENOTFOUND',
-  'EACCES',
 ]);
-/** Raised by the driver itself, without a code, when its socket closes or a connection takes too long to open. */
-const DRIVER_MESSAGES =
-  /connection terminated|connection error|timeout exceeded when trying to connect|client has encountered/i;
+/** Of the driver itself, without a code: the pool's line, and a socket that closed or took too long to open. */
+const WAITED_MESSAGE = 'timeout exceeded when trying to connect';
+const BROKEN_MESSAGES =
+  /^(connection terminated|connection error|timeout expired|client has encountered a connection error)/i;
+
+const SERIALIZATION_FAILURE = '40001';
+const DEADLOCK_DETECTED = '40P01';
+const TOO_MANY_CONNECTIONS = '53300';
+/** A statement was cut short by `statement_timeout`, or by an administrator. */
+const QUERY_CANCELED = '57014';
+/** Postgres ends the connection with these: the transaction was idle, or took too long. */
+const TRANSACTION_TIMEOUTS = new Set(['25P03', '25P04']);
+
+function codeOf(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
 
 export function classify(error: unknown): Failure {
   if (!(error instanceof Error)) return 'other';
-  const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string') {
-    if (SOCKET_CODES.has(code) || code.startsWith('08') || code.startsWith('57P')) return 'unreachable';
-    if (code === '53300') return 'unreachable';
-    if (code === '40001' || code === '40P01') return 'conflict';
+  const code = codeOf(error);
+  if (code === undefined) {
+    if (error.message === WAITED_MESSAGE) return 'waited';
+    return BROKEN_MESSAGES.test(error.message) ? 'unreachable' : 'other';
   }
-  return DRIVER_MESSAGES.test(error.message) ? 'unreachable' : 'other';
+  if (code === QUERY_CANCELED || TRANSACTION_TIMEOUTS.has(code)) return 'timeout';
+  if (code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED) return 'conflict';
+  // Classes 08 (connection) and 57P (shutting down, starting up, crashed).
+  const isGone = /^(08|57P)...?$/.test(code) || code === TOO_MANY_CONNECTIONS || SOCKET_CODES.has(code);
+  return isGone ? 'unreachable' : 'other';
+}
+
+/** Whether `error` is a violated constraint (SQLSTATE class 23), of that name if one is given. */
+export function isConstraintViolation(error: unknown, constraint?: string): boolean {
+  const isViolation = /^23...$/.test(codeOf(error) ?? '');
+  return (
+    isViolation && (constraint === undefined || (error as { constraint?: unknown }).constraint === constraint)
+  );
+}
+
+/** Whether a transaction that failed with `error` (coded or not) may succeed when it is repeated as a whole. */
+export function isConflict(error: unknown): boolean {
+  return classify(isLoadstoneError(error) ? error.cause : error) === 'conflict';
+}
+
+/** Whether Postgres itself refused what was sent and says so: it did not take effect, and the answer was not lost. */
+export function isRefusal(error: unknown): boolean {
+  const raw = isLoadstoneError(error) ? error.cause : error;
+  const isSqlState = /^[0-9A-Z]{5}$/.test(codeOf(raw) ?? '') && 'severity' in (raw as object);
+  return isSqlState && !endsConnection(raw);
+}
+
+/**
+ * Whether the connection that gave this driver's error cannot be used any more. A plan that no longer fits its table
+ * (a migration changed a column's type) stays with the connection, so that one is given up too.
+ */
+export function endsConnection(error: unknown): boolean {
+  if (classify(error) === 'unreachable' || TRANSACTION_TIMEOUTS.has(codeOf(error) ?? '')) return true;
+  return codeOf(error) === '0A000' && /cached plan must not change/.test((error as Error).message);
 }
 
 /** The coded error for a driver's failure. Coded errors pass through, and so do violated constraints: rooms read those. */
 export function toCoded(error: unknown): Error {
   if (isLoadstoneError(error) || isConstraintViolation(error)) return error as Error;
-  if (isTimeout(error))
-    return deadlineErrors.deadline_exceeded({ detail: describeError(error), cause: error });
-  if (classify(error) === 'unreachable') {
-    return databaseErrors.database_unavailable({
-      detail: describeError(error),
-      retryAfterS: 1,
-      cause: error,
-    });
-  }
-  return databaseErrors.database_failed({ cause: error });
+  return codedBy[classify(error)](describeError(error), error);
 }
 
-/** Whether `error` is a violated constraint (SQLSTATE class 23), of that name if one is given. */
-export function isConstraintViolation(error: unknown, constraint?: string): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code, constraint: violated } = error as { code?: unknown; constraint?: unknown };
-  return (
-    typeof code === 'string' && code.startsWith('23') && (constraint === undefined || violated === constraint)
-  );
-}
-
-/** query_canceled by statement_timeout, and the two transaction timeouts. */
-function isTimeout(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
-  return code === '57014' || code === '25P03' || code === '25P04';
-}
-
-/** Whether the connection that gave this error (coded or not) can no longer be used. */
-export function isBroken(error: unknown): boolean {
-  const raw = isLoadstoneError(error) ? error.cause : error;
-  const code = (raw as { code?: unknown } | undefined)?.code;
-  return classify(raw) === 'unreachable' || code === '25P03' || code === '25P04';
-}
+const codedBy: Record<Failure, (detail: string, cause: unknown) => LoadstoneError> = {
+  unreachable: (detail, cause) => databaseErrors.database_unavailable({ detail, retryAfterS: 1, cause }),
+  waited: (_, cause) =>
+    databaseErrors.database_busy({ detail: 'no connection became free in time', retryAfterS: 1, cause }),
+  conflict: (detail, cause) => databaseErrors.database_conflict({ detail, retryAfterS: 1, cause }),
+  timeout: (detail, cause) => deadlineErrors.deadline_exceeded({ detail, cause }),
+  other: (_, cause) => databaseErrors.database_failed({ cause }),
+};

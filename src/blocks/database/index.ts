@@ -14,6 +14,6 @@ export {
 export { type DirectoryLock, lockDirectory } from './embedded/directory-lock.ts';
 export { databaseErrors } from './errors.ts';
 export { isConstraintViolation } from './failure.ts';
-export type { MigrationSet } from './migrate.ts';
+export type { MigrationSet } from './migration-files.ts';
 export { type DatabaseOptions, databaseOptions } from './options.ts';
 export { identifier, nothing, type Sql, type SqlValue, sql } from './sql.ts';

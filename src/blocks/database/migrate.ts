@@ -5,189 +5,211 @@
  * number that a running program must know to go on using the database after it (default 0: every program may), so
  * that old processes live through a rolling upgrade and are refused only after a contraction.
  */
-import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import pg from 'pg';
-import { describeError, isLoadstoneError } from '#base/errors';
+import assert from 'node:assert/strict';
+import type pg from 'pg';
+import { type Clock, sleep } from '#base/clock';
+import { describeError, isLoadstoneError, type LoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import { databaseErrors } from './errors.ts';
+import { classify, endsConnection } from './failure.ts';
+import { withLogin } from './login.ts';
+import {
+  type AppliedMigration,
+  type Migration,
+  type MigrationSet,
+  pendingMigrations,
+  readMigrations,
+} from './migration-files.ts';
 import type { Address } from './pool.ts';
 
-export interface MigrationSet {
-  /** Whose migrations these are: a block or a system. */
-  room: string;
-  /** A system's own schema, made and granted before its first migration; undefined for rooms that live in `core`. */
-  schema: string | undefined;
-  directory: URL;
-}
-
-interface Migration {
-  room: string;
-  number: number;
-  name: string;
-  text: string;
-  checksum: string;
-  minCompatible: number;
-  asLogin: boolean;
-  inTransaction: boolean;
-}
-
-interface Applied {
-  number: number;
-  name: string;
-  checksum: string;
-  min_compatible: number;
+export interface MigrateDeps {
+  clock: Clock;
+  log: Log;
+  /** Ends it all: what is under way is rolled back. */
+  signal: AbortSignal;
+  /** Told in a person's words what is being waited for. */
+  report: (line: string) => void;
 }
 
 /** Any fixed number: all processes that migrate one database meet at this lock. */
 const LOCK_KEY = 7_305_126_811;
-const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
-const SCHEMA_NAME = /^[a-z][a-z0-9_]{0,40}$/;
+const LOCK_POLL_MS = 50;
+const RETRY_MS = 500;
+/** A migration that waits for a table makes everybody behind it wait: it steps back after this, and tries again. */
+const TABLE_LOCK_TIMEOUT_MS = 2000;
+const LOCK_NOT_AVAILABLE = '55P03';
+const INSUFFICIENT_PRIVILEGE = '42501';
 
-function readMigrations(set: MigrationSet): Migration[] {
-  const directory = fileURLToPath(set.directory);
-  return readdirSync(directory)
-    .filter((file) => file.endsWith('.sql'))
-    .sort()
-    .map((file, index) => {
-      const number = Number(FILE_NAME.exec(file)?.[1]);
-      if (number !== index + 1) {
-        throw databaseErrors.migration_failed({
-          detail: `${set.room}: ${file} should be named ${String(index + 1).padStart(4, '0')}_<name>.sql`,
-        });
-      }
-      const text = readFileSync(`${directory}/${file}`, 'utf8');
-      const head = text.split('\n').filter((line) => line.startsWith('--'));
-      return {
-        room: set.room,
-        number,
-        name: basename(file, '.sql'),
-        text,
-        checksum: createHash('sha256').update(text.replaceAll('\r\n', '\n')).digest('hex'),
-        minCompatible: Number(/^-- min-compatible: (\d+)$/m.exec(text)?.[1] ?? 0),
-        asLogin: head.includes('-- as-login'),
-        inTransaction: !head.includes('-- no-transaction'),
-      };
-    });
-}
+/**
+ * Brings the database up to date with `sets`, in their order. Safe to run in many processes at once. A server that
+ * cannot be reached (it may be starting too) is tried again until the signal aborts.
+ * @returns how many migrations were applied
+ * @throws migration_failed, database_too_new, database_unsupported, or the signal's reason
+ */
+export async function migrate(
+  address: Address,
+  sets: readonly MigrationSet[],
+  deps: MigrateDeps,
+): Promise<number> {
+  const rooms = sets.map(({ room }) => room);
+  assert(new Set(rooms).size === rooms.length, `each room has one set of migrations: ${rooms}`);
+  const known = sets.map((set) => ({ set, migrations: readMigrations(set) }));
 
-/** The migrations still to apply. Pure: refuses altered, missing and too new ones. */
-function pending(room: string, known: readonly Migration[], applied: readonly Applied[]): Migration[] {
-  const newest = applied.at(-1);
-  if (newest && newest.number > known.length) {
-    const lowest = Math.max(...applied.map((row) => row.min_compatible));
-    if (known.length < lowest) {
-      throw databaseErrors.database_too_new({
-        detail: `${room}: the database is at ${newest.name} and works with programs that know ${lowest} or more migrations; this one knows ${known.length}`,
-      });
+  const migrateAll = async (client: pg.Client): Promise<number> => {
+    await waitForLock(client, deps);
+    let count = 0;
+    for (const { set, migrations } of known) count += await migrateRoom(client, set, migrations, deps);
+    return count;
+  };
+  for (let reason = ''; ; ) {
+    try {
+      return await withLogin(address, deps.signal, migrateAll);
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      if (reason !== error.message) deps.report(`Postgres cannot be reached yet: ${error.message}`);
+      reason = error.message;
+      await sleep(deps.clock, RETRY_MS, deps.signal);
     }
   }
-  for (const row of applied) {
-    const migration = known[row.number - 1];
-    if (migration && migration.checksum !== row.checksum) {
-      throw databaseErrors.migration_failed({
-        detail: `${room}: ${migration.name} was changed after it had been applied; restore the file and add a new migration instead`,
-      });
-    }
-  }
-  return known.slice(newest?.number ?? 0);
 }
 
-async function applied(client: pg.Client, room: string): Promise<Applied[]> {
-  const there = await client.query<{ found: string | null }>(
-    `select to_regclass('core.migrations') as found`,
-  );
-  if (!there.rows[0]?.found) return [];
-  const rows = await client.query<Applied>(
-    `select number, name, checksum, min_compatible from core.migrations where room = $1 order by number`,
-    [room],
-  );
-  return rows.rows;
+function isUnavailable(error: unknown): error is LoadstoneError {
+  return isLoadstoneError(error) && error.code === 'database_unavailable';
 }
 
-async function makeSchema(client: pg.Client, schema: string): Promise<void> {
-  if (!SCHEMA_NAME.test(schema)) {
-    throw databaseErrors.migration_failed({ detail: `${schema} cannot be the name of a schema` });
-  }
-  await client.query(`
-    begin;
-    set local role loadstone_owner;
-    create schema if not exists ${schema} authorization loadstone_owner;
-    grant usage on schema ${schema} to loadstone_app, loadstone_system;
-    alter default privileges in schema ${schema}
-      grant select, insert, update, delete on tables to loadstone_app, loadstone_system;
-    alter default privileges in schema ${schema} grant usage on sequences to loadstone_app, loadstone_system;
-    commit;`);
-}
-
-async function apply(client: pg.Client, migration: Migration): Promise<void> {
-  const asOwner = migration.asLogin
-    ? ''
-    : `set ${migration.inTransaction ? 'local' : ''} role loadstone_owner`;
-  try {
-    if (migration.inTransaction) await client.query('begin');
-    if (asOwner) await client.query(asOwner);
-    await client.query(migration.text);
-    await client.query(
-      `insert into core.migrations (room, number, name, checksum, min_compatible) values ($1, $2, $3, $4, $5)`,
-      [migration.room, migration.number, migration.name, migration.checksum, migration.minCompatible],
+/**
+ * Asks again and again, because a session that waits inside `pg_advisory_lock` holds a snapshot: `create index
+ * concurrently` in the session that has the lock would wait for that one, and neither would go on.
+ */
+async function waitForLock(client: pg.Client, { clock, signal, report }: MigrateDeps): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    const result = await client.query<{ locked: boolean }>(
+      `select pg_try_advisory_lock(${LOCK_KEY}) as locked`,
     );
-    if (migration.inTransaction) await client.query('commit');
-    else await client.query('reset role');
-  } catch (cause) {
-    if (migration.inTransaction) await client.query('rollback').catch(() => {});
-    throw databaseErrors.migration_failed({
-      detail: `${migration.room}: ${migration.name}: ${describeError(cause)}`,
-      cause,
-    });
+    if (result.rows[0]?.locked) return;
+    if (tries === 0) report('another process is migrating the database');
+    await sleep(clock, LOCK_POLL_MS, signal);
   }
 }
 
-async function migrateRoom(client: pg.Client, set: MigrationSet, log: Log): Promise<number> {
-  const due = pending(set.room, readMigrations(set), await applied(client, set.room));
-  if (due.length > 0 && set.schema !== undefined) await makeSchema(client, set.schema);
+async function migrateRoom(
+  client: pg.Client,
+  set: MigrationSet,
+  migrations: readonly Migration[],
+  deps: MigrateDeps,
+): Promise<number> {
+  const due = pendingMigrations(set.room, migrations, await readApplied(client, set.room));
+  if (due.length > 0 && set.schema !== undefined) await makeSchema(client, set.room, set.schema);
   for (const migration of due) {
-    await apply(client, migration);
-    log.info({ room: migration.room, migration: migration.name }, 'migrated');
+    if (migration.inTransaction) await applyWhenFree(client, migration, deps);
+    else await applyOutsideTransaction(client, migration, set.schema ?? 'core');
+    deps.log.info({ room: migration.room, migration: migration.name }, 'migrated');
   }
   return due.length;
 }
 
-/**
- * Brings the database up to date with `sets`, in their order. Safe to run in many processes at once.
- * @returns how many migrations were applied
- */
-export async function migrate(address: Address, sets: readonly MigrationSet[], log: Log): Promise<number> {
-  const client = new pg.Client({ ...address, application_name: 'loadstone migrate' });
-  let lost: Error | undefined;
-  client.on('error', (error) => {
-    lost = error;
-  });
+async function readApplied(client: pg.Client, room: string): Promise<AppliedMigration[]> {
+  const found = await client.query(
+    `select from pg_catalog.pg_tables where schemaname = 'core' and tablename = 'migrations'`,
+  );
+  if (found.rowCount === 0) return [];
+  await client.query('begin; set local role loadstone_owner');
+  const applied = await client.query<AppliedMigration>(
+    `select number, name, checksum, min_compatible from core.migrations where room = $1 order by number`,
+    [room],
+  );
+  await client.query('commit');
+  return applied.rows;
+}
+
+async function makeSchema(client: pg.Client, room: string, schema: string): Promise<void> {
   try {
-    await client.connect();
-    await checkVersion(client);
-    await client.query(`select pg_advisory_lock(${LOCK_KEY})`);
-    let count = 0;
-    for (const set of sets) count += await migrateRoom(client, set, log);
-    return count;
-  } catch (cause) {
-    if (isLoadstoneError(cause)) throw cause;
-    throw databaseErrors.database_unavailable({ detail: describeError(lost ?? cause), cause });
-  } finally {
-    await client.end().catch(() => {});
+    await client.query(`
+      begin;
+      set local role loadstone_owner;
+      create schema if not exists ${schema} authorization loadstone_owner;
+      grant usage on schema ${schema} to loadstone_app, loadstone_system;
+      alter default privileges in schema ${schema}
+        grant select, insert, update, delete on tables to loadstone_app, loadstone_system;
+      alter default privileges in schema ${schema} grant usage on sequences to loadstone_app, loadstone_system;
+      commit;`);
+  } catch (error) {
+    throw toMigrationError(`${room}: schema ${schema}`, error);
   }
 }
 
-async function checkVersion(client: pg.Client): Promise<void> {
-  const result = await client.query<{ version: string; text: string }>(
-    `select current_setting('server_version_num') as version, current_setting('server_version') as text`,
-  );
-  const row = result.rows[0];
-  if (Number(row?.version) < 170_000) {
-    throw databaseErrors.database_unsupported({
-      detail: `Postgres 17 or newer is needed; this is ${row?.text}`,
-    });
+async function applyWhenFree(client: pg.Client, migration: Migration, deps: MigrateDeps): Promise<void> {
+  for (;;) {
+    try {
+      await applyInTransaction(client, migration);
+      return;
+    } catch (error) {
+      await client.query('rollback').catch(() => {});
+      const isInTheWay =
+        (error as { code?: unknown }).code === LOCK_NOT_AVAILABLE || classify(error) === 'conflict';
+      const { room, name } = migration;
+      if (!isInTheWay) throw toMigrationError(`${room}: ${name}`, error, migration.asLogin);
+      deps.report(`${room}: ${name} waits for a table that is in use`);
+      deps.log.warn({ room, migration: name, err: error }, 'a migration waits for a lock and is tried again');
+      await sleep(deps.clock, RETRY_MS, deps.signal);
+    }
   }
+}
+
+async function applyInTransaction(client: pg.Client, migration: Migration): Promise<void> {
+  await client.query(`begin; set local lock_timeout = ${TABLE_LOCK_TIMEOUT_MS}`);
+  if (!migration.asLogin) await client.query('set local role loadstone_owner');
+  await client.query(migration.text);
+  if (client.getTransactionStatus() !== 'T') {
+    throw new Error('it ends its transaction; mark it "-- no-transaction", or leave out begin and commit');
+  }
+  await client.query('set local role loadstone_owner');
+  await record(client, migration);
+  await client.query('commit');
+}
+
+async function applyOutsideTransaction(
+  client: pg.Client,
+  migration: Migration,
+  schema: string,
+): Promise<void> {
+  try {
+    await client.query('set role loadstone_owner');
+    await dropInvalidIndexes(client, migration, schema);
+    await client.query(migration.text);
+    await record(client, migration);
+    await client.query('reset role');
+  } catch (error) {
+    throw toMigrationError(`${migration.room}: ${migration.name}`, error);
+  }
+}
+
+/** `create index concurrently` that failed or was killed leaves an index that is never used, and keeps its name. */
+async function dropInvalidIndexes(client: pg.Client, migration: Migration, schema: string): Promise<void> {
+  const invalid = await client.query<{ name: string }>(
+    `select format('%I.%I', n.nspname, c.relname) as name
+     from pg_catalog.pg_index i
+     join pg_catalog.pg_class c on c.oid = i.indexrelid
+     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where not i.indisvalid and n.nspname = $1 and position(c.relname in $2) > 0`,
+    [schema, migration.text],
+  );
+  for (const { name } of invalid.rows) await client.query(`drop index concurrently ${name}`);
+}
+
+async function record(client: pg.Client, migration: Migration): Promise<void> {
+  await client.query(
+    `insert into core.migrations (room, number, name, checksum, min_compatible) values ($1, $2, $3, $4, $5)`,
+    [migration.room, migration.number, migration.name, migration.checksum, migration.minCompatible],
+  );
+}
+
+/** A lost connection is not the migration's fault: all of it is tried again. */
+function toMigrationError(what: string, cause: unknown, asLogin = false): unknown {
+  if (endsConnection(cause)) return cause;
+  const detail = `${what}: ${describeError(cause)}`;
+  const isForbidden = asLogin && (cause as { code?: unknown }).code === INSUFFICIENT_PRIVILEGE;
+  return isForbidden
+    ? databaseErrors.database_unsupported({ detail, cause })
+    : databaseErrors.migration_failed({ detail, cause });
 }

@@ -3,11 +3,12 @@
  */
 import pg from 'pg';
 import { withSignal } from '#base/deadline';
+import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { type Connection, createConnection } from './connection.ts';
 import type { Queryable } from './database.ts';
 import { databaseErrors } from './errors.ts';
-import { classify, isBroken, toCoded } from './failure.ts';
+import { classify, toCoded } from './failure.ts';
 
 export interface Address {
   /** A directory (Unix socket) or a host name. */
@@ -21,32 +22,38 @@ export interface Address {
 
 export interface PoolOptions {
   address: Address;
-  /** The Postgres role that the connections act as; undefined acts as the login itself. */
-  role: string | undefined;
+  /** The Postgres role that the connections act as, whatever their login. */
+  role: string;
   connectionsMax: number;
   waitMax: number;
   statementTimeoutMs: number;
 }
 
 export interface Pool {
-  /** @throws database_busy, database_unavailable, or the signal's reason */
+  /** @throws database_busy, database_unavailable, stopped, or the signal's reason */
   connect(signal?: AbortSignal): Promise<Connection>;
   /** One statement, its own transaction. */
   queryable(signal?: AbortSignal): Queryable;
   waiting(): number;
   inUse(): number;
-  close(): Promise<void>;
+  /**
+   * Refuses whoever waits, and closes each connection when it is given back. Those still in use when `deadline` aborts
+   * are cut off. @returns how many that were
+   */
+  close(deadline: AbortSignal): Promise<number>;
 }
 
-const CONNECT_TIMEOUT_MS = 5000;
+export const CONNECT_TIMEOUT_MS = 5000;
 
 /** Session settings sent when a connection opens, so that they cost no round trip later. */
 function startupOptions({ role, statementTimeoutMs }: PoolOptions): string {
   const settings = {
-    ...(role === undefined ? {} : { role }),
+    role,
     statement_timeout: statementTimeoutMs,
     transaction_timeout: statementTimeoutMs,
     idle_in_transaction_session_timeout: statementTimeoutMs,
+    // Work whose caller has gone stops within a second, whoever configured the server.
+    client_connection_check_interval: 1000,
     TimeZone: 'UTC',
   };
   return Object.entries(settings)
@@ -59,32 +66,44 @@ export function createPool(
   options: PoolOptions,
   deps: { log: Log; onFailure: (error: unknown) => void },
 ): Pool {
+  const inUse = new Set<Connection>();
+  const closing = new AbortController();
   const pool = new pg.Pool({
     ...options.address,
     max: options.connectionsMax,
     idleTimeoutMillis: 0,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    application_name: `loadstone ${options.role ?? 'login'}`,
+    keepAlive: true,
+    application_name: `loadstone ${options.role}`,
     options: startupOptions(options),
     pipeline: true,
   } as pg.PoolConfig);
   pool.on('error', (error) => {
+    if (closing.signal.aborted) return;
     deps.log.warn({ err: error }, 'an idle database connection broke');
     deps.onFailure(error);
   });
 
+  /** Up to a tick's worth of waiters is about to get the idle connections: those do not count. */
+  function refuseIfLineIsFull(): void {
+    const waiting = pool.waitingCount - pool.idleCount;
+    if (waiting >= options.waitMax)
+      throw databaseErrors.database_busy({ detail: `${waiting} requests are waiting`, retryAfterS: 1 });
+  }
+
   async function connect(signal?: AbortSignal): Promise<Connection> {
     signal?.throwIfAborted();
-    if (pool.idleCount === 0 && pool.waitingCount >= options.waitMax) {
-      throw databaseErrors.database_busy({
-        detail: `${pool.waitingCount} requests are waiting`,
-        retryAfterS: 1,
-      });
-    }
+    closing.signal.throwIfAborted();
+    refuseIfLineIsFull();
     try {
-      return createConnection(await acquire(signal), signal, deps.onFailure);
+      const connection = createConnection(await acquire(signal), signal, {
+        onFailure: deps.onFailure,
+        onRelease: (released) => inUse.delete(released),
+      });
+      inUse.add(connection);
+      return connection;
     } catch (error) {
-      if (signal?.aborted) throw signal.reason;
+      signal?.throwIfAborted();
       if (classify(error) === 'unreachable') deps.onFailure(error);
       throw toCoded(error);
     }
@@ -92,9 +111,8 @@ export function createPool(
 
   async function acquire(signal: AbortSignal | undefined): Promise<pg.PoolClient> {
     const acquiring = pool.connect();
-    if (!signal) return acquiring;
     try {
-      return await withSignal(acquiring, signal);
+      return await withSignal(signal ? withSignal(acquiring, signal) : acquiring, closing.signal);
     } catch (error) {
       // The waiter cannot be taken out of the driver's line: its connection goes back as soon as it comes.
       acquiring.then(
@@ -111,12 +129,9 @@ export function createPool(
   ): Promise<T> {
     const connection = await connect(signal);
     try {
-      const result = await use(connection);
-      connection.release(false);
-      return result;
-    } catch (error) {
-      connection.release(isBroken(error));
-      throw error;
+      return await use(connection);
+    } finally {
+      connection.release();
     }
   }
 
@@ -128,7 +143,15 @@ export function createPool(
       run: (query) => once(signal, (connection) => connection.run(query)),
     }),
     waiting: () => pool.waitingCount,
-    inUse: () => pool.totalCount - pool.idleCount,
-    close: () => pool.end(),
+    inUse: () => inUse.size,
+    async close(deadline) {
+      closing.abort(lifecycleErrors.stopped({ detail: 'the database is being stopped' }));
+      let left = 0;
+      await withSignal(pool.end(), deadline).catch(() => {
+        left = inUse.size;
+        for (const connection of inUse) connection.cut();
+      });
+      return left;
+    },
   };
 }

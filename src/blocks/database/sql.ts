@@ -18,7 +18,8 @@ export interface Sql<Row = unknown> {
   readonly [row]?: Row;
 }
 
-const made = new WeakSet<object>();
+/** Every query made here, with the pieces of its text between the values: one more than there are values. */
+const made = new WeakMap<object, readonly string[]>();
 
 function isSql(value: unknown): value is Sql {
   return typeof value === 'object' && value !== null && made.has(value);
@@ -27,43 +28,79 @@ function isSql(value: unknown): value is Sql {
 /** The text of a template whose substitutions are all values is the same at each call: built once. */
 const textOf = new WeakMap<TemplateStringsArray, string>();
 
-function plainText(strings: TemplateStringsArray): string {
-  let text = textOf.get(strings);
-  if (text === undefined) {
-    text = strings[0] as string;
-    for (let i = 1; i < strings.length; i++) text += `$${i}${strings[i]}`;
-    textOf.set(strings, text);
-  }
-  return text;
-}
-
+/**
+ * The tag for all SQL: sql`select name from t where id = ${id}`. Values become parameters; an `sql` fragment is spliced
+ * in. Anything else (undefined, an object that the tag has not made) is a programmer error.
+ */
 export function sql<Row = unknown>(
   strings: TemplateStringsArray,
   ...substitutions: readonly (SqlValue | Sql)[]
 ): Sql<Row> {
-  assert(Array.isArray(strings.raw), 'sql is a template tag: sql`select …`');
+  assert(Array.isArray(strings?.raw), 'sql is a template tag: sql`select …`');
   const query = substitutions.some(isSql)
     ? splice(strings, substitutions)
-    : { text: plainText(strings), values: substitutions as readonly SqlValue[] };
-  made.add(query);
+    : plain(strings, substitutions as readonly SqlValue[]);
   return query as Sql<Row>;
 }
 
+function plain(strings: TemplateStringsArray, values: readonly SqlValue[]): Sql {
+  values.forEach(assertValue);
+  let text = textOf.get(strings);
+  if (text === undefined) {
+    text = joinPieces(strings);
+    textOf.set(strings, text);
+  }
+  return remember({ text, values }, strings);
+}
+
+/** Fragments are kept in pieces, not renumbered by pattern: a `$1` in a quoted string of theirs is left alone. */
 function splice(strings: TemplateStringsArray, substitutions: readonly (SqlValue | Sql)[]): Sql {
   const values: SqlValue[] = [];
-  let text = strings[0] as string;
-  substitutions.forEach((substitution, i) => {
+  const pieces = [''];
+  const append = (text = '') => pieces.push(`${pieces.pop()}${text}`);
+  strings.forEach((string, i) => {
+    append(string);
+    const substitution = substitutions[i];
     if (isSql(substitution)) {
-      const offset = values.length;
-      text += substitution.text.replaceAll(/\$(\d+)/g, (_, n: string) => `$${Number(n) + offset}`);
+      const [head, ...rest] = made.get(substitution) ?? [];
+      append(head);
+      pieces.push(...rest);
       values.push(...substitution.values);
-    } else {
+    } else if (i < substitutions.length) {
+      assertValue(substitution);
+      pieces.push('');
       values.push(substitution);
-      text += `$${values.length}`;
     }
-    text += strings[i + 1];
   });
-  return { text, values };
+  return remember({ text: joinPieces(pieces), values }, pieces);
+}
+
+function remember(query: Sql, pieces: readonly string[]): Sql {
+  made.set(query, pieces);
+  return query;
+}
+
+function joinPieces(pieces: readonly string[]): string {
+  let text = pieces[0] as string;
+  for (let i = 1; i < pieces.length; i++) {
+    assert(!/^\w/.test(pieces[i] as string), `a letter or digit follows the value in: ${text}…${pieces[i]}`);
+    text += `$${i}${pieces[i]}`;
+  }
+  return text;
+}
+
+function assertValue(value: unknown): asserts value is SqlValue {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return;
+    default:
+  }
+  if (Array.isArray(value)) return value.forEach(assertValue);
+  const fits = value === null || value instanceof Date || value instanceof Uint8Array;
+  assert(fits, `neither an SQL value nor made by the sql tag: ${typeof value}`);
 }
 
 /** Nothing, for a fragment that is sometimes absent. */
@@ -74,9 +111,7 @@ export const nothing: Sql = sql``;
  */
 export function identifier(name: string): Sql {
   assert.match(name, /^[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?$/, `not an SQL identifier: ${name}`);
-  const query = { text: name, values: [] };
-  made.add(query);
-  return query;
+  return remember({ text: name, values: [] }, [name]);
 }
 
 const NAMES_MAX = 4096;

@@ -7,29 +7,30 @@
  * BEGIN travels with the first statement (pipelined), so a mutation of one statement costs two round trips.
  * A failure before COMMIT is sent has changed nothing; one after it, without an answer, is `outcome_unknown`.
  */
+import assert from 'node:assert/strict';
 import { type Clock, sleep } from '#base/clock';
-import { isLoadstoneError } from '#base/errors';
+import { withSignal } from '#base/deadline';
 import type { Random } from '#base/random';
 import { bucketOf } from './buckets.ts';
 import type { Connection } from './connection.ts';
-import type { Placement, Transaction, TransactOptions } from './database.ts';
+import type { Placement, Transaction } from './database.ts';
 import { databaseErrors } from './errors.ts';
-import { classify, isBroken } from './failure.ts';
+import { isConflict, isRefusal, toCoded } from './failure.ts';
 import type { Pool } from './pool.ts';
 
 const ATTEMPTS_MAX = 4;
 const RETRY_BASE_MS = 5;
 
-function isConflict(error: unknown): boolean {
-  return isLoadstoneError(error) && classify(error.cause) === 'conflict';
-}
-
-async function commit(connection: Connection): Promise<void> {
+async function commit(connection: Connection, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const lost = connection.lost();
+  if (lost) throw toCoded(lost);
   let outcome: string;
   try {
     outcome = await connection.control('commit');
   } catch (error) {
-    if (!isBroken(error) && isConflict(error)) throw error;
+    if (!signal.aborted && isRefusal(error)) throw error;
+    connection.cut();
     throw databaseErrors.outcome_unknown({ cause: error, retryAfterS: 1 });
   }
   if (outcome !== 'COMMIT') {
@@ -39,14 +40,12 @@ async function commit(connection: Connection): Promise<void> {
   }
 }
 
-async function attempt<T>(
-  connection: Connection,
-  placement: Placement,
-  signal: AbortSignal,
-  work: (tx: Transaction) => Promise<T>,
-): Promise<T> {
+/** The transaction that `work` sees, which opens by itself, and cannot be used once it has ended. */
+function createTransaction(connection: Connection, bucket: number, signal: AbortSignal) {
   let begun: Promise<string> | undefined;
+  let hasEnded = false;
   function open(): Connection {
+    assert(!hasEnded, 'the transaction has ended: its connection may already serve another');
     if (!begun) {
       begun = connection.control('begin');
       // Awaited before the commit; until then its failure must not count as unhandled.
@@ -55,53 +54,61 @@ async function attempt<T>(
     return connection;
   }
   const tx: Transaction = {
-    bucket: 'bucket' in placement ? placement.bucket : bucketOf(placement.shardKey),
+    bucket,
     signal,
-    rows: (query) => open().rows(query),
-    first: (query) => open().first(query),
-    run: (query) => open().run(query),
+    rows: async (query) => open().rows(query),
+    first: async (query) => open().first(query),
+    run: async (query) => open().run(query),
   };
-  try {
-    const result = await work(tx);
-    if (begun) {
-      await begun;
-      signal.throwIfAborted();
-      await commit(connection);
-    }
-    connection.release(false);
-    return result;
-  } catch (error) {
-    const broken =
-      isBroken(error) || signal.aborted || (isLoadstoneError(error) && error.code === 'outcome_unknown');
-    if (!begun || broken) connection.release(broken);
-    else await rollBack(connection);
-    throw error;
-  }
+  return {
+    tx,
+    end(): Promise<string> | undefined {
+      hasEnded = true;
+      return begun;
+    },
+  };
 }
 
-async function rollBack(connection: Connection): Promise<void> {
-  const clean = await connection.control('rollback').then(
-    () => true,
-    () => false,
-  );
-  connection.release(!clean);
+async function attempt<T>(
+  connection: Connection,
+  bucket: number,
+  signal: AbortSignal,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  const { tx, end } = createTransaction(connection, bucket, signal);
+  try {
+    // Work that waits for something else must not keep the connection past the deadline.
+    const result = await withSignal(work(tx), signal);
+    const begun = end();
+    if (begun) {
+      await begun;
+      await commit(connection, signal);
+    }
+    return result;
+  } catch (error) {
+    if (end() && !connection.lost()) await connection.control('rollback').catch(() => connection.cut());
+    throw error;
+  } finally {
+    connection.release();
+  }
 }
 
 /** Runs `work` in a transaction on `pool`, again (with jitter) when Postgres reports a conflict. */
 export async function transactOn<T>(
   pool: Pool,
   placement: Placement,
-  options: TransactOptions,
+  signal: AbortSignal,
   deps: { clock: Clock; random: Random },
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
+  const bucket = 'bucket' in placement ? placement.bucket : bucketOf(placement.shardKey);
   for (let tries = 1; ; tries++) {
-    const connection = await pool.connect(options.signal);
+    const connection = await pool.connect(signal);
     try {
-      return await attempt(connection, placement, options.signal, work);
+      return await attempt(connection, bucket, signal, work);
     } catch (error) {
       if (!isConflict(error) || tries >= ATTEMPTS_MAX) throw error;
-      await sleep(deps.clock, RETRY_BASE_MS * 2 ** tries * deps.random.fraction(), options.signal);
+      await sleep(deps.clock, RETRY_BASE_MS * 2 ** tries * deps.random.fraction(), signal);
     }
   }
 }

@@ -49,6 +49,7 @@ function hashKey(key: string): Buffer {
   return createHash('sha256').update(key).digest();
 }
 
+/** Start makes the first key, or sets the one given: @throws root_key_invalid, database_unavailable. */
 export function createIdentity(
   options: IdentityOptions,
   deps: { core: Queryable; clock: Clock; random: Random },

@@ -1,6 +1,6 @@
 /**
- * A named space of short codes: a counter leased in blocks, and the permutation that makes codes of it. The key is made
- * with the space and never changes: another key would map new counters onto codes already given.
+ * A named space of short codes: a counter leased in blocks, and the permutation that makes codes of it. The
+ * key is made with the space and never changes: another key would map new counters onto codes already given.
  */
 import assert from 'node:assert/strict';
 import type { Random } from '#base/random';

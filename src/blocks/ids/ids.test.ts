@@ -179,6 +179,33 @@ test('a range taken over is not issued from, though the clock is inside it', asy
   assert(BigInt(next.ids.next(0)) > BigInt(aheadIds[1]!));
 });
 
+test('under another worker it begins after what it has issued itself', async () => {
+  const store = createMemoryWorkerLeases(2);
+  const { ids, clock } = await started(store);
+  const otherClock = createManualClock(clock.nowMs() + 3_600_000);
+  const others = [await started(store, otherClock), await started(store, otherClock)];
+  for (const other of others) await other.ids.stop(never);
+  clock.advance(options.leaseMs / 3 - 1);
+  const before = ids.next(9);
+  clock.advance(1);
+  await turn();
+  clock.step(-AHEAD_MS_MAX);
+  const after = ids.next(9);
+  assert.notEqual(parseId(after).worker, parseId(before).worker);
+  assert(BigInt(after) > BigInt(before));
+});
+
+test('it begins after the last range of its worker, though its clock steps back into it', async () => {
+  const store = createMemoryWorkerLeases(1);
+  const first = await started(store);
+  const before = first.ids.next(0);
+  await first.ids.stop(never);
+  first.clock.advance(1);
+  const { ids, clock } = await started(store, first.clock);
+  clock.step(-1);
+  assert.equal(parseId(ids.next(0)).timeMs, parseId(before).timeMs + 1);
+});
+
 test('with all 128 workers in use the start fails', async () => {
   const store = createMemoryWorkerLeases();
   const clock = createManualClock();

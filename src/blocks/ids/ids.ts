@@ -1,5 +1,6 @@
 /**
- * Ids: unique over all processes, ordered by time within one. See README.md for what is promised and why it holds.
+ * Ids: unique over all processes, ordered by time within one. See README.md for what is promised and why it
+ * holds.
  */
 import assert from 'node:assert/strict';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
@@ -13,8 +14,9 @@ export const AHEAD_MS_MAX = 1000;
 
 export interface Ids extends Lifecycle {
   /**
-   * The next id, a decimal string. (timeMs, sequence) grows with each call, whatever the clock does, so ids of one
-   * bucket grow as numbers; of two ids of one millisecond with different buckets, the higher bucket is the greater.
+   * The next id, a decimal string. (timeMs, sequence) grows with each call, whatever the clock does, so ids
+   * of one bucket grow as numbers; of two ids of one millisecond with different buckets, the higher bucket is
+   * the greater.
    * @param bucket the logical bucket of the row's shard key, 0–1023
    * @throws ids_ahead_of_clock, worker_lease_lost, clock_out_of_range, stopped
    */
@@ -30,7 +32,10 @@ export function createIds(options: IdsOptions, deps: IdsDeps): Ids {
   let lastMs = Number.NEGATIVE_INFINITY;
   let sequence = SEQUENCE_MAX;
 
-  /** Under another worker the same (timeMs, sequence) could be a smaller id: begins after both what was issued here and its floor. */
+  /**
+   * Goes on after the new worker's floor, and after what was issued here: a lower worker number would sort
+   * before it.
+   */
   function adopt(taken: Lease): void {
     lease = taken;
     lastMs = Math.max(lastMs, taken.floorMs);

@@ -4,8 +4,9 @@
  *     62            22 21        12 11      5 4       0
  *     │ ms, 41 bits   │ bucket, 10 │ worker, 7 │ seq, 5 │
  *
- * An id is written in decimal without leading zeros, and is a string everywhere, because it does not fit a JavaScript
- * number. As text ids do not sort (17 digits in early 2026, 18 until 2033, then 19); as a Postgres bigint they do.
+ * An id is written in decimal without leading zeros, and is a string everywhere, because it does not fit a
+ * JavaScript number. As text ids do not sort (17 digits in early 2026, 18 until 2033, then 19); as a Postgres
+ * bigint they do.
  */
 import assert from 'node:assert/strict';
 

@@ -1,6 +1,6 @@
 /**
- * Keeps one worker number leased for this process: takes it at start, extends its range on time, and takes another when it
- * has been lost. Why no two processes ever issue the same id is argued in README.md.
+ * Keeps one worker number leased for this process: takes it at start, extends its range on time, and takes
+ * another when it has been lost. Why no two processes ever issue the same id is argued in README.md.
  */
 import { hostname } from 'node:os';
 import type { Clock, Timer } from '#base/clock';
@@ -33,7 +33,10 @@ export interface WorkerLease {
   take(signal: AbortSignal): Promise<void>;
   /** @throws worker_lease_lost, stopped */
   current(): Lease;
-  /** Renews at once instead of on time, but not more often than it would retry: for a range that has been passed. */
+  /**
+   * Renews at once instead of on time, but not more often than it would retry: for a range that has been
+   * passed.
+   */
   hurry(): void;
   health(): Health;
   /** Gives the worker back, its range cut to the last millisecond issued. */
@@ -42,6 +45,7 @@ export interface WorkerLease {
 
 /** Time between attempts while the store cannot be reached or has no worker; jittered by half. */
 const RETRY_MS = 1000;
+const NONE_FREE = `none of ${WORKER_MAX + 1} workers is free`;
 
 /** @returns the clock's Unix time in whole milliseconds @throws clock_out_of_range */
 export function idTimeMs(clock: Clock): number {
@@ -52,121 +56,138 @@ export function idTimeMs(clock: Clock): number {
   return nowMs;
 }
 
-export function createWorkerLease(
-  { leaseMs }: IdsOptions,
-  { clock, random, log, store }: IdsDeps,
-): WorkerLease {
-  const renewEveryMs = Math.floor(leaseMs / 3);
-  const holder = `${hostname()}:${process.pid}:${random.bytes(4).toString('hex')}`;
+/** Runs `work` every so often, one run at a time and each with a deadline; soon again after a failure. */
+function createRuns(
+  { clock, random }: Pick<IdsDeps, 'clock' | 'random'>,
+  everyMs: number,
+  { work, failed }: { work: (signal: AbortSignal) => Promise<void>; failed: (error: unknown) => void },
+) {
   const closing = new AbortController();
-  let state: State = { kind: 'lacking', reason: 'no worker has been taken yet' };
   let timer: Timer | undefined;
-  let attempting = false;
-  let attemptedMs = Number.NEGATIVE_INFINITY;
+  let running = false;
+  let ranMs = Number.NEGATIVE_INFINITY;
 
-  async function release(
-    { worker, epoch }: TakenWorker,
-    highMs: number,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const deadline = createDeadline(clock, renewEveryMs, signal);
+  async function run(): Promise<void> {
+    if (running || closing.signal.aborted) return;
+    running = true;
+    ranMs = clock.monotonicMs();
+    const deadline = createDeadline(clock, everyMs, closing.signal);
     try {
-      await withSignal(store.release(worker, epoch, highMs), deadline.signal);
-      log.info({ worker, epoch }, 'worker released');
-    } catch (error) {
-      log.warn(
-        { worker, epoch, err: error },
-        'worker perhaps not released; it is free again when its range has passed',
-      );
-    } finally {
-      deadline.done();
-    }
-  }
-
-  async function take(signal: AbortSignal): Promise<void> {
-    const nowMs = idTimeMs(clock);
-    const highMs = nowMs + leaseMs;
-    // The outcome is handled where it arrives: a worker that comes after the caller has given up is given back.
-    const taking = store.take({ holder, nowMs, highMs }).then((taken) => {
-      if (!taken)
-        throw idsErrors.workers_exhausted({
-          detail: `none of ${WORKER_MAX + 1} workers is free`,
-          retryAfterS: 1,
-        });
-      if (signal.aborted) return release(taken, taken.floorMs);
-      state = { kind: 'held', lease: { ...taken, highMs } };
-      log.info({ worker: taken.worker, epoch: taken.epoch }, 'worker leased');
-      schedule(renewEveryMs);
-    });
-    await withSignal(taking, signal);
-  }
-
-  async function renew(lease: Lease, signal: AbortSignal): Promise<void> {
-    const highMs = idTimeMs(clock) + leaseMs;
-    const renewed = await withSignal(store.renew(lease.worker, lease.epoch, highMs), signal);
-    if (renewed) {
-      lease.highMs = Math.max(lease.highMs, highMs);
-      return schedule(renewEveryMs);
-    }
-    state = { kind: 'lacking', reason: `worker ${lease.worker} has passed to another process` };
-    log.error(
-      { worker: lease.worker, epoch: lease.epoch },
-      'worker lease lost to another process; taking another',
-    );
-    await take(signal);
-  }
-
-  /** One renewal or taking, at most one at a time; never rejects. */
-  async function attempt(): Promise<void> {
-    if (attempting || state.kind === 'closed') return;
-    attempting = true;
-    attemptedMs = clock.monotonicMs();
-    const deadline = createDeadline(clock, renewEveryMs, closing.signal);
-    try {
-      await (state.kind === 'held' ? renew(state.lease, deadline.signal) : take(deadline.signal));
+      await work(deadline.signal);
+      schedule(everyMs);
     } catch (error) {
       if (closing.signal.aborted) return;
-      if (state.kind === 'lacking') state = { kind: 'lacking', reason: describeError(error) };
-      log.warn({ err: error }, 'the worker lease could not be renewed or taken; trying again');
+      failed(error);
       schedule(RETRY_MS * (0.5 + random.fraction()));
     } finally {
       deadline.done();
-      attempting = false;
+      running = false;
     }
   }
 
   function schedule(delayMs: number): void {
     timer?.cancel();
-    timer = clock.after(delayMs, () => void attempt(), 'background');
+    if (closing.signal.aborted) return;
+    timer = clock.after(delayMs, () => void run(), 'background');
   }
 
   return {
-    take,
+    begin: () => schedule(everyMs),
+    hurry(): void {
+      if (clock.monotonicMs() - ranMs >= RETRY_MS) void run();
+    },
+    close(): void {
+      timer?.cancel();
+      closing.abort(lifecycleErrors.stopped({ detail: 'ids have been stopped' }));
+    },
+  };
+}
+
+/** Does not fail: what is not released is free again after its range. */
+async function release(
+  { clock, log, store }: IdsDeps,
+  { worker, epoch }: TakenWorker,
+  highMs: number,
+  { limitMs, signal }: { limitMs: number; signal?: AbortSignal },
+): Promise<void> {
+  const deadline = createDeadline(clock, limitMs, signal);
+  try {
+    await withSignal(store.release(worker, epoch, highMs), deadline.signal);
+    log.info({ worker, epoch }, 'worker released');
+  } catch (error) {
+    log.warn({ worker, epoch, err: error }, 'worker perhaps not released; free again after its range');
+  } finally {
+    deadline.done();
+  }
+}
+
+export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps): WorkerLease {
+  const { clock, random, log, store } = deps;
+  const renewEveryMs = Math.floor(leaseMs / 3);
+  const holder = `${hostname()}:${process.pid}:${random.bytes(4).toString('hex')}`;
+  let state: State = { kind: 'lacking', reason: 'no worker has been taken yet' };
+  const runs = createRuns(deps, renewEveryMs, { work: keep, failed });
+
+  async function take(signal: AbortSignal): Promise<void> {
+    const nowMs = idTimeMs(clock);
+    const highMs = nowMs + leaseMs;
+    // The outcome is handled where it arrives: a worker that comes after the caller has given up is given
+    // back.
+    const taking = store.take({ holder, nowMs, highMs }).then((taken) => {
+      if (!taken) throw idsErrors.workers_exhausted({ detail: NONE_FREE, retryAfterS: 1 });
+      if (signal.aborted) return release(deps, taken, taken.floorMs, { limitMs: renewEveryMs });
+      state = { kind: 'held', lease: { ...taken, highMs } };
+      log.info({ worker: taken.worker, epoch: taken.epoch }, 'worker leased');
+    });
+    await withSignal(taking, signal);
+  }
+
+  async function keep(signal: AbortSignal): Promise<void> {
+    if (state.kind !== 'held') return take(signal);
+    const { lease } = state;
+    const highMs = idTimeMs(clock) + leaseMs;
+    if (await withSignal(store.renew(lease.worker, lease.epoch, highMs), signal)) {
+      lease.highMs = Math.max(lease.highMs, highMs);
+      return;
+    }
+    state = { kind: 'lacking', reason: `worker ${lease.worker} has passed to another process` };
+    log.error({ worker: lease.worker, epoch: lease.epoch }, 'worker lost to another process; taking another');
+    await take(signal);
+  }
+
+  function failed(error: unknown): void {
+    if (state.kind === 'lacking') state = { kind: 'lacking', reason: describeError(error) };
+    log.warn({ err: error }, 'the worker lease could not be renewed or taken; trying again');
+  }
+
+  return {
+    async take(signal) {
+      await take(signal);
+      runs.begin();
+    },
     current() {
       if (state.kind === 'held') return state.lease;
       if (state.kind === 'closed') throw lifecycleErrors.stopped({ detail: 'ids have been stopped' });
       throw idsErrors.worker_lease_lost({ detail: state.reason, retryAfterS: 1 });
     },
-    hurry() {
-      if (clock.monotonicMs() - attemptedMs >= RETRY_MS) void attempt();
-    },
-    health() {
-      if (state.kind === 'held') {
-        const lateMs = Math.floor(clock.nowMs()) - state.lease.highMs;
-        if (lateMs <= 0) return { status: 'ok' };
-        return {
-          status: 'failing',
-          reason: `the range of worker ${state.lease.worker} ended ${lateMs} ms ago`,
-        };
-      }
-      return { status: 'failing', reason: state.kind === 'lacking' ? state.reason : 'ids have been stopped' };
-    },
+    hurry: runs.hurry,
+    health: () => leaseHealth(state, clock),
     async close(lastMs, deadline) {
       const held = state.kind === 'held' ? state.lease : undefined;
       state = { kind: 'closed' };
-      timer?.cancel();
-      closing.abort(lifecycleErrors.stopped({ detail: 'ids have been stopped' }));
-      if (held) await release(held, Math.max(held.floorMs, lastMs), deadline);
+      runs.close();
+      if (!held) return;
+      const highMs = Math.max(held.floorMs, lastMs);
+      await release(deps, held, highMs, { limitMs: renewEveryMs, signal: deadline });
     },
   };
+}
+
+function leaseHealth(state: State, clock: Clock): Health {
+  if (state.kind === 'lacking') return { status: 'failing', reason: state.reason };
+  if (state.kind === 'closed') return { status: 'failing', reason: 'ids have been stopped' };
+  const { worker, highMs } = state.lease;
+  const lateMs = Math.floor(clock.nowMs()) - highMs;
+  if (lateMs <= 0) return { status: 'ok' };
+  return { status: 'failing', reason: `the range of worker ${worker} ended ${lateMs} ms ago` };
 }

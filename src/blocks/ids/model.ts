@@ -17,7 +17,10 @@ export const idLimits = {
   lastMs: ID_TIME_MS_MAX,
 } as const;
 
-/** Crashes and restarts a second, over all processes, that the worker numbers bear: each holds one for a lease more. */
+/**
+ * Crashes and restarts a second, over all processes, that the worker numbers bear: each holds one for a lease
+ * more.
+ */
 export function crashesPerSecondMax(processes: number, leaseMs: number): number {
   return Math.max(0, idLimits.processesMax - processes) / (leaseMs / 1000);
 }

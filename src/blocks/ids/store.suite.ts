@@ -10,6 +10,8 @@ const WORKERS = WORKER_MAX + 1;
 const NOW_MS = 1_800_000_000_000;
 const HIGH_MS = NOW_MS + 30_000;
 
+const at = (nowMs: number) => ({ holder: 'later', nowMs, highMs: nowMs + 30_000 });
+
 async function takeAll(store: WorkerLeaseStore, highMsOf = (_: number) => HIGH_MS): Promise<TakenWorker[]> {
   const taken: TakenWorker[] = [];
   for (let i = 0; i < WORKERS; i++) {
@@ -22,8 +24,11 @@ async function takeAll(store: WorkerLeaseStore, highMsOf = (_: number) => HIGH_M
 
 /** @param make a store whose 128 workers have never been taken */
 export function workerLeaseStoreSuite(name: string, make: () => Promise<WorkerLeaseStore>): void {
-  const at = (nowMs: number) => ({ holder: 'later', nowMs, highMs: nowMs + 30_000 });
+  takeSuite(name, make);
+  keepSuite(name, make);
+}
 
+function takeSuite(name: string, make: () => Promise<WorkerLeaseStore>): void {
   test(`${name}: takes that come at once get different workers, and no more than there are`, async () => {
     const store = await make();
     const wanted = Array.from({ length: WORKERS + 12 }, (_, i) =>
@@ -52,7 +57,9 @@ export function workerLeaseStoreSuite(name: string, make: () => Promise<WorkerLe
     assert.equal(again?.worker, taken.at(-1)?.worker);
     assert.equal(again?.floorMs, HIGH_MS - (WORKERS - 1));
   });
+}
 
+function keepSuite(name: string, make: () => Promise<WorkerLeaseStore>): void {
   test(`${name}: a renewal extends the range and never shortens it`, async () => {
     const store = await make();
     const [first, ...others] = await takeAll(store, (i) => HIGH_MS + i);

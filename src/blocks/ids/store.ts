@@ -3,7 +3,10 @@
  * store.suite.ts.
  */
 
-/** A worker number taken for one holder: it may issue ids with floorMs < timeMs ≤ highMs, and nobody else ever may. */
+/**
+ * A worker number taken for one holder: it may issue ids with floorMs < timeMs ≤ highMs, and nobody else ever
+ * may.
+ */
 export interface TakenWorker {
   worker: number;
   /** Grows at each taking and release of the worker: the fence. */
@@ -22,13 +25,13 @@ export interface TakeRequest {
 }
 
 /**
- * Worker numbers leased by ranges of milliseconds, so that uniqueness does not hang on clocks that agree: what a
- * holder may issue is bounded by what the store has recorded, and the next holder begins after that.
+ * Worker numbers leased by ranges of milliseconds, so that uniqueness does not hang on clocks that agree:
+ * what a holder may issue is bounded by what the store has recorded, and the next holder begins after that.
  */
 export interface WorkerLeaseStore {
   /**
-   * Takes the least recently used worker whose range ended before `nowMs`, and raises its epoch. Atomic: two at once
-   * never get the same. Undefined when there is none.
+   * Takes the least recently used worker whose range ended before `nowMs`, and raises its epoch. Atomic: two
+   * at once never get the same. Undefined when there is none.
    */
   take(request: TakeRequest): Promise<TakenWorker | undefined>;
   /**
@@ -37,19 +40,23 @@ export interface WorkerLeaseStore {
    */
   renew(worker: number, epoch: number, highMs: number): Promise<boolean>;
   /**
-   * Ends the range at `highMs`, the last millisecond issued, and raises the epoch, so that a renewal on its way has no
-   * effect any more. No effect when the epoch has moved on. The caller has stopped issuing before it calls.
+   * Ends the range at `highMs`, the last millisecond issued, and raises the epoch, so that a renewal on its
+   * way has no effect any more. No effect when the epoch has moved on. The caller has stopped issuing before
+   * it calls.
    */
   release(worker: number, epoch: number, highMs: number): Promise<void>;
 }
 
 /** Named spaces of short codes: the key of each, and its counter. */
 export interface CodeSpaceStore {
-  /** The key of the space, which is made with `key` if it is not there. All callers get the same one, for ever. */
+  /**
+   * The key of the space, which is made with `key` if it is not there. All callers get the same one, for
+   * ever.
+   */
   open(name: string, key: Uint8Array): Promise<Uint8Array>;
   /**
-   * Moves the counter of an opened space on by `count` and gives its value before: the caller owns the `count`
-   * numbers from there. Atomic: no number is given twice.
+   * Moves the counter of an opened space on by `count` and gives its value before: the caller owns the
+   * `count` numbers from there. Atomic: no number is given twice.
    */
   lease(name: string, count: number): Promise<number>;
 }

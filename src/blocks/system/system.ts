@@ -32,8 +32,8 @@ export interface SystemDeps {
 export interface HotDeps {
   /** The `traceparent` to answer with. */
   traceparent(request: IncomingMessage): string;
-  /** Answers with the error's problem document. */
-  sendProblem(request: IncomingMessage, response: ServerResponse, error: unknown): void;
+  /** Answers with the error's problem document, and logs it. */
+  sendProblem(request: IncomingMessage, response: ServerResponse, error: unknown, startedMs: number): void;
   /** A line in the access log for one in so many answers; call it for every answer. */
   answered(request: IncomingMessage, status: number, startedMs: number, traceparent: string): void;
 }

@@ -4,7 +4,7 @@
 import type { Clock } from '#base/clock';
 import type { Principal } from '#blocks/identity';
 import { isId } from '#blocks/ids';
-import { parseAlias } from './alias.ts';
+import { isReserved, parseAlias } from './alias.ts';
 import type { Link, RedirectStatus } from './api.ts';
 import { type OwnHosts, parseDestination } from './destination.ts';
 import { linksErrors } from './errors.ts';
@@ -62,7 +62,7 @@ export interface LinksDeps {
 
 const DEFAULT_REDIRECT_STATUS: RedirectStatus = 302;
 
-/** A generated code may meet an alias: then the next is taken. Ten in a row mean that something else is wrong. */
+/** A generated code may meet an alias or a reserved word: then the next is taken. Ten in a row mean a defect. */
 const CODE_TRIES_MAX = 10;
 
 function encodeCursor(id: string): string {
@@ -102,7 +102,8 @@ export function createLinks(deps: LinksDeps): Links {
     signal: AbortSignal,
   ) {
     for (let tries = 0; tries < CODE_TRIES_MAX; tries++) {
-      const stored = await store.insert(principal, { ...link, code: await deps.nextCode() }, signal);
+      const code = await deps.nextCode();
+      const stored = isReserved(code) ? undefined : await store.insert(principal, { ...link, code }, signal);
       if (stored) return stored;
     }
     throw linksErrors.codes_exhausted({ detail: `${CODE_TRIES_MAX} codes in a row were taken` });

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import type { HotDeps } from '#blocks/system';
-import { RESERVED } from './alias.ts';
+import { CODE_PATTERN, isReserved } from './alias.ts';
 import { linksErrors } from './errors.ts';
 import { cacheControl } from './expiry.ts';
 import type { LinksOptions } from './options.ts';
@@ -21,7 +21,6 @@ export interface Redirects {
   counts: { hits: number; misses: number; unknown: number; gone: number; stale: number };
 }
 
-const CODE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{2,63}$/;
 const WAITING_MAX = 10_000;
 const BATCH_MAX = 500;
 
@@ -29,7 +28,7 @@ const BATCH_MAX = 500;
 function codeOf(path: string): string | undefined {
   const query = path.indexOf('?');
   const code = query === -1 ? path.slice(1) : path.slice(1, query);
-  return CODE_PATTERN.test(code) && !RESERVED.has(code.toLowerCase()) ? code : undefined;
+  return CODE_PATTERN.test(code) && !isReserved(code) ? code : undefined;
 }
 
 /** Joins look-ups into batches: one query at a time, and every code of a batch asked for once. */
@@ -161,6 +160,7 @@ export function createRedirects(
           request,
           response,
           linksErrors.redirect_read_only({ headers: { allow: 'GET, HEAD' } }),
+          nowMs,
         );
         return true;
       }
@@ -168,7 +168,7 @@ export function createRedirects(
       counts.misses += 1;
       find(code).then(
         (target) => send(request, response, target, clock.nowMs(), nowMs),
-        (error: unknown) => hot.sendProblem(request, response, error),
+        (error: unknown) => hot.sendProblem(request, response, error, nowMs),
       );
       return true;
     },

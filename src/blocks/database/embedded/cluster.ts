@@ -13,9 +13,10 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
+import type { Random } from '#base/random';
 import { embeddedErrors, toDataError, toProgramError } from './errors.ts';
 import { programOf } from './installation.ts';
 import type { Account } from './launch.ts';
@@ -31,22 +32,42 @@ import type { Site } from './site.ts';
  */
 export async function prepareCluster(
   site: Site,
-  deps: { clock: Clock; signal: AbortSignal; report: (line: string) => void },
+  deps: { clock: Clock; random: Random; signal: AbortSignal; report: (line: string) => void },
 ): Promise<void> {
   if (isCluster(site)) return;
   const { dataDirectory } = site;
-  const draft = `${dataDirectory}.draft`;
   deps.report(`creating a database in ${dataDirectory}`);
+  await removeDrafts(dataDirectory, deps.clock);
+  const draft = `${dataDirectory}${DRAFT}${deps.random.bytes(6).toString('hex')}`;
   try {
-    if (existsSync(draft)) await sweepOrphans(draft, deps.clock);
     makeOwnedDirectory(draft, site.launch.account);
     await runInitdb(site, draft, deps.signal);
     await createDatabase(site, draft, deps.signal);
     renameSync(draft, dataDirectory);
     syncDirectory(dirname(dataDirectory));
   } catch (error) {
-    rmSync(draft, { recursive: true, force: true });
+    await removeDrafts(dataDirectory, deps.clock);
     throw isLoadstoneError(error) ? error : toDataError(error, dataDirectory);
+  }
+}
+
+const DRAFT = '.draft-';
+
+/**
+ * Removes what killed starts left behind. A program of theirs may be writing for a moment still: hence a new name for
+ * each draft, and what cannot be removed now is left to the next start.
+ */
+async function removeDrafts(dataDirectory: string, clock: Clock): Promise<void> {
+  const parent = dirname(dataDirectory);
+  const names = readdirSync(parent).filter((name) => name.startsWith(`${basename(dataDirectory)}${DRAFT}`));
+  for (const name of names) {
+    const draft = join(parent, name);
+    await sweepOrphans(draft, clock);
+    try {
+      rmSync(draft, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+    } catch {
+      // Only in the way of tidiness: nothing looks into it.
+    }
   }
 }
 
@@ -73,6 +94,7 @@ function isCluster({ dataDirectory, installation }: Site): boolean {
  * Order and case by Unicode code points, built into Postgres and so the same on every machine. The character classes of
  * full-text search come from the C library even so (LC_CTYPE): under `C` it takes every letter, dash and quotation mark
  * beyond ASCII for one word. Trust in place of passwords: only the socket's owner can reach the socket at all.
+ * Without cleaning: an initdb that is told to end would go on deleting while the next start already cleans up itself.
  */
 const INITDB_ARGUMENTS = [
   '--locale-provider=builtin',
@@ -82,6 +104,7 @@ const INITDB_ARGUMENTS = [
   '--auth=trust',
   `--username=${SUPERUSER_NAME}`,
   '--data-checksums',
+  '--no-clean',
 ];
 
 async function runInitdb(site: Site, draft: string, signal: AbortSignal): Promise<void> {
@@ -127,9 +150,8 @@ function syncDirectory(directory: string): void {
   }
 }
 
-/** Makes an empty directory that only `account` may enter; a leftover of a killed start is removed first. */
+/** Makes an empty directory that only `account` may enter. */
 function makeOwnedDirectory(directory: string, { uid, gid }: Account): void {
-  rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { mode: 0o700 });
   if (process.getuid?.() !== uid) chownSync(directory, uid, gid);
 }

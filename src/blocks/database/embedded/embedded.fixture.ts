@@ -6,9 +6,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { sleep, systemClock } from '#base/clock';
@@ -22,15 +21,35 @@ import {
   SUPERUSER_NAME,
 } from './embedded.ts';
 import { identifyProcess, postgresProcessesIn } from './process-identity.ts';
+import { realDirectory } from './site.ts';
+import { removeSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
 
 export const IS_ROOT = process.getuid?.() === 0;
 export const NOBODY = { uid: 65534, gid: 65534 };
 export const never = (): AbortSignal => new AbortController().signal;
 
+/** Where a clean-up may be left: a test, or a file's own `after`. */
+export interface Scope {
+  after(run: () => Promise<void> | void): void;
+}
+
+const undos = new WeakMap<Scope, (() => Promise<void> | void)[]>();
+
+/** Runs at the end of the test, last first: node:test's own hooks run first first, and would delete what still runs. */
+export function atEnd(t: Scope, undo: () => Promise<void> | void): void {
+  const known = undos.get(t);
+  if (known) return void known.push(undo);
+  const stack = [undo];
+  undos.set(t, stack);
+  t.after(async () => {
+    for (const next of stack.toReversed()) await next();
+  });
+}
+
 /** A directory of the test's own, gone when the test ends. */
-export function scratchDirectory(t: Pick<TestContext, 'after'>): string {
-  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'loadstone-test-')));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+export function scratchDirectory(t: Scope): string {
+  const directory = realpathSync(mkdtempSync(join(tmpdir(), 'loadstone-embedded-')));
+  atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
 
@@ -55,13 +74,13 @@ export function postgresAt(
 
 /** Started, and stopped when the test ends, whatever happens in between. */
 export async function startedAt(
-  t: TestContext,
+  t: Scope,
   directory: string,
   more: Partial<EmbeddedPostgresOptions> = {},
   report: (line: string) => void = () => {},
 ): Promise<EmbeddedPostgres> {
   const it = postgresAt(directory, more, report);
-  t.after(() => it.stop(AbortSignal.abort()));
+  atEnd(t, () => it.stop(AbortSignal.abort()));
   await it.start(never());
   return it;
 }
@@ -97,7 +116,7 @@ const SCRIPT = fileURLToPath(new URL('./serve.fixture.ts', import.meta.url));
  * @param through a command that runs the one it is given, such as `unshare --mount`
  */
 export function serveElsewhere(
-  t: TestContext,
+  t: Scope,
   options: { directory: string } & Partial<EmbeddedPostgresOptions>,
   { as, through = [] }: { as?: { uid: number; gid: number }; through?: string[] } = {},
 ): ForeignServer {
@@ -105,17 +124,24 @@ export function serveElsewhere(
   const child = spawn(file, args, { ...as, stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exited = once(child, 'exit');
+  const uid = as?.uid ?? process.getuid?.() ?? -1;
+  const sockets = new Set<string>();
   const kill = async (name: NodeJS.Signals) => {
     child.kill(name);
     await exited;
   };
-  t.after(async () => {
+  atEnd(t, async () => {
     await kill('SIGKILL');
     await eventually(
       'no Postgres is left',
       () => postgresProcessesIn(options.directory).length === 0,
       20_000,
     );
+    // A killed server cannot remove it, and no other starts here.
+    if (existsSync(dirname(options.directory))) {
+      sockets.add(socketDirectoryOf(realDirectory(options.directory), uid));
+    }
+    for (const directory of sockets) removeSocketDirectory(directory);
   });
   return {
     child,
@@ -123,7 +149,9 @@ export function serveElsewhere(
     async next() {
       const line = await lines.next();
       assert(!line.done, 'the other server ended without a word');
-      return JSON.parse(line.value);
+      const told = JSON.parse(line.value);
+      if (told.host) sockets.add(told.host);
+      return told;
     },
   };
 }
@@ -142,5 +170,3 @@ export function giveTo(directory: string, { uid, gid }: { uid: number; gid: numb
 }
 
 export const isGone = (pid: number): boolean => identifyProcess(pid) === undefined;
-
-export const isThere = (file: string): boolean => existsSync(file);

@@ -132,7 +132,7 @@ async function start(
     run.socketDirectory = previous?.socketDirectory ?? socketDirectoryOf(site.dataDirectory, account.uid);
     makeSocketDirectory(run.socketDirectory, account);
     run.privateDirectories.add(run.socketDirectory);
-    await prepareCluster(site, { clock, signal, report });
+    await prepareCluster(site, { clock, random, signal, report });
     run.supervisor = createSupervisor(
       {
         site,

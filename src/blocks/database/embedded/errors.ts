@@ -66,24 +66,33 @@ export function toDataError(error: unknown, path: string): unknown {
   return error;
 }
 
-/** The coded error for a Postgres program that ended badly, from what it said last. */
+const SAID_LINES = 4;
+
+/**
+ * The coded error for a Postgres program that ended badly.
+ * @param said the lines it wrote, oldest first
+ */
 export function toProgramError(
   what: string,
   ending: string,
   directory: string,
   said: readonly string[],
 ): Error {
-  const last = said.length === 0 ? '' : `; it said: ${said.join(' | ')}`;
-  const text = said.join('\n');
-  if (/No space left on device|Disk quota exceeded/.test(text)) {
+  const lines = said.map((line) => line.replace(/^.*?(?=(?:FATAL|PANIC|ERROR): )/, ''));
+  const full = lines.find((line) =>
+    /No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes/.test(line),
+  );
+  if (full) {
     return embeddedErrors.data_disk_full({
-      detail: `the disk of ${directory} is full: ${what} ${ending}${last}`,
+      detail: `the disk of ${directory} is full: ${what} ${ending}; it said: ${full}`,
     });
   }
-  if (/Permission denied|Read-only file system/.test(text)) {
+  const denied = lines.find((line) => /Permission denied|Read-only file system/.test(line));
+  if (denied) {
     return embeddedErrors.data_unwritable({
-      detail: `${directory} cannot be written: ${what} ${ending}${last}`,
+      detail: `${directory} cannot be written: ${what} ${ending}; it said: ${denied}`,
     });
   }
+  const last = lines.length === 0 ? '' : `; it said: ${lines.slice(-SAID_LINES).join(' | ')}`;
   return embeddedErrors.postgres_start_failed({ detail: `${what} ${ending}${last}` });
 }

@@ -10,6 +10,7 @@ import {
   mkdirSync,
   readlinkSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
 } from 'node:fs';
@@ -23,11 +24,13 @@ import {
   otherAccounts,
   PROGRAM_ENVIRONMENT,
 } from './launch.ts';
-import type { Site } from './site.ts';
+import type { Site, SiteDeps } from './site.ts';
 
 export interface OtherUserOptions {
   otherUserDirectory: string;
   ties: readonly boolean[];
+  /** Whether the installation has its library links, so that another user could run it where it is. */
+  isComplete: boolean;
   /** Whom existing data belongs to. */
   owner: number | undefined;
 }
@@ -37,10 +40,10 @@ export async function createOtherUserSite(
   directory: string,
   installation: Installation,
   options: OtherUserOptions,
-  deps: { signal: AbortSignal; report: (line: string) => void; randomName: () => string },
+  deps: SiteDeps,
 ): Promise<Site> {
   const account = chooseAccount(directory, options.owner);
-  const reachable = reachableInstallation(installation, account, options.otherUserDirectory, deps.randomName);
+  const reachable = reachableInstallation(installation, account, options, deps.randomName);
   const dataDirectory = placeData(directory, account, options.otherUserDirectory, deps.randomName);
   const environment = { ...PROGRAM_ENVIRONMENT };
   const shapes = options.ties.map((tied) => ({ tied, as: { uid: account.uid, gid: account.gid } }));
@@ -81,27 +84,33 @@ function mayEnter(path: string, { uid, gid }: Account): boolean {
 function reachableInstallation(
   installation: Installation,
   account: Account,
-  otherUserDirectory: string,
+  { otherUserDirectory, isComplete }: OtherUserOptions,
   randomName: () => string,
 ): Installation {
-  const complete = Object.keys(linkLibraries(installation, () => otherUserDirectory)).length === 0;
-  if (complete && mayEnter(programOf(installation, 'postgres'), account)) return installation;
-  const native = join(otherUserDirectory, `postgres-${installation.version}`);
-  const copy = { ...installation, native };
+  if (isComplete && mayEnter(programOf(installation, 'postgres'), account)) return installation;
+  const place = join(otherUserDirectory, `postgres-${installation.version}`);
   try {
     makeRootDirectory(otherUserDirectory);
-    if (!existsSync(native)) {
-      const draft = `${native}.${randomName()}`;
-      // Static libraries are for compilers only.
-      const filter = (source: string) => !source.endsWith('.a');
-      cpSync(installation.native, draft, { recursive: true, verbatimSymlinks: true, filter });
-      linkLibraries({ ...installation, native: draft }, () => otherUserDirectory);
-      renameSync(draft, native);
-    }
+    if (!existsSync(place)) copyPrograms(installation, place, `${place}.${randomName()}`);
   } catch (error) {
     throw toDataError(error, otherUserDirectory);
   }
-  return copy;
+  return { ...installation, native: join(place, 'native') };
+}
+
+/** Whole or not at all, also when two servers do it at once. */
+function copyPrograms(installation: Installation, place: string, draft: string): void {
+  const native = join(draft, 'native');
+  // Static libraries are for compilers only.
+  const filter = (source: string) => !source.endsWith('.a');
+  cpSync(installation.native, native, { recursive: true, verbatimSymlinks: true, filter });
+  linkLibraries({ ...installation, native }, () => draft);
+  try {
+    renameSync(draft, place);
+  } catch (error) {
+    rmSync(draft, { recursive: true });
+    if (!existsSync(place)) throw error;
+  }
 }
 
 /** Others may pass through it, but only root may change it: it holds programs. */
@@ -131,6 +140,7 @@ function placeData(
   if (link || mayEnter(dirname(asked), account)) return asked;
   const place = join(otherUserDirectory, `data-${randomName()}`, 'postgres');
   try {
+    makeRootDirectory(otherUserDirectory);
     makeRootDirectory(dirname(place));
     symlinkSync(place, asked);
     return place;

@@ -44,7 +44,9 @@ export function launchPostmaster(
   });
   child.stderr?.setEncoding('utf8').on('data', (chunk: string) => deps.serverLog.write(chunk));
   const exited = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(`could not be run (${(error as NodeJS.ErrnoException).code})`));
+    child.on('error', (error) => {
+      if (child.pid === undefined) resolve(`could not be run (${(error as NodeJS.ErrnoException).code})`);
+    });
     child.once('exit', (code, name) => {
       const ending = code === null ? `was ended by ${name}` : `ended with code ${code}`;
       const drained = () => {

@@ -1,6 +1,7 @@
 /**
  * A Postgres that an earlier server left running on our data directory. We hold the directory's lock, so that server is
  * dead, and its Postgres is either on its way out (tied to it) or nobody's (where nothing ties it: macOS).
+ * One that is taken over keeps the settings it was started with, and its log is not read until it is next restarted.
  */
 import { rmSync } from 'node:fs';
 import pg from 'pg';

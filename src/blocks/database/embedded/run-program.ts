@@ -14,12 +14,11 @@ export interface ProgramEnd {
   /** In words: "ended with code 1". */
   ending: string;
   ok: boolean;
-  /** The last non-empty lines it wrote. */
+  /** The non-empty lines it wrote, without the beginning if they are many. */
   said: string[];
 }
 
 const OUTPUT_CHARS_MAX = 16_384;
-const SAID_LINES = 4;
 
 /**
  * @param signal kills the whole group; the promise then rejects with its reason, once the program has ended
@@ -55,7 +54,7 @@ export function runProgram(
       options.signal.removeEventListener('abort', onAbort);
       if (options.signal.aborted) return reject(options.signal.reason);
       const lines = output.split('\n').map((line) => line.trim());
-      resolve({ ending, ok, said: lines.filter(Boolean).slice(-SAID_LINES) });
+      resolve({ ending, ok, said: lines.filter(Boolean) });
     };
     child.on('error', (error) =>
       settle(`could not be run (${(error as NodeJS.ErrnoException).code})`, false),

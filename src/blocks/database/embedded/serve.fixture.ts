@@ -24,6 +24,10 @@ const postgres = createEmbeddedPostgres(
 try {
   await postgres.start(new AbortController().signal);
   tell({ event: 'ready', pid: postgres.pid(), ...postgres.address });
+  postgres.onChange((state) => {
+    if (state.kind === 'down') tell({ event: 'down', reason: state.reason });
+    if (state.kind === 'ready') tell({ event: 'up', pid: state.pid });
+  });
 } catch (error) {
   tell({
     event: 'failed',

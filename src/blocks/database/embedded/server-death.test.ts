@@ -2,9 +2,9 @@
  * What becomes of Postgres when its server dies without a word, and what the next server makes of it.
  */
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import {
   eventually,
   type ForeignServer,
@@ -21,6 +21,9 @@ import {
 } from './embedded.fixture.ts';
 import { postgresProcessesIn } from './process-identity.ts';
 
+/** Made once, because a first start is what takes time here; each test leaves it without a server. */
+const shared = join(scratchDirectory({ after: (run) => after(run) }), 'data', 'postgres');
+
 const LINUX_ONLY =
   process.platform === 'linux' ? false : 'nothing ties a child to its parent on this platform';
 
@@ -36,10 +39,11 @@ async function readyOf(server: ForeignServer) {
   };
 }
 
-async function killAndStartAgain(t: TestContext, as?: { uid: number; gid: number }): Promise<void> {
-  const scratch = scratchDirectory(t);
-  if (as) giveTo(scratch, as);
-  const directory = join(scratch, 'data', 'postgres');
+async function killAndStartAgain(
+  t: TestContext,
+  directory: string,
+  as?: { uid: number; gid: number },
+): Promise<void> {
   const first = serveElsewhere(t, { directory }, as ? { as } : {});
   const address = await readyOf(first);
   await query(address, 'create table kept as select 42 as answer');
@@ -55,46 +59,53 @@ async function killAndStartAgain(t: TestContext, as?: { uid: number; gid: number
 }
 
 test('a killed server leaves no Postgres, and the next one finds the data', { skip: LINUX_ONLY }, (t) =>
-  killAndStartAgain(t),
+  killAndStartAgain(t, shared),
 );
 
-test(
-  'the same for an ordinary user',
-  {
-    skip:
-      LINUX_ONLY ||
-      (IS_ROOT
-        ? !othersMayRun(NOBODY) && 'another user cannot read this checkout'
-        : 'the test above is this one'),
-  },
-  (t) => killAndStartAgain(t, NOBODY),
-);
+test('the same for an ordinary user', {
+  skip:
+    LINUX_ONLY ||
+    (IS_ROOT
+      ? !othersMayRun(NOBODY) && 'another user cannot read this checkout'
+      : 'the test above is this one'),
+}, (t) => {
+  const scratch = scratchDirectory(t);
+  giveTo(scratch, NOBODY);
+  return killAndStartAgain(t, join(scratch, 'data', 'postgres'), NOBODY);
+});
 
 test('a server killed in the middle of its first start leaves nothing half made', {
   skip: LINUX_ONLY,
 }, async (t) => {
-  const directory = join(scratchDirectory(t), 'postgres');
-  const first = serveElsewhere(t, { directory });
-  assert.match(String((await first.next()).line), /creating a database/);
-  await eventually('initdb has begun', () => readdirSync(join(directory, '..')).includes('postgres.draft'));
-  await first.kill('SIGKILL');
+  const scratch = scratchDirectory(t);
+  const directory = join(scratch, 'postgres');
+  for (const moment of ['', 'base/1', 'base/5']) {
+    const server = serveElsewhere(t, { directory });
+    assert.match(String((await server.next()).line), /creating a database/);
+    const drafts = () => readdirSync(scratch).filter((name) => name.startsWith('postgres.draft-'));
+    await eventually(`initdb is at "${moment}"`, () =>
+      drafts().some((draft) => existsSync(join(scratch, draft, moment))),
+    );
+    await server.kill('SIGKILL');
+  }
   const it = await startedAt(t, directory);
+  assert.deepEqual(readdirSync(scratch).toSorted(), ['postgres', 'server.lock']);
   assert.deepEqual(await query(it.address, 'select current_database() as name'), [{ name: 'loadstone' }]);
 });
 
 test('a start right after a kill waits for the earlier Postgres to end', { skip: LINUX_ONLY }, async (t) => {
-  const directory = join(scratchDirectory(t), 'postgres');
+  const directory = shared;
   const first = serveElsewhere(t, { directory });
   const address = await readyOf(first);
-  await query(address, 'create table kept as select 42 as answer');
+  await query(address, 'create table kept_again as select 42 as answer');
   await first.kill('SIGKILL');
   const it = await startedAt(t, directory);
   assert.notEqual(it.pid(), address.pid);
-  assert.deepEqual(await query(it.address, 'select answer from kept'), [{ answer: 42 }]);
+  assert.deepEqual(await query(it.address, 'select answer from kept_again'), [{ answer: 42 }]);
 });
 
 test('a healthy Postgres whose server died is adopted, watched and stopped', async (t) => {
-  const directory = join(scratchDirectory(t), 'postgres');
+  const directory = shared;
   const first = serveElsewhere(t, { directory, tie: 'never' });
   const address = await readyOf(first);
   await first.kill('SIGKILL');
@@ -116,7 +127,7 @@ test('a healthy Postgres whose server died is adopted, watched and stopped', asy
 });
 
 test('an adopted Postgres is shut down by stop', async (t) => {
-  const directory = join(scratchDirectory(t), 'postgres');
+  const directory = shared;
   const first = serveElsewhere(t, { directory, tie: 'never' });
   const address = await readyOf(first);
   await first.kill('SIGKILL');
@@ -133,7 +144,7 @@ test('an adopted Postgres is shut down by stop', async (t) => {
 });
 
 test('a second server on the same data is refused and told the pid of the first', async (t) => {
-  const directory = join(scratchDirectory(t), 'postgres');
+  const directory = shared;
   const first = serveElsewhere(t, { directory });
   const address = await readyOf(first);
   const second = postgresAt(directory);

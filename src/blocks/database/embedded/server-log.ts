@@ -25,7 +25,11 @@ export function parseLogLine(line: string): LogLine {
   return { pid: Number(pid), sqlstate, severity, text: text ?? '' };
 }
 
-const LEVELS: Record<string, LogLevel> = { PANIC: 'fatal', FATAL: 'error', ERROR: 'error', WARNING: 'warn' };
+type Level = Exclude<LogLevel, 'silent'>;
+
+const LEVELS: Record<string, Level> = { PANIC: 'fatal', FATAL: 'error', ERROR: 'error', WARNING: 'warn' };
+/** Lines that belong to the one before. */
+const DETAILS = new Set(['DETAIL', 'HINT', 'STATEMENT', 'CONTEXT', 'QUERY', 'LOCATION', 'BACKTRACE']);
 /** Answers to a statement that rooms expect and handle: bad values, violated constraints, conflicts, cancellations. */
 const EXPECTED = /^(22|23|40|55P03|57014)/;
 /** Connections refused or ended because the server starts or stops. */
@@ -33,7 +37,7 @@ const COMING_AND_GOING = /^57P0[1-3]/;
 /** Told at LOG, but an operator wants to know. */
 const NOTABLE = /was terminated by|reinitializing|was not properly shut down|was interrupted/;
 
-export function levelOf({ severity, sqlstate = '', text }: LogLine): LogLevel {
+export function levelOf({ severity, sqlstate = '', text }: LogLine): Level {
   if (severity === '') return 'warn';
   if (severity === 'LOG' && NOTABLE.test(text)) return 'warn';
   if (severity === 'ERROR' && EXPECTED.test(sqlstate)) return 'debug';
@@ -56,27 +60,26 @@ const TAIL_LINE_CHARS_MAX = 300;
 export function createServerLog(log: Log, onLine: (line: LogLine) => void): ServerLog {
   let rest = '';
   let skipping = false;
-  let last: { pid: number | undefined; level: LogLevel } = { pid: undefined, level: 'debug' };
+  let last: { pid: number | undefined; level: Level } = { pid: undefined, level: 'debug' };
   const recent: { notable: boolean; text: string }[] = [];
 
   function take(line: string): void {
     if (line.trim() === '') return;
     const parsed = parseLogLine(line);
-    const isDetail =
-      parsed.severity === '' ? line.startsWith('\t') : /^[DHSCQLB][A-Z]+$/.test(parsed.severity);
-    const level = isDetail && !parsed.severity.startsWith('LOG') ? detailLevel(parsed) : levelOf(parsed);
+    const isDetail = DETAILS.has(parsed.severity) || line.startsWith('\t');
+    const level = isDetail ? detailLevel(parsed) : levelOf(parsed);
     if (!isDetail) last = { pid: parsed.pid, level };
     const { pid, sqlstate, severity, text } = parsed;
-    if (level !== 'silent') log[level]({ postgres: { pid, sqlstate, severity } }, text.trim());
+    log[level]({ postgres: { pid, sqlstate, severity } }, text.trim());
     recent.push({
       notable: level !== 'debug',
-      text: `${severity}: ${text.trim()}`.slice(0, TAIL_LINE_CHARS_MAX),
+      text: `${severity && `${severity}: `}${text.trim()}`.slice(0, TAIL_LINE_CHARS_MAX),
     });
     if (recent.length > 4 * TAIL_LINES) recent.shift();
     onLine(parsed);
   }
 
-  function detailLevel(line: LogLine): LogLevel {
+  function detailLevel(line: LogLine): Level {
     return line.pid === undefined || line.pid === last.pid ? last.level : 'debug';
   }
 

@@ -80,11 +80,13 @@ export async function chooseSite(directory: string, options: SiteOptions, deps: 
     deps.onPrivateDirectory(made);
     return made;
   };
-  const environment = { ...PROGRAM_ENVIRONMENT, ...linkLibraries(installation, makePrivate) };
+  const libraryPath = linkLibraries(installation, makePrivate);
+  const environment = { ...PROGRAM_ENVIRONMENT, ...libraryPath };
+  const isComplete = Object.keys(libraryPath).length === 0;
   const ties = options.tie === 'never' ? [false] : [true, false];
 
   if (uid === 0 && (options.rootStrategy === 'other-user' || needsOtherUser(directory, owner))) {
-    return createOtherUserSite(directory, installation, { ...options, ties, owner }, deps);
+    return createOtherUserSite(directory, installation, { ...options, ties, owner, isComplete }, deps);
   }
   if (owner !== undefined && owner !== uid) {
     throw embeddedErrors.data_foreign({
@@ -94,7 +96,7 @@ export async function chooseSite(directory: string, options: SiteOptions, deps: 
   const found = await firstThatRuns(shapes(uid, ties), installation, environment, deps.signal);
   if (found.launch) return { installation, launch: found.launch, environment, dataDirectory };
   if (uid === 0 && options.rootStrategy === 'auto') {
-    return createOtherUserSite(directory, installation, { ...options, ties, owner }, deps);
+    return createOtherUserSite(directory, installation, { ...options, ties, owner, isComplete }, deps);
   }
   throw found.failure;
 }

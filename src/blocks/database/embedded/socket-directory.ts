@@ -7,7 +7,7 @@
  * Postgres touches its socket and lock file every hour for that reason.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, type Stats } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, type Stats, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { embeddedErrors } from './errors.ts';
@@ -66,7 +66,12 @@ export function verifySocketDirectory(directory: string, uid: number): void {
 
 /** In a directory that all may write and that is not sticky, anybody could put another directory in our one's place. */
 function refuseSharedParent(parent: string): void {
-  const { mode } = lstatSync(parent);
+  let mode: number;
+  try {
+    mode = statSync(parent).mode;
+  } catch (cause) {
+    throw embeddedErrors.postgres_socket_unsafe({ detail: `${parent} cannot be read`, cause });
+  }
   if ((mode & 0o022) !== 0 && (mode & 0o1000) === 0) {
     throw embeddedErrors.postgres_socket_unsafe({
       detail: `${parent} may be written by others and is not sticky; set TMPDIR to a directory of your own`,

@@ -8,10 +8,10 @@
  * A crash of one of Postgres's own processes goes ready ─▶ down ─▶ ready without a new start: Postgres recovers by itself.
  */
 import { type Clock, sleep } from '#base/clock';
-import { describeError } from '#base/errors';
+import { describeError, isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { embeddedErrors } from './errors.ts';
+import { embeddedErrors, toProgramError } from './errors.ts';
 import {
   launchPostmaster,
   type Postmaster,
@@ -121,13 +121,19 @@ export function createSupervisor(options: SupervisorOptions, deps: SupervisorDep
     return current;
   }
 
+  /** A full disk is worth naming; otherwise how it ended says more than what it said before. */
+  function reasonOf(ending: string): string {
+    const error = toProgramError('Postgres', ending, site.dataDirectory, serverLog.tail());
+    return isLoadstoneError(error) && error.code === 'data_disk_full' ? error.message : `Postgres ${ending}`;
+  }
+
   /** @returns how the new one ended, or why it did not start */
   async function relaunch(): Promise<string> {
     const timeout = startTimeout(clock, options.startTimeoutMs, stopping.signal, () => serverLog.tail());
     try {
       const postmaster = await launch(timeout.signal);
       timeout.done();
-      return `Postgres ${await postmaster.exited}`;
+      return reasonOf(await postmaster.exited);
     } catch (error) {
       if (!stopping.signal.aborted && current) {
         await stopPostmaster(current, site.dataDirectory, AbortSignal.abort(), clock);
@@ -140,7 +146,7 @@ export function createSupervisor(options: SupervisorOptions, deps: SupervisorDep
 
   async function watch(first: Postmaster): Promise<void> {
     let beganMs = clock.monotonicMs();
-    let reason = `Postgres ${await first.exited}`;
+    let reason = reasonOf(await first.exited);
     for (let attempt = 0; !stopping.signal.aborted; attempt++) {
       if (clock.monotonicMs() - beganMs > STABLE_MS) attempt = 0;
       const delayMs = retryDelayMs(attempt, deps.random);

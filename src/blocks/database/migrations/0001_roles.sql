@@ -17,14 +17,16 @@ begin
       execute format('grant %I to current_user with set true', wanted);
     end if;
   end loop;
-  execute format('grant create on database %I to loadstone_owner', current_database());
+  if not has_database_privilege('loadstone_owner', current_database(), 'create') then
+    execute format('grant create on database %I to loadstone_owner', current_database());
+  end if;
 end
 $$;
 
-create schema core authorization loadstone_owner;
-grant usage on schema core to loadstone_system;
-
 set local role loadstone_owner;
+
+create schema core;
+grant usage on schema core to loadstone_system;
 
 create table core.migrations (
   room text not null,

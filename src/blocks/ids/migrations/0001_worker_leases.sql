@@ -1,5 +1,6 @@
--- Which process may issue ids under which worker number, and up to which millisecond. The rows are fixed: a process takes
--- one by raising its epoch. Milliseconds are Unix time. Of the server itself, so of no workspace.
+-- Which process may issue ids under which worker number, and up to which millisecond. The rows are fixed: a
+-- process takes one by raising its epoch. Milliseconds are Unix time. Of the server itself, so of no
+-- workspace.
 create table core.worker_leases (
   worker smallint primary key check (worker between 0 and 127),
   holder text,

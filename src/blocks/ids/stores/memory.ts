@@ -38,6 +38,7 @@ export function createMemoryWorkerLeases(workers: number = WORKER_MAX + 1): Work
   };
 }
 
+/** Code spaces that last as long as the process. */
 export function createMemoryCodeSpaces(): CodeSpaceStore {
   const spaces = new Map<string, { key: Uint8Array; next: number }>();
   return {

@@ -1,6 +1,6 @@
 /**
- * The ports on Postgres: tables `core.worker_leases` and `core.code_spaces`. One statement per call, so each is atomic
- * by itself; it goes to the primary, durably, as everything does.
+ * The ports on Postgres: tables `core.worker_leases` and `core.code_spaces`. One statement per call, so each
+ * is atomic by itself; it goes to the primary, durably, as everything does.
  */
 import assert from 'node:assert/strict';
 import { type Queryable, sql } from '#blocks/database';
@@ -13,8 +13,8 @@ type Bigint = string | number;
 export function createPostgresWorkerLeases(core: Queryable): WorkerLeaseStore {
   return {
     async take({ holder, nowMs, highMs }) {
-      // SKIP LOCKED: who asks at the same moment gets the next row instead of waiting for this one. A row that was
-      // taken after the statement's snapshot is checked again once locked, and passed over.
+      // SKIP LOCKED: who asks at the same moment gets the next row instead of waiting for this one. A row
+      // that was taken after the statement's snapshot is checked again once locked, and passed over.
       const taken = await core.first<{ worker: number; epoch: Bigint; floor_ms: Bigint }>(sql`
         with free as (
           select worker, high_ms from core.worker_leases

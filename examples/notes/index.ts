@@ -1,0 +1,125 @@
+/**
+ * A system of one's own: notes, in three routes and one table. It imports nothing but `loadstone`.
+ */
+import {
+  defineErrors,
+  defineRoute,
+  defineSystem,
+  handleRoute,
+  isId,
+  optionsSchema,
+  parseId,
+  sql,
+  Type,
+} from 'loadstone';
+
+const closed = { additionalProperties: false } as const;
+
+const options = optionsSchema(
+  {
+    textCharsMax: Type.Integer({
+      minimum: 1,
+      maximum: 10_000,
+      default: 1000,
+      description: 'Longest text of a note.',
+    }),
+  },
+  'Notes.',
+);
+
+const errors = defineErrors('notes', {
+  note_too_long: {
+    status: 422,
+    title: 'The note is too long',
+    doc: 'Its text has more characters than `notes.textCharsMax` allows.',
+  },
+  note_not_found: {
+    status: 404,
+    title: 'There is no such note',
+    doc: 'No note of this workspace has this id (any more).',
+  },
+});
+
+const Note = Type.Object({ id: Type.String(), text: Type.String() }, closed);
+
+const addNote = defineRoute({
+  method: 'POST',
+  path: '/v1/notes',
+  id: 'addNote',
+  summary: 'Keep a note',
+  body: Type.Object({ text: Type.String({ minLength: 1, maxLength: 10_000 }) }, closed),
+  replies: { 201: Note },
+  errors: [errors.note_too_long],
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+const listNotes = defineRoute({
+  method: 'GET',
+  path: '/v1/notes',
+  id: 'listNotes',
+  summary: 'List the newest notes',
+  query: Type.Object(
+    { limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20 })) },
+    closed,
+  ),
+  replies: { 200: Type.Object({ items: Type.Array(Note) }, closed) },
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+const deleteNote = defineRoute({
+  method: 'DELETE',
+  path: '/v1/notes/:id',
+  id: 'deleteNote',
+  summary: 'Delete a note',
+  params: Type.Object({ id: Type.String() }, closed),
+  replies: { 204: null },
+  errors: [errors.note_not_found],
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+export default defineSystem({
+  name: 'notes',
+  summary: 'Notes to oneself.',
+  options,
+  migrations: new URL('./migrations/', import.meta.url),
+  create: ({ textCharsMax }, { database, ids }) => ({
+    routes: [
+      handleRoute(addNote, async ({ body: { text } }, { principal: { workspaceId }, signal }) => {
+        if (text.length > textCharsMax) {
+          throw errors.note_too_long({
+            errors: [{ pointer: '/text', detail: `has ${text.length} characters; at most ${textCharsMax}` }],
+          });
+        }
+        const placement = { system: 'notes', workspaceId, shardKey: workspaceId };
+        const note = await database.transact(placement, { signal }, async (tx) => {
+          const id = ids.next(tx.bucket);
+          await tx.run(sql`insert into notes.notes (workspace_id, bucket, note_id, text)
+            values (${workspaceId}, ${tx.bucket}, ${id}, ${text})`);
+          return { id, text };
+        });
+        return { status: 201, body: note };
+      }),
+
+      handleRoute(listNotes, async ({ query: { limit = 20 } }, { principal: { workspaceId }, signal }) => {
+        const items = await database.reader({ consistency: 'strong', signal }).rows(
+          sql<{ id: string; text: string }>`select note_id as id, text from notes.notes
+            where workspace_id = ${workspaceId} order by note_id desc limit ${limit}`,
+        );
+        return { status: 200, body: { items } };
+      }),
+
+      handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, signal }) => {
+        if (!isId(id)) throw errors.note_not_found();
+        const placement = { system: 'notes', workspaceId, bucket: parseId(id).bucket };
+        const deleted = await database.transact(placement, { signal }, (tx) =>
+          tx.run(sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`),
+        );
+        if (deleted === 0) throw errors.note_not_found();
+        return { status: 204 };
+      }),
+    ],
+  }),
+});

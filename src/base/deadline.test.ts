@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createManualClock } from './clock.ts';
+import { createDeadline, withSignal } from './deadline.ts';
+
+test('a deadline aborts with a coded reason at its time, unless done before', () => {
+  const clock = createManualClock();
+  const kept = createDeadline(clock, 100);
+  const missed = createDeadline(clock, 100);
+  kept.done();
+  clock.advance(99);
+  assert.equal(missed.signal.aborted, false);
+  clock.advance(1);
+  assert.equal(missed.signal.reason.code, 'deadline_exceeded');
+  assert.equal(kept.signal.aborted, false);
+});
+
+test('a deadline follows its parent', () => {
+  const clock = createManualClock();
+  const parent = new AbortController();
+  const child = createDeadline(clock, 100, parent.signal);
+  parent.abort(new Error('parent'));
+  assert.match(String(child.signal.reason), /parent/);
+  assert.match(String(createDeadline(clock, 100, parent.signal).signal.reason), /parent/);
+});
+
+test('withSignal gives what comes first', async () => {
+  const controller = new AbortController();
+  assert.equal(await withSignal(Promise.resolve(5), controller.signal), 5);
+  const waiting = withSignal(new Promise(() => {}), controller.signal);
+  controller.abort(new Error('enough'));
+  await assert.rejects(waiting, /enough/);
+  await assert.rejects(withSignal(Promise.resolve(5), controller.signal), /enough/);
+});

@@ -1,0 +1,96 @@
+/**
+ * Postgres dies while the server serves, and a stop that comes while work is in hand.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  eventually,
+  makeTestDirectory,
+  readPostmasterFile,
+  startTestDatabase,
+  startTestPostgres,
+  type TestDatabase,
+} from './fixture.ts';
+import { SUITE_TABLES, shopMigrations } from './migrations.fixture.ts';
+import { sql } from './sql.ts';
+
+const migrations = [shopMigrations({ '0001_tables.sql': SUITE_TABLES })];
+const strong = { consistency: 'strong' } as const;
+const signal = new AbortController().signal;
+const placement = { system: 'shop', workspaceId: '1', bucket: 0 };
+
+const sit = ({ database }: TestDatabase, seat: number) =>
+  database.transact(placement, { signal }, (tx) => tx.run(sql`insert into shop.seats values (${seat})`));
+
+/** @param dataDirectory of the Postgres that `db` uses */
+async function diesAndComesBack(db: TestDatabase, dataDirectory: string): Promise<void> {
+  await sit(db, 1);
+  const inTheMiddle = db.database.transact(placement, { signal }, async (tx) => {
+    await tx.run(sql`insert into shop.seats values (2)`);
+    process.kill(readPostmasterFile(dataDirectory).pid, 'SIGKILL');
+    await tx.run(sql`select pg_sleep(30)`);
+  });
+  await assert.rejects(inTheMiddle, { code: 'database_unavailable', status: 503, retryAfterS: 1 });
+  await eventually('health fails', () => db.database.health().status === 'failing');
+  await assert.rejects(sit(db, 3), { code: 'database_unavailable' });
+
+  await eventually('health is ok again', () => db.database.health().status === 'ok');
+  await sit(db, 4);
+  const seats = await db.database.reader(strong).rows(sql`select seat from shop.seats order by seat`);
+  assert.deepEqual(seats, [{ seat: 1 }, { seat: 4 }]);
+}
+
+describe('outages', { concurrency: true }, () => {
+  test('an embedded Postgres that is killed comes back by itself, with all that was acknowledged', async () => {
+    const db = await startTestDatabase({ migrations });
+    await diesAndComesBack(db, db.dataDirectory);
+    await db.stop();
+  });
+
+  describe('with an external Postgres', { concurrency: 1 }, async () => {
+    const dataDirectory = makeTestDirectory();
+    const postgres = await startTestPostgres(dataDirectory);
+    const primary = await postgres.makeDatabase();
+
+    test('it is killed, comes back, and is found again', async () => {
+      const db = await startTestDatabase({ migrations, options: { primary } });
+      await diesAndComesBack(db, dataDirectory);
+      await db.stop();
+    });
+
+    test('a stop lets work in hand finish, and refuses whoever waits', async () => {
+      const db = await startTestDatabase({ migrations, options: { primary, poolMax: 1 } });
+      const { promise: released, resolve: release } = Promise.withResolvers<void>();
+      const { promise: written, resolve: write } = Promise.withResolvers<number>();
+      const inHand = db.database.transact(placement, { signal }, async (tx) => {
+        write(await tx.run(sql`insert into shop.seats values (5)`));
+        await released;
+      });
+      await written;
+      const waiting = sit(db, 6);
+      const stopping = db.database.stop(signal);
+      await assert.rejects(waiting, { code: 'stopped' });
+      release();
+      await Promise.all([inHand, stopping]);
+      const seats = await db.admin.rows(sql`select seat from shop.seats where seat in (5, 6)`);
+      assert.deepEqual(seats, [{ seat: 5 }]);
+    });
+
+    test('past the deadline of a stop, work in hand is cut off', async () => {
+      const db = await startTestDatabase({ migrations, options: { primary } });
+      const { promise: written, resolve: write } = Promise.withResolvers<number>();
+      const inHand = db.database.transact(placement, { signal }, async (tx) => {
+        write(await tx.run(sql`insert into shop.seats values (7)`));
+        await tx.run(sql`select pg_sleep(30) as cut_off`);
+      });
+      const stopped = assert.rejects(inHand, { code: 'database_unavailable' });
+      await written;
+      await db.database.stop(AbortSignal.timeout(100));
+      await stopped;
+      await eventually('Postgres has ended it', async () => {
+        const query = sql`select from pg_stat_activity where query like '%cut_off%' and pid <> pg_backend_pid()`;
+        return (await postgres.admin.first(query)) === undefined;
+      });
+    });
+  });
+});

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { createManualClock } from '#base/clock';
+import { createProbe, PROBE_EVERY_MS } from './probe.ts';
+
+function setUp() {
+  const clock = createManualClock();
+  const asked: { answer(): void; fail(error: Error): void }[] = [];
+  const probe = createProbe(
+    clock,
+    () =>
+      new Promise<void>((resolve, reject) => {
+        asked.push({ answer: resolve, fail: reject });
+      }),
+  );
+  return { clock, asked, probe };
+}
+
+test('a failure is asked after at once, and health is back with the first answer', async () => {
+  const { clock, asked, probe } = setUp();
+  assert.deepEqual(probe.health(), { status: 'ok' });
+  probe.failed(new Error('it broke'));
+  probe.failed(new Error('so did another'));
+  assert.deepEqual(probe.health(), {
+    status: 'failing',
+    reason: 'the database cannot be reached: it broke',
+  });
+  clock.advance(0);
+  assert.equal(asked.length, 1);
+  asked[0]!.answer();
+  await turn();
+  assert.deepEqual(probe.health(), { status: 'ok' });
+  clock.advance(10 * PROBE_EVERY_MS);
+  assert.equal(asked.length, 1);
+});
+
+test('while nothing answers it goes on asking, one at a time, and tells the latest reason', async () => {
+  const { clock, asked, probe } = setUp();
+  probe.failed(new Error('first'));
+  clock.advance(0);
+  for (let i = 1; i <= 5; i++) {
+    assert.equal(asked.length, i);
+    clock.advance(10 * PROBE_EVERY_MS);
+    assert.equal(asked.length, i);
+    asked[i - 1]!.fail(new Error(`try ${i}`));
+    await turn();
+    assert.match(JSON.stringify(probe.health()), new RegExp(`try ${i}`));
+    clock.advance(PROBE_EVERY_MS - 1);
+    assert.equal(asked.length, i);
+    clock.advance(1);
+  }
+  asked[5]!.answer();
+  await turn();
+  assert.deepEqual(probe.health(), { status: 'ok' });
+});
+
+test('closed, it asks no more', async () => {
+  const { clock, asked, probe } = setUp();
+  probe.failed(new Error('first'));
+  clock.advance(0);
+  probe.close();
+  asked[0]!.fail(new Error('late'));
+  await turn();
+  clock.advance(10 * PROBE_EVERY_MS);
+  assert.equal(asked.length, 1);
+});

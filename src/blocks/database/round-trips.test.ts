@@ -1,0 +1,86 @@
+/**
+ * What goes over the wire: how often a write waits for Postgres, and what is known when the wire is cut.
+ */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Transaction } from './database.ts';
+import { startTestDatabase, startTestPostgres, type TestDatabase } from './fixture.ts';
+import { SUITE_TABLES, shopMigrations } from './migrations.fixture.ts';
+import { type SocketProxy, startSocketProxy } from './socket-proxy.fixture.ts';
+import { sql } from './sql.ts';
+
+const postgres = await startTestPostgres();
+const url = await postgres.makeDatabase();
+const signal = new AbortController().signal;
+const placement = { system: 'shop', workspaceId: '1', bucket: 0 };
+
+let direct: TestDatabase;
+let proxied: TestDatabase;
+let proxy: SocketProxy;
+before(async () => {
+  const migrations = [shopMigrations({ '0001_tables.sql': SUITE_TABLES })];
+  direct = await startTestDatabase({ migrations, options: { primary: url } });
+  proxy = await startSocketProxy(postgres.socketDirectory);
+  const primary = url.replace(
+    encodeURIComponent(postgres.socketDirectory),
+    encodeURIComponent(proxy.directory),
+  );
+  proxied = await startTestDatabase({ migrations, options: { primary, poolMax: 1 } });
+});
+after(async () => {
+  await proxied.stop();
+  await proxy.close();
+});
+
+const insert = (name: string) => sql`
+  insert into shop.items (workspace_id, bucket, name) values (1, 0, ${name})`;
+const transact = <T>(work: (tx: Transaction) => Promise<T>) =>
+  proxied.database.transact(placement, { signal }, work);
+const isThere = async (name: string) =>
+  (await direct.database.core.first(sql`select from shop.items where name = ${name}`)) !== undefined;
+
+test('a write of one statement costs two round trips, prepared or not, and each further statement one', async () => {
+  const read = () => proxied.database.reader({ consistency: 'strong' }).first(sql`select 1`);
+  await read();
+  proxy.takeRoundTrips();
+  const cost = async (work: () => Promise<unknown>) => {
+    await work();
+    return proxy.takeRoundTrips();
+  };
+  const writeOne = () => transact((tx) => tx.run(insert('one')));
+  const writeTwo = () => transact((tx) => tx.run(insert('one')).then(() => tx.run(insert('two'))));
+  const writeBoth = () => transact((tx) => Promise.all([tx.run(insert('one')), tx.run(insert('two'))]));
+  assert.equal(await cost(writeOne), 2);
+  assert.equal(await cost(writeOne), 2);
+  assert.equal(await cost(writeTwo), 3);
+  assert.equal(await cost(writeBoth), 2);
+  assert.equal(await cost(read), 1);
+  assert.equal(await cost(() => transact(async () => 'nothing to write')), 0);
+});
+
+test('the wire is cut before the commit arrives: outcome_unknown, and it was not written', async () => {
+  proxy.cutAt('commit', 'sent');
+  await assert.rejects(
+    transact((tx) => tx.run(insert('unsent'))),
+    { code: 'outcome_unknown' },
+  );
+  assert.equal(await isThere('unsent'), false);
+});
+
+test('the wire is cut after the commit was carried out: the same, and it was written', async () => {
+  proxy.cutAt('commit', 'answered');
+  await assert.rejects(
+    transact((tx) => tx.run(insert('unheard'))),
+    { code: 'outcome_unknown' },
+  );
+  assert.equal(await isThere('unheard'), true);
+});
+
+test('the wire is cut before the commit was sent: it is known that nothing was written', async () => {
+  proxy.cutAt('unheard of', 'answered');
+  await assert.rejects(
+    transact((tx) => tx.run(insert('unheard of'))),
+    { code: 'database_unavailable' },
+  );
+  assert.equal(await isThere('unheard of'), false);
+});

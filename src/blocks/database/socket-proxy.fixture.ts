@@ -1,0 +1,93 @@
+/**
+ * Stands between a client and the socket of a Postgres: counts round trips, and cuts connections at a chosen moment.
+ */
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { systemClock, type Timer } from '#base/clock';
+import { makeTestDirectory } from './fixture.ts';
+
+export interface SocketProxy {
+  /** Where clients find it, in place of the server's own directory. */
+  directory: string;
+  /** How often a client has had to wait for an answer since the last call. */
+  takeRoundTrips(): number;
+  /** Cuts the next connection that sends `text`: before the server gets it, or when the server has answered. */
+  cutAt(text: string, when: 'sent' | 'answered'): void;
+  close(): Promise<void>;
+}
+
+/** A client that can go on without an answer does so in the same tick, far below this. */
+const QUIET_MS = 5;
+const SOCKET_NAME = '.s.PGSQL.5432';
+
+export async function startSocketProxy(socketDirectory: string): Promise<SocketProxy> {
+  const directory = makeTestDirectory();
+  const sockets = new Set<Socket>();
+  let roundTrips = 0;
+  let plan: { text: string; when: 'sent' | 'answered' } | undefined;
+
+  function serve(client: Socket): void {
+    const server = connect(join(socketDirectory, SOCKET_NAME));
+    let held: Buffer[] = [];
+    let quiet: Timer | undefined;
+    let isDoomed = false;
+
+    const cut = () => {
+      client.destroy();
+      server.destroy();
+    };
+    // An answer goes on only when the client has had time to say all it can say without it.
+    const release = () => {
+      quiet = undefined;
+      if (held.length === 0) return;
+      roundTrips += 1;
+      client.write(Buffer.concat(held));
+      held = [];
+    };
+    const waitForQuiet = () => {
+      quiet?.cancel();
+      quiet = systemClock.after(QUIET_MS, release);
+    };
+    client.on('data', (data) => {
+      const isPlanned = plan !== undefined && data.includes(plan.text);
+      if (isPlanned && plan?.when === 'sent') return cut();
+      isDoomed ||= isPlanned;
+      server.write(data);
+      waitForQuiet();
+    });
+    server.on('data', (data) => {
+      if (isDoomed) return cut();
+      held.push(data);
+      if (!quiet) waitForQuiet();
+    });
+    for (const socket of [client, server]) {
+      sockets.add(socket);
+      socket.on('error', cut);
+      socket.on('close', () => {
+        sockets.delete(socket);
+        quiet?.cancel();
+        cut();
+      });
+    }
+  }
+
+  const listener = createServer(serve).listen(join(directory, SOCKET_NAME));
+  await once(listener, 'listening');
+  return {
+    directory,
+    takeRoundTrips() {
+      const taken = roundTrips;
+      roundTrips = 0;
+      return taken;
+    },
+    cutAt(text, when) {
+      plan = { text, when };
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      listener.close();
+      await once(listener, 'close');
+    },
+  };
+}

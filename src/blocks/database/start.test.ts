@@ -1,0 +1,156 @@
+/**
+ * Starts: of the embedded engine, and on servers that are late, wrong, or give their login few rights.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { systemClock } from '#base/clock';
+import { lifecycleSuite } from '#base/lifecycle.suite';
+import { eventually, makeTestDatabase, makeTestDirectory, startTestPostgres } from './fixture.ts';
+import { shopMigrations } from './migrations.fixture.ts';
+import { identifier, sql } from './sql.ts';
+
+const strong = { consistency: 'strong' } as const;
+const signal = new AbortController().signal;
+const placement = { system: 'shop', workspaceId: '1', bucket: 0 };
+const postgres = await startTestPostgres();
+const { admin } = postgres;
+
+/** A database that has not been started, and what its start says. */
+function withPrimary(primary: string, startTimeoutMs?: number) {
+  const migrations = [shopMigrations({ '0001_seats.sql': 'create table shop.seats (seat integer);' })];
+  const lines: string[] = [];
+  const options = { primary, ...(startTimeoutMs === undefined ? {} : { startTimeoutMs }) };
+  const { database } = makeTestDatabase({ migrations, options, report: (line) => lines.push(line) });
+  return { database, lines };
+}
+
+const nameIn = (url: string) => /@\/(\w+)\?/.exec(url)?.[1] as string;
+
+async function assertServes(primary: string): Promise<void> {
+  const { database } = withPrimary(primary);
+  await database.start(signal);
+  await database.transact(placement, { signal }, (tx) => tx.run(sql`insert into shop.seats values (1)`));
+  assert.equal((await database.reader(strong).rows(sql`select seat from shop.seats`)).length, 1);
+  assert.equal((await database.core.rows(sql`select name from core.workspaces`)).length, 1);
+  await assert.rejects(database.reader(strong).rows(sql`select name from core.workspaces`));
+  await database.stop(signal);
+  await assertStartsAgain(primary);
+}
+
+async function assertStartsAgain(primary: string): Promise<void> {
+  const { database } = withPrimary(primary);
+  await database.start(signal);
+  await database.stop(signal);
+}
+
+// The roles belong to the whole server, so the order of these three matters.
+test('a login that may not make the roles is refused, and nothing of it stays', async () => {
+  await admin.run(sql`create role poor login`);
+  const { database } = withPrimary(await postgres.makeDatabase('poor'));
+  await assert.rejects(database.start(signal), {
+    code: 'database_unsupported',
+    message: /0001_roles: permission denied to create role/,
+  });
+  assert.equal(database.health().status, 'failing');
+  assert.deepEqual(await admin.rows(sql`select rolname from pg_roles where rolname like 'loadstone_%'`), [
+    { rolname: 'loadstone_super' },
+  ]);
+});
+
+test('a login that may make roles, and owns its database, is enough', async () => {
+  await admin.run(sql`create role maker login createrole`);
+  await assertServes(await postgres.makeDatabase('maker'));
+});
+
+test('a login to which ready-made roles are granted is enough', async () => {
+  await admin.run(sql`create role given login`);
+  await admin.run(sql`
+    grant loadstone_owner, loadstone_app, loadstone_system to given with inherit false, set true`);
+  const primary = await postgres.makeDatabase();
+  await admin.run(sql`grant create on database ${identifier(nameIn(primary))} to loadstone_owner`);
+  await assertServes(primary.replace('loadstone_super', 'given'));
+});
+
+describe('start', { concurrency: true }, () => {
+  test('a login that does not exist, and a database that does not, are refused at once', async () => {
+    const primary = await postgres.makeDatabase();
+    const wrongs = [
+      primary.replace('loadstone_super', 'nobody'),
+      primary.replace(nameIn(primary), 'nowhere'),
+    ];
+    for (const wrong of wrongs) {
+      const { database } = withPrimary(wrong);
+      await assert.rejects(database.start(signal), {
+        code: 'database_unsupported',
+        message: /cannot log in: .* does not exist/,
+      });
+    }
+  });
+
+  test('a server that is late is waited for', async () => {
+    const late = makeTestDirectory();
+    const before = await startTestPostgres(late);
+    const primary = await before.makeDatabase();
+    await before.stop();
+
+    const { database, lines } = withPrimary(primary);
+    const starting = database.start(signal);
+    await eventually('it says that it waits', () => lines.some((line) => /cannot be reached yet/.test(line)));
+    const again = await startTestPostgres(late);
+    await starting;
+    assert.deepEqual(database.health(), { status: 'ok' });
+    await database.stop(signal);
+    await again.stop();
+  });
+
+  test('a server that never comes ends the start after its time, with the reason', async () => {
+    const nowhere = `postgres://a@/b?host=${encodeURIComponent(makeTestDirectory())}`;
+    const { database } = withPrimary(nowhere, 1000);
+    await assert.rejects(database.start(signal), {
+      code: 'database_unavailable',
+      message: /after 1000 ms \(database\.startTimeoutMs\): Postgres cannot be reached yet: connect ENOENT/,
+    });
+  });
+
+  test('a stop ends the waiting at once', async () => {
+    const { database, lines } = withPrimary(
+      `postgres://a@/b?host=${encodeURIComponent(makeTestDirectory())}`,
+    );
+    const starting = assert.rejects(database.start(signal), { code: 'stopped' });
+    await eventually('it waits', () => lines.length === 3);
+    const beganMs = systemClock.monotonicMs();
+    await database.stop(signal);
+    await starting;
+    assert(systemClock.monotonicMs() - beganMs < 300);
+  });
+
+  test('before its start a database answers nothing, and a reader made then works after it', async () => {
+    const { database } = withPrimary(await postgres.makeDatabase());
+    const reader = database.reader(strong);
+    await assert.rejects(reader.rows(sql`select 1`), { code: 'database_unavailable', retryAfterS: 1 });
+    await assert.rejects(database.core.rows(sql`select 1`), { code: 'database_unavailable' });
+    const write = database.transact(placement, { signal }, async () => 1);
+    await assert.rejects(write, { code: 'database_unavailable' });
+    await database.start(signal);
+    assert.deepEqual(await reader.rows(sql`select 1 as one`), [{ one: 1 }]);
+    await database.stop(signal);
+  });
+
+  test('a write without a system or a workspace is a programmer error', async () => {
+    const { database } = withPrimary('postgres://nowhere');
+    for (const wrong of [{ system: '' }, { workspaceId: '' }]) {
+      const write = database.transact({ ...placement, ...wrong }, { signal }, async () => 1);
+      await assert.rejects(write, { code: 'ERR_ASSERTION' });
+    }
+  });
+
+  describe('embedded', { concurrency: 1 }, () => {
+    const dataDirectory = makeTestDirectory();
+    lifecycleSuite('embedded database', async () => makeTestDatabase({ dataDirectory }).database);
+  });
+
+  describe('external', { concurrency: 1 }, async () => {
+    const primary = await postgres.makeDatabase();
+    lifecycleSuite('external database', async () => makeTestDatabase({ options: { primary } }).database);
+  });
+});

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import fc from 'fast-check';
+import { isLoadstoneError } from '#base/errors';
+import { readConfiguration, type StartFlags } from './config.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'loadstone-config-'));
+after(() => rmSync(directory, { recursive: true }));
+
+let files = 0;
+function write(yaml: string): string {
+  const file = join(directory, `${++files}.yaml`);
+  writeFileSync(file, yaml);
+  return file;
+}
+
+const read = (yaml: string, flags: StartFlags = {}, env: NodeJS.ProcessEnv = {}) =>
+  readConfiguration({ ...flags, config: write(yaml) }, env);
+
+async function refusal(yaml: string, flags: StartFlags = {}, env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const error = await read(yaml, flags, env).then(
+    () => assert.fail(`taken: ${yaml}`),
+    (reason: unknown) => reason,
+  );
+  assert(isLoadstoneError(error), String(error));
+  assert.doesNotMatch(error.message, /\n/);
+  return error.message;
+}
+
+test('an empty file leaves the defaults', async () => {
+  const { options, systemOptions, definitions } = await read('');
+  assert.equal(options.listen, '127.0.0.1:8080');
+  assert.equal(options.data, './data');
+  assert.deepEqual(options.systems, ['links']);
+  assert.deepEqual(
+    definitions.map(({ name }) => name),
+    ['links'],
+  );
+  assert.equal((systemOptions.links as { browserMaxAgeS: number }).browserMaxAgeS, 90);
+  assert.deepEqual((await read('# nothing\n')).options, options);
+});
+
+test('flags win over the environment, and that over the file, for every option that has all three', async () => {
+  const layers = { flags: undefined, env: undefined, file: undefined };
+  const names = [
+    ['data', 'LOADSTONE_DATA', './x', './y'],
+    ['listen', 'LOADSTONE_LISTEN', '127.0.0.1:1', '127.0.0.1:2'],
+    ['publicUrl', 'LOADSTONE_PUBLIC_URL', 'https://a.example', 'https://b.example'],
+  ] as const;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...names),
+      fc.subarray(Object.keys(layers), { minLength: 1 }),
+      async ([option, variable, one, two], set) => {
+        const third = { data: './z', listen: '127.0.0.1:3', publicUrl: 'https://c.example' }[option];
+        const { options } = await read(
+          set.includes('file') ? `${option}: ${third}` : '',
+          set.includes('flags') ? { [option]: one } : {},
+          set.includes('env') ? { [variable]: two } : {},
+        );
+        const expected = set.includes('flags') ? one : set.includes('env') ? two : third;
+        assert.equal(options[option], expected);
+      },
+    ),
+    { numRuns: 30 },
+  );
+});
+
+test('a layer adds to a group of options without replacing the rest of it', async () => {
+  const { options } = await read(
+    'database: {poolMax: 3}\nlog: {hotSampleEvery: 7}\n',
+    { logLevel: 'debug' },
+    { LOADSTONE_DATABASE: 'postgres://db.example/x', LOADSTONE_LOG_LEVEL: 'warn' },
+  );
+  assert.equal(options.database.poolMax, 3);
+  assert.equal(options.database.primary, 'postgres://db.example/x');
+  assert.deepEqual(options.log, { level: 'debug', hotSampleEvery: 7 });
+});
+
+test('LOADSTONE_CONFIG names the file, and --config another', async () => {
+  const [one, two] = [write('listen: 127.0.0.1:1'), write('listen: 127.0.0.1:2')];
+  const env = { LOADSTONE_CONFIG: one };
+  assert.equal((await readConfiguration({}, env)).options.listen, '127.0.0.1:1');
+  assert.equal((await readConfiguration({ config: two }, env)).options.listen, '127.0.0.1:2');
+});
+
+test('a file that is missing, is a directory, or is not a mapping in YAML is refused with its path', async () => {
+  const missing = join(directory, 'none.yaml');
+  await assert.rejects(readConfiguration({ config: missing }, {}), {
+    message: `config: ${missing} does not exist`,
+  });
+  mkdirSync(join(directory, 'a-directory'));
+  await assert.rejects(readConfiguration({ config: join(directory, 'a-directory') }, {}), {
+    message: /a-directory cannot be read$/,
+  });
+  assert.match(await refusal('- listen\n'), /\.yaml: must be a mapping of options$/);
+  assert.match(await refusal('listen: "127'), /\.yaml: .* at line 1, column \d+$/);
+  assert.match(await refusal('data: a\ndata: b\n'), /\.yaml: Map keys must be unique at line 2, column 1$/);
+  assert.match(await refusal('data: a\n---\ndata: b\n'), /\.yaml: .*multiple documents.*/);
+});
+
+test('unknown keys and impossible values are refused with path, value and what is allowed', async () => {
+  const cases: [string, RegExp][] = [
+    ['colour: blue', /^colour: .*not known.*\blisten\b/],
+    ['http: {bodySize: 5}', /^http\.bodySize: .*not known.*\bbodyBytesMax\b/],
+    ['links: {ttl: 5}', /^links\.ttl: .*not known.*\bbrowserMaxAgeS\b/],
+    [
+      'http: {bodyBytesMax: -1}',
+      /^http\.bodyBytesMax: -1 is not allowed; allowed is an integer from 1024 to 16777216$/,
+    ],
+    ['http: {bodyBytesMax: 1MiB}', /^http\.bodyBytesMax: "1MiB" is not allowed; allowed is an integer/],
+    ['http: {bodyBytesMax: 2000.5}', /^http\.bodyBytesMax: 2000\.5 is not allowed/],
+    ['http: 5', /^http: 5 is not allowed; allowed is an object/],
+    ['database: {poolMax: 0}', /^database\.poolMax: 0 is not allowed; allowed is an integer from 1 to 100$/],
+    ['listen: 8080', /^listen: 8080 is not allowed/],
+    ['listen: ":8080"', /^listen: ":8080" is not allowed/],
+    ['data: [a]', /^data: .* is not allowed; allowed is a string/],
+    ['data: ""', /^data: "" is not allowed/],
+    ['log: {level: loud}', /^log\.level: "loud" is not allowed; allowed is one of "fatal", /],
+    ['publicUrl: ftp://x.example', /^publicUrl: "ftp:\/\/x\.example" is not allowed/],
+    ['publicUrl: https://x.example/path', /^publicUrl: /],
+    ['trustedProxies: [nginx]', /^trustedProxies\.0: "nginx" is not allowed/],
+    ['systems: links', /^systems: "links" is not allowed; allowed is a list/],
+    ['systems: [chess]', /^systems: "chess" is not known; known is links, or a path such as \.\/chess$/],
+    ['systems: [links, links]', /^systems: links is named twice$/],
+    ['systems: [./nowhere]', /^systems: \.\/nowhere has no module/],
+  ];
+  for (const [yaml, line] of cases) assert.match(await refusal(yaml), line, yaml);
+});
+
+test('the same holds for flags and the environment', async () => {
+  assert.match(await refusal('', { listen: 'nowhere' }), /^listen: "nowhere" is not allowed/);
+  assert.match(await refusal('', {}, { LOADSTONE_LISTEN: '' }), /^listen: "" is not allowed/);
+  assert.match(await refusal('', {}, { LOADSTONE_LOG_LEVEL: 'loud' }), /^log\.level: "loud" is not allowed/);
+  assert.match(await refusal('', { database: 'mysql://x' }), /^database\.primary: /);
+});
+
+test('a path in the file starts from the file, one in a flag from the working directory', async () => {
+  const system = join(directory, 'empty');
+  mkdirSync(system);
+  writeFileSync(
+    join(system, 'index.mjs'),
+    "import { defineSystem, optionsSchema } from 'loadstone';\n" +
+      "export default defineSystem({ name: 'empty', summary: 'Nothing.', options: optionsSchema({}), create: () => ({ routes: [] }) });\n",
+  );
+  const { definitions } = await read('systems: [links, ./empty]');
+  assert.deepEqual(
+    definitions.map(({ name }) => name),
+    ['links', 'empty'],
+  );
+  const message = await refusal('', { systems: 'links, ./empty' });
+  assert.match(message, new RegExp(`^systems: ${process.cwd()}/empty has no module`));
+});

@@ -1,0 +1,70 @@
+/**
+ * The published package, made as `npm pack` makes it.
+ */
+import assert from 'node:assert/strict';
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { dirname, join } from 'node:path';
+import { ROOT, type Scene } from './process.fixture.ts';
+
+/** What packing reads; the rest of a checkout is not needed for it. */
+const SOURCES = [
+  'bin',
+  'src',
+  'tidy',
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'package-lock.json',
+  'package.json',
+  'tsconfig.json',
+];
+
+export interface Tarball {
+  file: string;
+  /** The paths in it. */
+  paths: string[];
+}
+
+/** Packs a copy of the sources, so that the checkout's own `dist` stays as it is. */
+export async function packTarball(scene: Scene): Promise<Tarball> {
+  const [copy, destination] = [scene.directory(), scene.directory()];
+  for (const source of SOURCES) cpSync(join(ROOT, source), join(copy, source), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  const { code, stdout, stderr } = await scene.run(['pack', '--json', '--pack-destination', destination], {
+    command: ['npm'],
+    cwd: copy,
+  });
+  assert.equal(code, 0, stderr);
+  const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];
+  assert(packed);
+  return { file: join(destination, packed.filename), paths: packed.files.map(({ path }) => path) };
+}
+
+/** Unpacks the tarball into a project, beside the dependencies that this checkout has installed. */
+export async function unpackInto(scene: Scene, project: string, { file }: Tarball): Promise<string> {
+  const place = join(project, 'node_modules', 'loadstone');
+  mkdirSync(place, { recursive: true });
+  const { code, stderr } = await scene.run(['-xzf', file, '--strip-components=1', '-C', place], {
+    command: ['tar'],
+  });
+  assert.equal(code, 0, stderr);
+  const { dependencies, optionalDependencies } = JSON.parse(
+    readFileSync(join(place, 'package.json'), 'utf8'),
+  );
+  for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
+    const link = join(project, 'node_modules', name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules', name), link);
+  }
+  return place;
+}
+
+/** The example system without its types, and a configuration that names it. */
+export function writeNotes(project: string): void {
+  const [from, to] = [join(ROOT, 'examples', 'notes'), join(project, 'notes')];
+  cpSync(join(from, 'migrations'), join(to, 'migrations'), { recursive: true });
+  const source = readFileSync(join(from, 'index.ts'), 'utf8');
+  writeFileSync(join(to, 'index.mjs'), stripTypeScriptTypes(source));
+  writeFileSync(join(project, 'loadstone.yaml'), 'systems: [links, ./notes]\n');
+}
