@@ -17,7 +17,7 @@ export interface Child {
   matches(pattern: RegExp, timeoutMs: number): Promise<string>;
   /** Resolves with the whole output when the child has ended well; the child is killed when the time is up. */
   ended(timeoutMs: number): Promise<string>;
-  /** Asks the child to stop and waits until it has; a child that does not is killed, and this rejects. */
+  /** Asks the child to stop and waits until it has; rejects when it failed in that, or had to be killed. */
   stop(): Promise<void>;
 }
 
@@ -102,9 +102,10 @@ function watch(child: ChildProcess, name: string, errorFile: string): Child {
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGTERM');
-      if (await closedWithin(STOP_MS_MAX)) return;
-      await kill();
-      throw failure(`still running ${STOP_MS_MAX / 1000} s after SIGTERM`);
+      const end = await closedWithin(STOP_MS_MAX);
+      if (!end) await kill();
+      if (end?.isWell || end?.status === 'SIGTERM') return;
+      throw failure(end?.status ?? `still running ${STOP_MS_MAX / 1000} s after SIGTERM`);
     },
   };
 }

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { handOver } from './hand-over.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const COMPLAINTS_MAX = 4;
 const startedAtMs = Date.now();
 process.env.LOADSTONE_STARTED_AT_MS = String(startedAtMs);
 
@@ -43,15 +44,32 @@ function elapsed() {
   return `${((Date.now() - startedAtMs) / 1000).toFixed(1).padStart(6)} s`;
 }
 
+/** The first things that npm complains about, on one line. */
+function firstComplaints(stderr) {
+  const lines = stderr.split('\n').map((line) => line.replace(/^npm error ?/, '').trim());
+  return lines.filter(Boolean).slice(0, COMPLAINTS_MAX).join('; ');
+}
+
+/** Whether packages for development are here: omitting them now would remove them. */
+function hasDev() {
+  const installed = readPackages(join(root, 'node_modules', '.package-lock.json')) ?? {};
+  return Object.values(installed).some((entry) => entry.dev === true);
+}
+
+/**
+ * By the lock file, which stays as it is. Not `npm ci`: that begins by removing what is there, and refuses altogether
+ * where the registry lacks a package for some other platform.
+ */
 function install(withDev) {
   process.stdout.write(`${elapsed()}  installing dependencies\n`);
   const npm = process.env.npm_execpath;
   const args = [
-    'ci',
+    'install',
+    '--no-save',
     '--no-fund',
     '--no-audit',
     '--loglevel=error',
-    ...(withDev ? ['--include=dev'] : ['--omit=dev']),
+    withDev || hasDev() ? '--include=dev' : '--omit=dev',
   ];
   const [command, commandArgs] = npm?.endsWith('.js') ? [process.execPath, [npm, ...args]] : ['npm', args];
   const result = spawnSync(command, commandArgs, {
@@ -60,7 +78,7 @@ function install(withDev) {
     encoding: 'utf8',
   });
   if (result.status === 0) return;
-  const why = result.error?.message ?? result.stderr.trim();
+  const why = result.error?.message ?? firstComplaints(result.stderr);
   process.stderr.write(`loadstone: installing the dependencies failed: ${why}\n`);
   process.exit(1);
 }
@@ -73,7 +91,7 @@ if (missingPackages(withDev).length > 0) {
   install(withDev);
   const stillMissing = missingPackages(withDev);
   if (stillMissing.length > 0) {
-    process.stderr.write(`loadstone: npm ci left these out: ${stillMissing.join(', ')}\n`);
+    process.stderr.write(`loadstone: npm left these out: ${stillMissing.join(', ')}\n`);
     process.exit(1);
   }
 }

@@ -3,9 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join } from 'node:path';
-import { ROOT, type Scene } from './process.fixture.ts';
+import { type Loadstone, ROOT, type Scene } from './process.fixture.ts';
 
 /** What packing reads; the rest of a checkout is not needed for it. */
 const SOURCES = [
@@ -60,11 +59,39 @@ export async function unpackInto(scene: Scene, project: string, { file }: Tarbal
   return place;
 }
 
-/** The example system without its types, and a configuration that names it. */
-export function writeNotes(project: string): void {
-  const [from, to] = [join(ROOT, 'examples', 'notes'), join(project, 'notes')];
-  cpSync(join(from, 'migrations'), join(to, 'migrations'), { recursive: true });
-  const source = readFileSync(join(from, 'index.ts'), 'utf8');
-  writeFileSync(join(to, 'index.mjs'), stripTypeScriptTypes(source));
-  writeFileSync(join(project, 'loadstone.yaml'), 'systems: [links, ./notes]\n');
+const PING = `
+import { defineRoute, defineSystem, handleRoute, optionsSchema, Type } from 'loadstone';
+const ping = defineRoute({
+  method: 'GET',
+  path: '/v1/ping',
+  id: 'ping',
+  summary: 'Answer',
+  replies: { 200: Type.Object({ pong: Type.Boolean() }) },
+  consistency: 'eventual',
+  whenPartitioned: 'refuse',
+});
+export default defineSystem({
+  name: 'ping',
+  summary: 'Answers.',
+  options: optionsSchema({}),
+  create: () => ({ routes: [handleRoute(ping, async () => ({ status: 200, body: { pong: true } }))] }),
+});
+`;
+
+/** Two systems of one's own, the example in TypeScript and one in JavaScript, and a configuration that names them. */
+export function writeSystems(project: string): void {
+  cpSync(join(ROOT, 'examples', 'notes'), join(project, 'notes'), { recursive: true });
+  writeFileSync(join(project, 'ping.mjs'), PING);
+  writeFileSync(join(project, 'loadstone.yaml'), 'systems: [links, ./notes, ./ping.mjs]\n');
+}
+
+/** A link and both systems of `writeSystems` work. */
+export async function servesAll(server: Loadstone): Promise<void> {
+  const code = await server.shorten('https://example.com/packed');
+  assert.equal(await server.follow(code), 'https://example.com/packed');
+  const added = await server.request('/v1/notes', { method: 'POST', body: { text: 'packed' } });
+  assert.equal(added.status, 201);
+  assert.match(await (await server.request('/v1/notes')).text(), /"text":"packed"/);
+  assert.deepEqual(await (await server.request('/v1/ping')).json(), { pong: true });
+  assert.equal((await server.request('/docs')).status, 200);
 }

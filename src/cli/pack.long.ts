@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { packTarball, writeNotes } from './pack.fixture.ts';
+import { packTarball, servesAll, writeSystems } from './pack.fixture.ts';
 import {
   createScene,
   eventually,
@@ -31,7 +31,7 @@ before(async () => {
     boundMs: 300_000,
   });
   assert.equal(code, 0, stderr);
-  writeNotes(project);
+  writeSystems(project);
 });
 
 const start = (options: Parameters<typeof scene.start>[0]) =>
@@ -45,13 +45,6 @@ const start = (options: Parameters<typeof scene.start>[0]) =>
     ...options,
   });
 
-async function serves(server: Loadstone): Promise<void> {
-  const code = await server.shorten('https://example.com/installed');
-  assert.equal(await server.follow(code), 'https://example.com/installed');
-  const added = await server.request('/v1/notes', { method: 'POST', body: { text: 'installed' } });
-  assert.equal(added.status, 201);
-}
-
 async function stops(server: Loadstone): Promise<void> {
   await eventually('every process has ended', () => processesIn(project).length === 0);
   assert.match(server.stdout(), /stopping\n.*stopped\n$/);
@@ -60,7 +53,7 @@ async function stops(server: Loadstone): Promise<void> {
 
 test('`npx loadstone start` serves; Ctrl-C stops it', async () => {
   const server = await start({ command: ['npx', 'loadstone'] });
-  await serves(server);
+  await servesAll(server);
   process.kill(-server.pid, 'SIGINT');
   await server.exited();
   await stops(server);
@@ -69,8 +62,8 @@ test('`npx loadstone start` serves; Ctrl-C stops it', async () => {
 test('SIGTERM for npx alone stops it', async () => {
   const server = await start({ command: ['npx', 'loadstone'] });
   process.kill(server.pid, 'SIGTERM');
-  await server.exited();
   await stops(server);
+  await server.exited();
 });
 
 const older = findOlderNode();
@@ -80,7 +73,7 @@ describe('on a host with an older Node', { skip: older === undefined && 'there i
 
   test('the program hands over to the Node that came with it', async () => {
     const server = await start({ command: [older ?? '', program()] });
-    await serves(server);
+    await servesAll(server);
     process.kill(server.pid, 'SIGTERM');
     assert.deepEqual(await server.exited(), { code: 0, signal: null });
     await stops(server);
@@ -89,7 +82,7 @@ describe('on a host with an older Node', { skip: older === undefined && 'there i
   test('npx finds that Node on the path, and it works all the same', async () => {
     const PATH = `${dirname(older ?? '')}:${process.env.PATH}`;
     const server = await start({ command: ['npx', 'loadstone'], env: { LOADSTONE_ROOT_KEY: KEY, PATH } });
-    await serves(server);
+    await servesAll(server);
     process.kill(-server.pid, 'SIGINT');
     await server.exited();
     await stops(server);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { packTarball, type Tarball, unpackInto, writeNotes } from './pack.fixture.ts';
+import { packTarball, servesAll, type Tarball, unpackInto, writeSystems } from './pack.fixture.ts';
 import { createScene, FREE_PORT, ROOT } from './process.fixture.ts';
 
 describe('npm pack', () => {
@@ -38,8 +38,8 @@ describe('npm pack', () => {
     );
   });
 
-  test('serves links, and a system of one’s own in JavaScript', async () => {
-    writeNotes(project);
+  test('serves links, and systems of one’s own in TypeScript and in JavaScript', async () => {
+    writeSystems(project);
     const server = await scene.start({
       command: [process.execPath, join(place, 'bin', 'loadstone.mjs')],
       cwd: project,
@@ -47,14 +47,7 @@ describe('npm pack', () => {
       args: ['--listen', FREE_PORT],
     });
     assert.match(server.stdout(), /^ +\d+\.\d s {2}starting Postgres\n/);
-    assert.equal(
-      await server.follow(await server.shorten('https://example.com/packed')),
-      'https://example.com/packed',
-    );
-    const added = await server.request('/v1/notes', { method: 'POST', body: { text: 'packed' } });
-    assert.equal(added.status, 201);
-    assert.match(await (await server.request('/v1/notes')).text(), /"text":"packed"/);
-    assert.equal((await server.request('/docs')).status, 200);
+    await servesAll(server);
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 

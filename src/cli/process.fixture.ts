@@ -18,6 +18,8 @@ export const FREE_PORT = '127.0.0.1:0';
 
 const EXIT_BOUND_MS = 60_000;
 const READY_BOUND_MS = 60_000;
+/** For what a test has left running. */
+const STOP_BOUND_MS = 10_000;
 const ORPHAN_BOUND_MS = 10_000;
 
 export interface Exit {
@@ -119,7 +121,9 @@ export function createScene(hooks: { after(undo: () => Promise<void>): void }): 
   function spawnIn(args: readonly string[], options: RunOptions = {}): Running {
     const running = spawnCommand(args, options);
     undoing.push(async () => {
-      if (!running.hasExited()) killAll(running, options);
+      if (running.hasExited()) return;
+      signalAll(running, options, 'SIGTERM');
+      await running.exited(STOP_BOUND_MS).catch(() => signalAll(running, options, 'SIGKILL'));
       await running.exited();
     });
     return running;
@@ -220,9 +224,9 @@ function spawnCommand(args: readonly string[], options: RunOptions): Running {
   };
 }
 
-function killAll({ pid }: Running, { detached }: RunOptions): void {
+function signalAll({ pid }: Running, { detached }: RunOptions, signal: NodeJS.Signals): void {
   try {
-    process.kill(detached ? -pid : pid, 'SIGKILL');
+    process.kill(detached ? -pid : pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }

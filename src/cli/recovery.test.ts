@@ -6,7 +6,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import pg from 'pg';
 import {
   createScene,
   eventually,
@@ -114,12 +113,8 @@ test('a disk that fills up loses nothing that was acknowledged, and works again 
 test('LOADSTONE_DATABASE serves from a Postgres of one’s own, and leaves it running', async () => {
   const owner = await scene.start();
   const host = readFileSync(join(owner.data, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[4] ?? '';
-  const client = new pg.Client({ host, user: 'loadstone_super', database: 'loadstone' });
-  await client.connect();
-  await client.query('create database elsewhere');
-  await client.end();
-
-  const address = `postgres://loadstone_super@/elsewhere?host=${encodeURIComponent(host)}`;
+  // A second database of the first server's Postgres.
+  const address = `postgres://loadstone_super@/postgres?host=${encodeURIComponent(host)}`;
   const server = await scene.start({ env: { LOADSTONE_DATABASE: address } });
   assert.match(server.stdout(), /^ +\d+\.\d s {2}connecting to Postgres\n/);
   assert(!existsSync(join(server.data, 'postgres')));

@@ -5,7 +5,8 @@
 import { type Clock, systemClock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
-import { createLog, createLogDestination, type Log } from '#base/log';
+import { createLog, type Log } from '#base/log';
+import { createLogDestination } from '#base/log-destination';
 import { systemRandom } from '#base/random';
 import { createServer, type Server } from '#server/build';
 import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
@@ -72,23 +73,24 @@ function stopOnSignals(
     }
   }
 
-  onStopSignals(
-    clock,
-    () => {
+  onStopSignals(clock, process.env.npm_lifecycle_event !== undefined, {
+    onFirst() {
       stopped = stop();
     },
-    () => {
+    onSecond() {
       if (isOver) process.exit();
       atOnce.abort(new Error('stopped at once'));
     },
-  );
+  });
   return () => stopped;
 }
 
 export async function start(flags: StartFlags): Promise<void> {
   const { options, systemOptions, definitions } = await readConfiguration(flags, process.env);
   const clock = systemClock;
-  const destination = createLogDestination();
+  // Standard error, so that standard output stays free for what a person reads.
+  const destination = createLogDestination(2, clock);
+  process.once('exit', destination.flushSync);
   const log = createLog({ level: options.log.level, service: 'loadstone' }, destination);
   const report = createReport(clock);
   const secrets = { rootKey: process.env.LOADSTONE_ROOT_KEY, masterKey: process.env.LOADSTONE_MASTER_KEY };

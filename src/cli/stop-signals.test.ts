@@ -20,11 +20,10 @@ test('whatever the signals are, the first one stops and later ones hurry', (t) =
   });
   const clock = createManualClock();
   const told: string[] = [];
-  onStopSignals(
-    clock,
-    () => told.push('stop'),
-    () => told.push('at once'),
-  );
+  onStopSignals(clock, false, {
+    onFirst: () => told.push('stop'),
+    onSecond: () => told.push('at once'),
+  });
   process.emit('SIGTERM');
   clock.advance(499);
   process.emit('SIGINT');

@@ -5,6 +5,7 @@
 import type { Clock } from '#base/clock';
 
 const SAME_SIGNAL_MS = 500;
+const PARENT_POLL_MS = 500;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Pure: whether a signal at `nowMs` is a first one, the same again, or a second one. */
@@ -13,11 +14,17 @@ export function judgeSignal(firstMs: number | undefined, nowMs: number): 'first'
   return nowMs - firstMs < SAME_SIGNAL_MS ? 'same' : 'second';
 }
 
+export interface StopListeners {
+  onFirst: () => void;
+  /** May be called more than once. */
+  onSecond: () => void;
+}
+
 /**
  * Listens until the process ends, since a repeated signal may come after the stop has finished, and would then kill.
- * @param onSecond may be called more than once
+ * @param isUnderNpm whether npm or npx started this process
  */
-export function onStopSignals(clock: Clock, onFirst: () => void, onSecond: () => void): void {
+export function onStopSignals(clock: Clock, isUnderNpm: boolean, { onFirst, onSecond }: StopListeners): void {
   let firstMs: number | undefined;
   function onSignal(): void {
     const nowMs = clock.monotonicMs();
@@ -27,12 +34,25 @@ export function onStopSignals(clock: Clock, onFirst: () => void, onSecond: () =>
     firstMs = nowMs;
     onFirst();
   }
+  /** Its end is ours, but no reason to hurry. */
+  function onParentGone(): void {
+    if (firstMs === undefined) onSignal();
+  }
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  // Present only when an older Node handed over and waits. Its end is ours, but no reason to hurry.
+  // Present only when an older Node handed over and waits.
   if (process.channel) {
-    process.on('disconnect', () => {
-      if (firstMs === undefined) onSignal();
-    });
+    process.on('disconnect', onParentGone);
     process.channel.unref();
   }
+  if (isUnderNpm) watchParent(clock, onParentGone);
+}
+
+/** npx runs a program through a shell that dies of npx's signal without passing it on. */
+function watchParent(clock: Clock, onGone: () => void): void {
+  const parentPid = process.ppid;
+  function look(): void {
+    if (process.ppid === parentPid) clock.after(PARENT_POLL_MS, look, 'background');
+    else onGone();
+  }
+  look();
 }

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type ClientRequest, type IncomingMessage, request as send } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -155,6 +155,28 @@ describe('the terminal and npm', () => {
     process.kill(server.pid, 'SIGHUP');
     assert.deepEqual(await server.exited(), CLEAN);
     assert(await isShutDown());
+  });
+
+  test('a reader that has gone, as after `npm start | head`, ends nothing', async () => {
+    const server = await start();
+    server.child.stdout?.destroy();
+    server.child.stderr?.destroy();
+    for (const path of ['/readyz', '/v1/links', '/unknown']) {
+      assert((await server.request(path)).status < 500);
+    }
+    process.kill(server.pid, 'SIGINT');
+    assert.deepEqual(await server.exited(), CLEAN);
+    assert(await isShutDown());
+  });
+
+  test('nor does a log that cannot be written, as on a full disk', {
+    skip: !existsSync('/dev/full') && 'there is no /dev/full',
+  }, async () => {
+    const command = ['sh', '-c', 'exec "$@" 2> /dev/full', 'sh', ...BOOTSTRAP] as [string, ...string[]];
+    const server = await start({ command });
+    assert.equal((await server.request('/v1/links')).status, 200);
+    process.kill(server.pid, 'SIGINT');
+    assert.deepEqual(await server.exited(), CLEAN);
   });
 
   const throughNpm = { command: ['npm'], cwd: ROOT, detached: true } as const;

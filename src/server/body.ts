@@ -16,6 +16,8 @@ function tooLarge(bytesMax: number, closes: boolean) {
 
 /** The bytes of the body. @throws body_too_large */
 function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+  // A request that announces no body has none, and its stream has ended before anyone could listen.
+  if (request.readableEnded) return Promise.resolve(Buffer.alloc(0));
   const declared = Number(request.headers['content-length'] ?? 0);
   if (declared > DRAINED_BYTES_MAX) return Promise.reject(tooLarge(bytesMax, true));
   return new Promise((resolve, reject) => {

@@ -57,40 +57,29 @@ export function createServer(
   definitions: readonly SystemDefinition[],
   deps: ServerDeps,
 ): Server {
-  const { clock, random, log, report, secrets } = deps;
+  const { random, secrets } = deps;
   const dataDirectory = resolve(options.data);
   const signals = createSignals();
   const tracer = createTracer(random);
   const stopping = new AbortController();
 
   const listener = createListener(options, {
-    clock,
-    log,
+    ...deps,
     tracer,
     onCutOff: () => stopping.abort(lifecycleErrors.stopped()),
   });
   const database = createDatabase(options.database, {
-    clock,
-    random,
-    log,
+    ...deps,
     signals,
-    report,
     dataDirectory,
     migrations: [idsMigrations, identityMigrations, ...migrationsOf(definitions)],
   });
-  const ids = createIds(options.ids, {
-    clock,
-    random,
-    log,
-    store: createPostgresWorkerLeases(database.core),
-  });
-  const identity = createIdentity({ rootKey: secrets.rootKey }, { core: database.core, clock, random });
+  const ids = createIds(options.ids, { ...deps, store: createPostgresWorkerLeases(database.core) });
+  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core: database.core });
   const publicUrl = () => (options.publicUrl ?? localUrl(listener.address())).replace(/\/$/, '');
 
   const rooms = createRooms(options, systemOptions, definitions, {
-    clock,
-    random,
-    log,
+    ...deps,
     signals,
     tracer,
     database,

@@ -147,6 +147,8 @@ describe('http', () => {
     );
     const huge = `GET / HTTP/1.1\r\nHost: x\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`;
     assertRawProblem(await it.raw(huge), 431, 'headers_too_large');
+    const bodiless = `POST /v1/shorten HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${it.key}\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n`;
+    assertRawProblem(await it.raw(bodiless), 400, 'json_malformed');
     assertRawProblem(
       await it.raw('POST /v1/shorten HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'),
       400,

@@ -63,6 +63,8 @@ export function createListener(
       connectionsCheckingInterval: Math.min(1000, http.headersTimeoutMs),
       // Checked below, so that the refusal has a body.
       requireHostHeader: false,
+      // A request without a body needs no stream for one: a fifth of what a redirect costs.
+      optimizeEmptyRequests: true,
     },
     onRequest,
   );
@@ -105,7 +107,7 @@ export function createListener(
       socket.destroy();
       return;
     }
-    const traceparent = deps.tracer.traceparent({ rawHeaders: [] } as unknown as IncomingMessage);
+    const traceparent = deps.tracer.traceparent({ headers: {} } as IncomingMessage);
     const coded =
       clientErrors[error.code ?? '']?.() ?? serverErrors.request_malformed({ detail: error.message });
     socket.end(rawProblem(coded, { traceId: traceparent.slice(3, 35), traceparent }));

@@ -36,6 +36,7 @@ export interface Queryable {
 /** Where a write goes: `shardKey` decides the logical bucket, or the bucket is known (ids carry it); it decides the shard. */
 export type Placement = { system: string; workspaceId: string } & ({ shardKey: string } | { bucket: number });
 
+/** Given to `work`, and of no use once that has ended. */
 export interface Transaction extends Queryable {
   /** The placement's logical bucket (0–1023): goes into every row written. */
   readonly bucket: number;
@@ -61,7 +62,8 @@ export interface Database extends Lifecycle {
    * The one way to write: runs `work` in one transaction and commits. The first statement carries BEGIN with it, so
    * an ordinary mutation of one statement costs two round trips. A serialization failure or deadlock is retried:
    * `work` may run more than once and must have no effect outside the transaction.
-   * @throws database_unavailable, database_busy, database_conflict, outcome_unknown, deadline_exceeded
+   * @throws database_unavailable, database_busy, database_conflict, outcome_unknown, deadline_exceeded, stopped, what
+   * `work` throws, and a violated constraint as the driver's error (see isConstraintViolation)
    */
   transact<T>(
     placement: Placement,
@@ -132,6 +134,7 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
       deps.report('migrating');
       await bringUpToDate(address, options, deps, signal);
       pools = { app: openPool(address, 'app'), system: openPool(address, 'system') };
+      for (const role of ['app', 'system'] as const) await refuseOtherRole(pools[role], role, signal);
     },
     async stop(deadline) {
       probe.close();
@@ -169,6 +172,15 @@ function addressOf({ primary }: DatabaseOptions, embedded: EmbeddedPostgres | un
   if (primary !== undefined) return parseAddress(primary);
   assert(embedded, 'without a primary the database is embedded');
   return { ...embedded.address, user: SUPERUSER_NAME };
+}
+
+/** A pooler that drops startup options would leave every connection with all the rights of the login. */
+async function refuseOtherRole(pool: Pool, role: Role, signal: AbortSignal): Promise<void> {
+  const acting = await pool.queryable(signal).first<{ role: string }>(sql`select current_user as role`);
+  if (acting?.role === `loadstone_${role}`) return;
+  throw databaseErrors.database_unsupported({
+    detail: `connections act as ${acting?.role}, not loadstone_${role}: something between here and Postgres drops the startup parameter "options"`,
+  });
 }
 
 async function bringUpToDate(

@@ -12,7 +12,8 @@ import { shopMigrations } from './migrations.fixture.ts';
 import { sql } from './sql.ts';
 
 const postgres = await startTestPostgres();
-const never = new AbortController().signal;
+/** Longer than any test here takes; without it a failed one could go on trying for ever. */
+const soon = () => AbortSignal.timeout(30_000);
 const ITEMS = 'create table shop.items (id integer primary key, name text);';
 
 /** An empty shop: the roles and `core` are there, `shop` is not. */
@@ -24,14 +25,14 @@ async function makeShop() {
     url: primary,
     admin,
     lines,
-    migrateSet: (set: MigrationSet, signal = never) =>
+    migrateSet: (set: MigrationSet, signal = soon()) =>
       migrate(parseAddress(primary), [set], {
         clock: systemClock,
         log: silentLog,
         signal,
         report: (line) => lines.push(line),
       }),
-    migrate: (files: Record<string, string>, signal = never) =>
+    migrate: (files: Record<string, string>, signal = soon()) =>
       shop.migrateSet(shopMigrations(files), signal),
     applied: () =>
       admin.rows(sql`select number, name from core.migrations where room = 'shop' order by number`),
@@ -180,7 +181,7 @@ describe('migrate', { concurrency: true }, () => {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const { database } = await startTestDatabase({ options: { primary: shop.url } });
     const placement = { system: 'shop', workspaceId: '1', bucket: 0 };
-    const reading = database.transact(placement, { signal: never }, async (tx) => {
+    const reading = database.transact(placement, { signal: soon() }, async (tx) => {
       await tx.rows(sql`select id from shop.items`);
       await released;
     });
@@ -220,7 +221,7 @@ describe('migrate', { concurrency: true }, () => {
     const both = migrate(parseAddress('postgres://nowhere'), [twice, twice], {
       clock: systemClock,
       log: silentLog,
-      signal: never,
+      signal: soon(),
       report: () => {},
     });
     await assert.rejects(both, { code: 'ERR_ASSERTION' });

@@ -1,10 +1,12 @@
 /**
- * Postgres dies while the server serves, and a stop that comes while work is in hand.
+ * Postgres dies while the server serves; stops, also while work is in hand.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { lifecycleSuite } from '#base/lifecycle.suite';
 import {
   eventually,
+  makeTestDatabase,
   makeTestDirectory,
   readPostmasterFile,
   startTestDatabase,
@@ -41,10 +43,16 @@ async function diesAndComesBack(db: TestDatabase, dataDirectory: string): Promis
 }
 
 describe('outages', { concurrency: true }, () => {
-  test('an embedded Postgres that is killed comes back by itself, with all that was acknowledged', async () => {
-    const db = await startTestDatabase({ migrations });
-    await diesAndComesBack(db, db.dataDirectory);
-    await db.stop();
+  describe('with the embedded Postgres', { concurrency: 1 }, () => {
+    const dataDirectory = makeTestDirectory();
+
+    test('it is killed, and comes back by itself, with all that was acknowledged', async () => {
+      const db = await startTestDatabase({ migrations, dataDirectory });
+      await diesAndComesBack(db, dataDirectory);
+      await db.stop();
+    });
+
+    lifecycleSuite('embedded database', async () => makeTestDatabase({ dataDirectory }).database);
   });
 
   describe('with an external Postgres', { concurrency: 1 }, async () => {

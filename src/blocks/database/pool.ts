@@ -61,13 +61,17 @@ function startupOptions({ role, statementTimeoutMs }: PoolOptions): string {
     .join(' ');
 }
 
+const stopped = () => lifecycleErrors.stopped({ detail: 'the database is being stopped' });
+
 /** @param onFailure told of every failure to reach the server, also of a connection that broke while idle */
 export function createPool(
   options: PoolOptions,
   deps: { log: Log; onFailure: (error: unknown) => void },
 ): Pool {
   const inUse = new Set<Connection>();
-  const closing = new AbortController();
+  /** How to send away those who wait for a connection. */
+  const waiters = new Set<(reason: unknown) => void>();
+  let isClosed = false;
   const pool = new pg.Pool({
     ...options.address,
     max: options.connectionsMax,
@@ -79,7 +83,7 @@ export function createPool(
     pipeline: true,
   } as pg.PoolConfig);
   pool.on('error', (error) => {
-    if (closing.signal.aborted) return;
+    if (isClosed) return;
     deps.log.warn({ err: error }, 'an idle database connection broke');
     deps.onFailure(error);
   });
@@ -93,7 +97,7 @@ export function createPool(
 
   async function connect(signal?: AbortSignal): Promise<Connection> {
     signal?.throwIfAborted();
-    closing.signal.throwIfAborted();
+    if (isClosed) throw stopped();
     refuseIfLineIsFull();
     try {
       const connection = createConnection(await acquire(signal), signal, {
@@ -109,18 +113,27 @@ export function createPool(
     }
   }
 
-  async function acquire(signal: AbortSignal | undefined): Promise<pg.PoolClient> {
-    const acquiring = pool.connect();
-    try {
-      return await withSignal(signal ? withSignal(acquiring, signal) : acquiring, closing.signal);
-    } catch (error) {
-      // The waiter cannot be taken out of the driver's line: its connection goes back as soon as it comes.
-      acquiring.then(
-        (client) => client.release(),
-        () => {},
-      );
-      throw error;
-    }
+  function acquire(signal: AbortSignal | undefined): Promise<pg.PoolClient> {
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        signal?.removeEventListener('abort', onAbort);
+        return waiters.delete(giveUp);
+      };
+      const giveUp = (reason: unknown) => {
+        leave();
+        reject(reason);
+      };
+      const onAbort = () => giveUp(signal?.reason);
+      waiters.add(giveUp);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      pool.connect((error, client) => {
+        const hasGivenUp = !leave();
+        // Who gives up cannot be taken out of the driver's line: the connection goes back as soon as it comes.
+        if (hasGivenUp) client?.release();
+        else if (client) resolve(client);
+        else reject(error);
+      });
+    });
   }
 
   async function once<T>(
@@ -145,7 +158,8 @@ export function createPool(
     waiting: () => pool.waitingCount,
     inUse: () => inUse.size,
     async close(deadline) {
-      closing.abort(lifecycleErrors.stopped({ detail: 'the database is being stopped' }));
+      isClosed = true;
+      for (const giveUp of waiters) giveUp(stopped());
       let left = 0;
       await withSignal(pool.end(), deadline).catch(() => {
         left = inUse.size;

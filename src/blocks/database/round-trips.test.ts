@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Transaction } from './database.ts';
-import { startTestDatabase, startTestPostgres, type TestDatabase } from './fixture.ts';
+import { makeTestDatabase, startTestDatabase, startTestPostgres, type TestDatabase } from './fixture.ts';
 import { SUITE_TABLES, shopMigrations } from './migrations.fixture.ts';
 import { type SocketProxy, startSocketProxy } from './socket-proxy.fixture.ts';
 import { sql } from './sql.ts';
@@ -17,15 +17,16 @@ const placement = { system: 'shop', workspaceId: '1', bucket: 0 };
 let direct: TestDatabase;
 let proxied: TestDatabase;
 let proxy: SocketProxy;
+let throughProxy: string;
 before(async () => {
   const migrations = [shopMigrations({ '0001_tables.sql': SUITE_TABLES })];
   direct = await startTestDatabase({ migrations, options: { primary: url } });
   proxy = await startSocketProxy(postgres.socketDirectory);
-  const primary = url.replace(
+  throughProxy = url.replace(
     encodeURIComponent(postgres.socketDirectory),
     encodeURIComponent(proxy.directory),
   );
-  proxied = await startTestDatabase({ migrations, options: { primary, poolMax: 1 } });
+  proxied = await startTestDatabase({ migrations, options: { primary: throughProxy, poolMax: 1 } });
 });
 after(async () => {
   await proxied.stop();
@@ -83,4 +84,15 @@ test('the wire is cut before the commit was sent: it is known that nothing was w
     { code: 'database_unavailable' },
   );
   assert.equal(await isThere('unheard of'), false);
+});
+
+test('a pooler that drops the role is found out at the start: its connections would have too many rights', async () => {
+  for (const role of ['loadstone_app', 'loadstone_system']) {
+    proxy.replace(`role=${role}`, `geqo_seed=${'0'.repeat(role.length - 5)}`);
+    const { database } = makeTestDatabase({ options: { primary: throughProxy } });
+    await assert.rejects(database.start(signal), {
+      code: 'database_unsupported',
+      message: new RegExp(`connections act as loadstone_super, not ${role}: .*drops the startup parameter`),
+    });
+  }
 });

@@ -1,6 +1,8 @@
 /**
- * Stands between a client and the socket of a Postgres: counts round trips, and cuts connections at a chosen moment.
+ * Stands between a client and the socket of a Postgres: counts round trips, changes what clients send, and cuts
+ * connections at a chosen moment.
  */
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -14,6 +16,8 @@ export interface SocketProxy {
   takeRoundTrips(): number;
   /** Cuts the next connection that sends `text`: before the server gets it, or when the server has answered. */
   cutAt(text: string, when: 'sent' | 'answered'): void;
+  /** Puts `text` in the place of `was`, which is as long, in all that clients send from now on. */
+  replace(was: string, text: string): void;
   close(): Promise<void>;
 }
 
@@ -26,6 +30,7 @@ export async function startSocketProxy(socketDirectory: string): Promise<SocketP
   const sockets = new Set<Socket>();
   let roundTrips = 0;
   let plan: { text: string; when: 'sent' | 'answered' } | undefined;
+  let replacement = { was: '', text: '' };
 
   function serve(client: Socket): void {
     const server = connect(join(socketDirectory, SOCKET_NAME));
@@ -50,6 +55,8 @@ export async function startSocketProxy(socketDirectory: string): Promise<SocketP
       quiet = systemClock.after(QUIET_MS, release);
     };
     client.on('data', (data) => {
+      const at = data.indexOf(replacement.was);
+      if (at !== -1) data.write(replacement.text, at);
       const isPlanned = plan !== undefined && data.includes(plan.text);
       if (isPlanned && plan?.when === 'sent') return cut();
       isDoomed ||= isPlanned;
@@ -83,6 +90,10 @@ export async function startSocketProxy(socketDirectory: string): Promise<SocketP
     },
     cutAt(text, when) {
       plan = { text, when };
+    },
+    replace(was, text) {
+      assert.equal(was.length, text.length);
+      replacement = { was, text };
     },
     async close() {
       for (const socket of sockets) socket.destroy();

@@ -1,7 +1,10 @@
 /**
- * Starts: of the embedded engine, and on servers that are late, wrong, or give their login few rights.
+ * Starts on servers that are late, wrong, mute, or give their login few rights; and how long a request waits.
  */
 import assert from 'node:assert/strict';
+import { symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
@@ -88,19 +91,16 @@ describe('start', { concurrency: true }, () => {
   });
 
   test('a server that is late is waited for', async () => {
-    const late = makeTestDirectory();
-    const before = await startTestPostgres(late);
-    const primary = await before.makeDatabase();
-    await before.stop();
-
+    const late = join(makeTestDirectory(), 'sockets');
+    const url = await postgres.makeDatabase();
+    const primary = url.replace(encodeURIComponent(postgres.socketDirectory), encodeURIComponent(late));
     const { database, lines } = withPrimary(primary);
     const starting = database.start(signal);
     await eventually('it says that it waits', () => lines.some((line) => /cannot be reached yet/.test(line)));
-    const again = await startTestPostgres(late);
+    symlinkSync(postgres.socketDirectory, late);
     await starting;
     assert.deepEqual(database.health(), { status: 'ok' });
     await database.stop(signal);
-    await again.stop();
   });
 
   test('a server that never comes ends the start after its time, with the reason', async () => {
@@ -144,9 +144,34 @@ describe('start', { concurrency: true }, () => {
     }
   });
 
-  describe('embedded', { concurrency: 1 }, () => {
-    const dataDirectory = makeTestDirectory();
-    lifecycleSuite('embedded database', async () => makeTestDatabase({ dataDirectory }).database);
+  test('a server that takes connections and never answers is given up after five seconds, and tried again', async () => {
+    const directory = makeTestDirectory();
+    const mute = createServer().listen(join(directory, '.s.PGSQL.5432'));
+    const { database, lines } = withPrimary(`postgres://a@/b?host=${encodeURIComponent(directory)}`);
+    const starting = assert.rejects(database.start(signal), { code: 'stopped' });
+    await eventually('it says so', () => lines.includes('Postgres cannot be reached yet: timeout expired'));
+    await database.stop(signal);
+    await starting;
+    mute.close();
+  });
+
+  test('a request that has waited for a connection for five seconds is told that the database is busy', async () => {
+    const { database } = makeTestDatabase({
+      options: { primary: await postgres.makeDatabase(), poolMax: 1 },
+    });
+    await database.start(signal);
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const holding = database.transact(placement, { signal }, (tx) =>
+      tx.run(sql`select 1`).then(() => released),
+    );
+    await assert.rejects(database.reader(strong).rows(sql`select 2`), {
+      code: 'database_busy',
+      message: 'no connection became free in time',
+    });
+    assert.deepEqual(database.health(), { status: 'ok' });
+    release();
+    await holding;
+    await database.stop(signal);
   });
 
   describe('external', { concurrency: 1 }, async () => {

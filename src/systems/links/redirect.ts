@@ -113,7 +113,7 @@ export function createRedirects(
   }
 
   function hit(code: string, request: IncomingMessage, response: ServerResponse, nowMs: number): boolean {
-    const kept = cache.fresh(code);
+    const kept = cache.fresh(code, nowMs);
     if (kept === undefined || isExpired(kept, nowMs)) return false;
     counts.hits += 1;
     send(request, response, kept, nowMs, nowMs);

@@ -16,18 +16,18 @@ function make(entriesMax = 3) {
 test('a kept target is fresh for its time, then stale for longer, then nothing', () => {
   const { clock, cache, fill } = make();
   fill('a');
-  assert.equal(cache.fresh('a')?.url, 'a');
+  assert.equal(cache.fresh('a', clock.nowMs())?.url, 'a');
   clock.advance(1000);
-  assert.equal(cache.fresh('a'), undefined);
+  assert.equal(cache.fresh('a', clock.nowMs()), undefined);
   assert.equal(cache.stale('a')?.url, 'a');
   clock.advance(4000);
   assert.equal(cache.stale('a'), undefined);
 });
 
 test('what was used since the last sweep gets a second chance', () => {
-  const { cache, fill } = make(3);
+  const { clock, cache, fill } = make(3);
   for (const code of ['a', 'b', 'c']) fill(code);
-  cache.fresh('a');
+  cache.fresh('a', clock.nowMs());
   fill('d');
   assert.deepEqual(
     ['a', 'b', 'c', 'd'].map((code) => cache.stale(code) !== undefined),
@@ -36,13 +36,13 @@ test('what was used since the last sweep gets a second chance', () => {
 });
 
 test('a fill that began before a change of its code is not kept', () => {
-  const { cache } = make();
+  const { clock, cache } = make();
   const ticket = cache.begin('a');
   cache.forget('a');
   cache.keep('a', ticket, target('old'));
-  assert.equal(cache.fresh('a'), undefined);
+  assert.equal(cache.fresh('a', clock.nowMs()), undefined);
   cache.keep('a', cache.begin('a'), target('new'));
-  assert.equal(cache.fresh('a')?.url, 'new');
+  assert.equal(cache.fresh('a', clock.nowMs())?.url, 'new');
 });
 
 test('property: bounded, and never gives a target from before the last change', () => {
@@ -55,7 +55,7 @@ test('property: bounded, and never gives a target from before the last change', 
   );
   fc.assert(
     fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
-      const { cache } = make(3);
+      const { clock, cache } = make(3);
       const truth = new Map<string, number>();
       const fills: { code: string; ticket: number; version: number }[] = [];
       for (const { kind, code } of actions) {
@@ -70,7 +70,7 @@ test('property: bounded, and never gives a target from before the last change', 
           const [fill] = at === -1 ? [] : fills.splice(at, 1);
           if (fill) cache.keep(code, fill.ticket, target(String(fill.version)));
         }
-        const kept = cache.fresh(code);
+        const kept = cache.fresh(code, clock.nowMs());
         if (kept) assert.equal(kept.url, String(truth.get(code) ?? 0));
         assert(cache.size() <= 3);
       }
@@ -79,11 +79,18 @@ test('property: bounded, and never gives a target from before the last change', 
 });
 
 test('more changes than are remembered void every fill under way', () => {
-  const { cache } = make();
+  const { clock, cache } = make();
   const ticket = cache.begin('victim');
   for (let i = 0; i < 10_001; i++) cache.forget(`code-${i}`);
   cache.forget('victim');
   for (let i = 0; i < 10_001; i++) cache.forget(`other-${i}`);
   cache.keep('victim', ticket, target('old'));
-  assert.equal(cache.fresh('victim'), undefined);
+  assert.equal(cache.fresh('victim', clock.nowMs()), undefined);
+});
+
+test('a clock that is set back makes an entry ask again', () => {
+  const { clock, cache, fill } = make();
+  fill('a');
+  clock.step(-5);
+  assert.equal(cache.fresh('a', clock.nowMs()), undefined);
 });

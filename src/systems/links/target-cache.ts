@@ -18,8 +18,11 @@ interface Entry {
 }
 
 export interface TargetCache {
-  /** The target, if it was filled less than `ttlMs` ago. */
-  fresh(code: string): CachedTarget | undefined;
+  /**
+   * The target, if it was filled less than `ttlMs` ago.
+   * @param nowMs wall-clock time, which the caller has read anyway: reading a second clock costs a hit one per cent
+   */
+  fresh(code: string, nowMs: number): CachedTarget | undefined;
   /** The target, if it was filled less than `staleMsMax` ago. */
   stale(code: string): CachedTarget | undefined;
   /** A fill begins; give the ticket to `keep`. */
@@ -54,15 +57,18 @@ export function createTargetCache(
   }
 
   return {
-    fresh(code) {
+    fresh(code, nowMs) {
       const entry = entries.get(code);
-      if (entry === undefined || clock.monotonicMs() - entry.filledMs >= options.ttlMs) return undefined;
+      if (entry === undefined) return undefined;
+      // Below zero the clock has been set back: how old the entry is can no longer be told.
+      const ageMs = nowMs - entry.filledMs;
+      if (ageMs < 0 || ageMs >= options.ttlMs) return undefined;
       entry.usedSinceSweep = true;
       return entry.target;
     },
     stale(code) {
       const entry = entries.get(code);
-      if (entry === undefined || clock.monotonicMs() - entry.filledMs >= options.staleMsMax) return undefined;
+      if (entry === undefined || clock.nowMs() - entry.filledMs >= options.staleMsMax) return undefined;
       return entry.target;
     },
     begin() {
@@ -74,7 +80,7 @@ export function createTargetCache(
       entries.delete(code);
       if (target === undefined) return;
       while (entries.size >= options.entriesMax) evictOne();
-      entries.set(code, { target, filledMs: clock.monotonicMs(), usedSinceSweep: false });
+      entries.set(code, { target, filledMs: clock.nowMs(), usedSinceSweep: false });
     },
     forget(code) {
       entries.delete(code);
