@@ -20,8 +20,8 @@ test('defaults are filled in at every depth, and the result is frozen', () => {
 
 test('what is refused is named by path, value and what is allowed, on one line', () => {
   const cases: [unknown, RegExp][] = [
-    [{ lisen: 1 }, /^lisen: is not known here; known is listen, http, status, systems$/],
-    [{ http: { x: 1 } }, /^http\.x: is not known here; known is bodyBytesMax$/],
+    [{ lisen: 1 }, /^lisen: is not known here \(value 1\); known is listen, http, status, systems$/],
+    [{ http: { x: 1 } }, /^http\.x: is not known here \(value 1\); known is bodyBytesMax$/],
     [
       { http: { bodyBytesMax: 11 } },
       /^http\.bodyBytesMax: 11 is not allowed; allowed is an integer from 1 to 10$/,

@@ -14,6 +14,8 @@ export interface SchemaNode {
   description?: string;
   /** What a pattern allows, in words. */
   allowed?: string;
+  /** Its value is never shown. */
+  secret?: boolean;
   default?: unknown;
   minimum?: number;
   maximum?: number;
@@ -99,8 +101,15 @@ function describeProblem(schema: TSchema, value: unknown, problem: Problem): Fie
     const missing = (problem.params as { requiredProperties: string[] }).requiredProperties;
     return missing.map((name) => ({ pointer: `${pointer}/${name}`, detail: 'is required' }));
   }
-  if (problem.keyword === 'boolean')
-    return [{ pointer, detail: `is not known here; known is ${knownKeys(schema, value, pointer)}` }];
+  if (problem.keyword === 'boolean') {
+    const given = shorten(lookUp(schema, value, pointer).value);
+    return [
+      {
+        pointer,
+        detail: `is not known here (value ${given}); known is ${knownKeys(schema, value, pointer)}`,
+      },
+    ];
+  }
   if (problem.keyword === 'additionalProperties') return [];
   if (/\/anyOf\/\d+/.test(problem.schemaPath)) return [];
   const found = lookUp(schema, value, pointer);
@@ -112,7 +121,8 @@ function describeProblem(schema: TSchema, value: unknown, problem: Problem): Fie
       },
     ];
   const allowed = found.schema ? describeAllowed(found.schema as TSchema) : problem.message;
-  return [{ pointer, detail: `${shorten(found.value)} is not allowed; allowed is ${allowed}` }];
+  const given = found.schema?.secret ? 'the value given' : shorten(found.value);
+  return [{ pointer, detail: `${given} is not allowed; allowed is ${allowed}` }];
 }
 
 function knownKeys(schema: TSchema, value: unknown, pointer: string): string {

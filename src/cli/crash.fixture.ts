@@ -19,7 +19,7 @@ const KILLED_STARTS_SHARE = 0.3;
 /** The seed of a run: LOADSTONE_SEED, or a new one. */
 export function readSeed(): number {
   const given = process.env.LOADSTONE_SEED;
-  return given === undefined ? systemRandom.bytes(4).readInt32LE() : Number(given);
+  return given === undefined ? systemRandom.bytes(4).readUInt32LE() : Number(given);
 }
 
 function between({ min, max }: { min: number; max: number }, random: Random): number {

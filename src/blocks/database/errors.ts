@@ -7,6 +7,12 @@ export const databaseErrors = defineErrors('database', {
     retryable: true,
     doc: 'Postgres is starting, restarting or unreachable. Nothing was written. Retry after the time in `Retry-After`.',
   },
+  database_full: {
+    status: 503,
+    title: 'The database has no room left',
+    retryable: true,
+    doc: 'The disk of the database is full. Nothing was written and nothing written before is lost; reads go on. Make room, then retry.',
+  },
   database_busy: {
     status: 503,
     title: 'The database has too much waiting work',

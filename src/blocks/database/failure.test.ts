@@ -33,6 +33,7 @@ const kinds: [Failure, Error[]][] = [
   ['waited', [new Error('timeout exceeded when trying to connect')]],
   ['conflict', [fromPostgres('40001'), fromPostgres('40P01')]],
   ['timeout', [fromPostgres('57014'), fromPostgres('25P03'), fromPostgres('25P04')]],
+  ['full', [fromPostgres('53100')]],
   ['other', [fromPostgres('42601'), fromPostgres('22012'), fromPostgres('0A000'), new Error('another')]],
 ];
 
@@ -41,6 +42,7 @@ const codes: Record<Failure, string> = {
   waited: 'database_busy',
   conflict: 'database_conflict',
   timeout: 'deadline_exceeded',
+  full: 'database_full',
   other: 'database_failed',
 };
 

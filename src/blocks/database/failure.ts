@@ -7,9 +7,9 @@ import { databaseErrors } from './errors.ts';
 
 /**
  * `unreachable`: there is no connection, or it has ended. `waited`: no connection of the pool became free in time.
- * `conflict`: another transaction was in the way; all of this one is undone and may be repeated.
+ * `full`: there is no room to write. `conflict`: another transaction was in the way; all of this one is undone and may be repeated.
  */
-export type Failure = 'unreachable' | 'waited' | 'conflict' | 'timeout' | 'other';
+export type Failure = 'unreachable' | 'waited' | 'conflict' | 'timeout' | 'full' | 'other';
 
 const SOCKET_CODES = new Set([
   'EACCES',
@@ -31,6 +31,7 @@ const BROKEN_MESSAGES =
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
 const TOO_MANY_CONNECTIONS = '53300';
+const DISK_FULL = '53100';
 /** A statement was cut short by `statement_timeout`, or by an administrator. */
 const QUERY_CANCELED = '57014';
 /** Postgres ends the connection with these: the transaction was idle, or took too long. */
@@ -50,6 +51,7 @@ export function classify(error: unknown): Failure {
   }
   if (code === QUERY_CANCELED || TRANSACTION_TIMEOUTS.has(code)) return 'timeout';
   if (code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED) return 'conflict';
+  if (code === DISK_FULL) return 'full';
   // Classes 08 (connection) and 57P (shutting down, starting up, crashed).
   const isGone = /^(08|57P)...?$/.test(code) || code === TOO_MANY_CONNECTIONS || SOCKET_CODES.has(code);
   return isGone ? 'unreachable' : 'other';
@@ -96,5 +98,6 @@ const codedBy: Record<Failure, (detail: string, cause: unknown) => LoadstoneErro
     databaseErrors.database_busy({ detail: 'no connection became free in time', retryAfterS: 1, cause }),
   conflict: (detail, cause) => databaseErrors.database_conflict({ detail, retryAfterS: 1, cause }),
   timeout: (detail, cause) => deadlineErrors.deadline_exceeded({ detail, cause }),
+  full: (detail, cause) => databaseErrors.database_full({ detail, retryAfterS: 10, cause }),
   other: (_, cause) => databaseErrors.database_failed({ cause }),
 };

@@ -7,6 +7,7 @@ export const databaseOptions = optionsSchema(
     primary: Type.Optional(
       Type.String({
         pattern: '^postgres(ql)?://',
+        secret: true,
         allowed: 'an address such as postgres://login:password@host:5432/database',
         description:
           'Address of a Postgres 17 or newer to use instead of the embedded one. Its login must be able to create roles and schemas, or find `loadstone_owner`, `loadstone_app` and `loadstone_system` made and granted to it.',

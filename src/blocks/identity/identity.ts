@@ -49,20 +49,23 @@ function hashKey(key: string): Buffer {
   return createHash('sha256').update(key).digest();
 }
 
-/** Start makes the first key, or sets the one given: @throws root_key_invalid, database_unavailable. */
+function checkRootKey(key: string): void {
+  if (ROOT_KEY_PATTERN.test(key)) return;
+  throw identityErrors.root_key_invalid({
+    detail: `LOADSTONE_ROOT_KEY: ${key.length} characters; allowed is 24 to 256 visible ASCII characters`,
+  });
+}
+
+/** Start makes the first key, or sets the one given. @throws root_key_invalid, before anything is started */
 export function createIdentity(
   options: IdentityOptions,
   deps: { core: Queryable; clock: Clock; random: Random },
 ): Identity {
+  if (options.rootKey !== undefined) checkRootKey(options.rootKey);
   const trusted = new Map<string, { principal: Principal; untilMs: number }>();
   let firstKey: string | undefined;
 
   async function replaceRootKey(key: string): Promise<void> {
-    if (!ROOT_KEY_PATTERN.test(key)) {
-      throw identityErrors.root_key_invalid({
-        detail: `LOADSTONE_ROOT_KEY: ${key.length} characters; allowed is 24 to 256 visible ASCII characters`,
-      });
-    }
     await deps.core.run(sql`
       insert into core.api_keys (workspace_id, bucket, key_id, hash)
       values (${DEFAULT_WORKSPACE_ID}, 0, ${ROOT_KEY_ID}, ${hashKey(key)})
