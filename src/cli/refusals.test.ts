@@ -60,7 +60,7 @@ describe('flags, environment and file', { concurrency: 2 }, () => {
 
   test('an unknown key in the file', async () => {
     const line = await refusal([], { yaml: 'http: {bodyBytesMax: 2000, bodySize: 5}\n' });
-    assert.match(line, /^http\.bodySize: .*is not known here; known is .*\bbodyBytesMax\b/);
+    assert.match(line, /^http\.bodySize: .*is not known here \(value .*\); known is .*\bbodyBytesMax\b/);
   });
 
   test('a file that is not YAML', async () => {

@@ -41,6 +41,12 @@ export interface Transaction extends Queryable {
   /** The placement's logical bucket (0–1023): goes into every row written. */
   readonly bucket: number;
   readonly signal: AbortSignal;
+  /**
+   * For statements whose answers decide nothing: the commit is sent right behind them, so that together they cost one
+   * round trip. If one fails, the transaction fails with its error.
+   * @param sent what `rows`, `first` or `run` of this transaction gave, not awaited
+   */
+  trail(sent: Promise<unknown>): void;
 }
 
 /** How fresh a read is. With one primary and no replicas every read is `strong`; callers state it all the same. */

@@ -51,8 +51,14 @@ test('a write of one statement costs two round trips, prepared or not, and each 
   const writeOne = () => transact((tx) => tx.run(insert('one')));
   const writeTwo = () => transact((tx) => tx.run(insert('one')).then(() => tx.run(insert('two'))));
   const writeBoth = () => transact((tx) => Promise.all([tx.run(insert('one')), tx.run(insert('two'))]));
+  const writeTrailing = () =>
+    transact(async (tx) => {
+      await tx.run(insert('one'));
+      for (const name of ['two', 'three']) tx.trail(tx.run(insert(name)));
+    });
   assert.equal(await cost(writeOne), 2);
   assert.equal(await cost(writeOne), 2);
+  assert.equal(await cost(writeTrailing), 2);
   assert.equal(await cost(writeTwo), 3);
   assert.equal(await cost(writeBoth), 2);
   assert.equal(await cost(read), 1);

@@ -119,6 +119,22 @@ function outcomeTests({ db, transact, count }: Shop): void {
     assert.equal(await count('swallowed'), 0);
   });
 
+  test('what trails is committed with the rest, and undoes the rest when it fails', async () => {
+    await transact(async (tx) => {
+      await tx.run(insert('led'));
+      tx.trail(tx.run(insert('trailed')));
+    });
+    assert.equal(await count('%led'), 2);
+    const work = async (tx: Transaction) => {
+      await tx.run(insert('undone'));
+      tx.trail(tx.run(insert('bad', -1)));
+      tx.trail(tx.run(insert('after bad')));
+    };
+    await assert.rejects(transact(work), { constraint: 'stock_not_negative' });
+    assert.equal(await count('undone'), 0);
+    await assertPoolIsWhole(db());
+  });
+
   test('a commit that Postgres refuses has written nothing, and says why', async () => {
     const sit = (tx: Transaction) => tx.run(sql`insert into shop.seats values (1), (1)`);
     await assert.rejects(transact(sit), { code: '23505', constraint: 'one_per_seat' });

@@ -21,18 +21,27 @@ import type { Pool } from './pool.ts';
 const ATTEMPTS_MAX = 4;
 const RETRY_BASE_MS = 5;
 
-async function commit(connection: Connection, signal: AbortSignal): Promise<void> {
+/** Sends the commit right behind what trails, and waits for the answers of all. */
+async function commit(
+  connection: Connection,
+  signal: AbortSignal,
+  trailing: readonly Promise<unknown>[],
+): Promise<void> {
   signal.throwIfAborted();
   const lost = connection.lost();
   if (lost) throw toCoded(lost);
+  const committing = connection.control('commit');
+  const [, ...trailed] = await Promise.allSettled([committing, ...trailing]);
   let outcome: string;
   try {
-    outcome = await connection.control('commit');
+    outcome = await committing;
   } catch (error) {
     if (!signal.aborted && isRefusal(error)) throw error;
     connection.cut();
     throw databaseErrors.outcome_unknown({ cause: error, retryAfterS: 1 });
   }
+  const failed = trailed.find((each) => each.status === 'rejected');
+  if (failed) throw failed.reason;
   if (outcome !== 'COMMIT') {
     throw databaseErrors.database_failed({
       detail: 'a statement of the transaction had failed; nothing was written',
@@ -44,6 +53,7 @@ async function commit(connection: Connection, signal: AbortSignal): Promise<void
 function createTransaction(connection: Connection, bucket: number, signal: AbortSignal) {
   let begun: Promise<string> | undefined;
   let hasEnded = false;
+  const trailing: Promise<unknown>[] = [];
   function open(): Connection {
     assert(!hasEnded, 'the transaction has ended: its connection may already serve another');
     if (!begun) {
@@ -59,9 +69,15 @@ function createTransaction(connection: Connection, bucket: number, signal: Abort
     rows: async (query) => open().rows(query),
     first: async (query) => open().first(query),
     run: async (query) => open().run(query),
+    trail(sent) {
+      // Looked at with the commit; until then its failure must not count as unhandled.
+      sent.catch(() => {});
+      trailing.push(sent);
+    },
   };
   return {
     tx,
+    trailing,
     end(): Promise<string> | undefined {
       hasEnded = true;
       return begun;
@@ -75,14 +91,14 @@ async function attempt<T>(
   signal: AbortSignal,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  const { tx, end } = createTransaction(connection, bucket, signal);
+  const { tx, trailing, end } = createTransaction(connection, bucket, signal);
   try {
     // Work that waits for something else must not keep the connection past the deadline.
     const result = await withSignal(work(tx), signal);
     const begun = end();
     if (begun) {
       await begun;
-      await commit(connection, signal);
+      await commit(connection, signal, trailing);
     }
     return result;
   } catch (error) {
