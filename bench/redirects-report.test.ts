@@ -57,12 +57,17 @@ test('a round with a busy generator counts by CPU time only', () => {
   assert.match(bars[0]?.claim ?? '', /CPU time/);
 });
 
+const OPTIONS = { rounds: 1, seconds: 8, connections: 64, isQuick: false };
+
+test('a run on a machine that was not quiet says so', () => {
+  const disturbed = { ...sample(50_000, 10), serverShare: 0.4 };
+  const quiet = formatComparison(compare([round(sample(90_000, 11), sample(100_000, 10))]), OPTIONS);
+  const loud = formatComparison(compare([round(disturbed, sample(100_000, 10))]), OPTIONS);
+  assert.doesNotMatch(quiet, /not quiet/);
+  assert.match(loud, /not quiet/);
+});
+
 test('the table names every subject', () => {
-  const text = formatComparison(compare([round(sample(90_000, 11), sample(100_000, 10))]), {
-    rounds: 1,
-    seconds: 8,
-    connections: 64,
-    isQuick: false,
-  });
+  const text = formatComparison(compare([round(sample(90_000, 11), sample(100_000, 10))]), OPTIONS);
   for (const name of ['| loadstone |', '| (a) bare', '| (b) fastify']) assert(text.includes(name), name);
 });

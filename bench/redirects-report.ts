@@ -25,6 +25,10 @@ type Peer = (typeof PEERS)[number];
 const BAR = 0.9;
 /** Above this the generator is measured rather than the server. */
 const GENERATOR_SHARE_MAX = 0.9;
+const BUSY_SHARE_MIN = 0.9;
+
+const DISTURBED =
+  '\n\nThe machine was not quiet: neither a server nor the generator had its core to itself. Measure again.';
 
 const LABELS: Record<string, string> = {
   loadstone: 'loadstone',
@@ -103,14 +107,19 @@ export function judge({ ratios }: Comparison): Bar[] {
   return bars;
 }
 
+/** With neither the server nor the generator busy, somebody else had their cores: such numbers are worth little. */
+function wasDisturbed({ subjects }: Comparison): boolean {
+  return Object.values(subjects).some(
+    ({ serverShare, generatorShare }) => Math.max(serverShare.median, generatorShare.median) < BUSY_SHARE_MIN,
+  );
+}
+
 function percent({ median }: Summary): string {
   return `${(median * 100).toFixed(0)} %`;
 }
 
-export function formatComparison(
-  { rounds, subjects, ratios }: Comparison,
-  { seconds, connections }: BenchOptions,
-): string {
+export function formatComparison(comparison: Comparison, { seconds, connections }: BenchOptions): string {
+  const { rounds, subjects, ratios } = comparison;
   const rows = Object.entries(subjects).map(([name, of]) => {
     const cells = [
       LABELS[name] ?? name,
@@ -142,5 +151,5 @@ Loadstone to each peer, within each round; above 1 it is better than the peer. R
 | --- | --- | --- | --- |
 ${ratioRows.join('\n')}
 
-CPU time is the server process's own. Its Postgres, pinned to the same core, took ${postgres?.median.toFixed(2)} µs/request more (kept targets are asked for again every 30 s); that is in the requests/s.`;
+CPU time is the server process's own. Its Postgres, pinned to the same core, took ${postgres?.median.toFixed(2)} µs/request more (kept targets are asked for again every 30 s); that is in the requests/s.${wasDisturbed(comparison) ? DISTURBED : ''}`;
 }

@@ -74,7 +74,8 @@ export async function handOver(entry, args, from, cache) {
     );
     process.exit(1);
   }
-  const childArgs = [entry, ...args];
+  // Flags for node itself, such as the npm script's, are meant for the node that runs the program.
+  const childArgs = [...process.execArgv, entry, ...args];
   const env = { NODE_COMPILE_CACHE: cache, ...process.env };
   if (typeof process.execve === 'function') process.execve(binary, [binary, ...childArgs], env);
   runChild(binary, childArgs, env);

@@ -11,6 +11,11 @@ export const edges: readonly Edge[] = [
   { from: 'identity', to: 'database', reason: 'API keys are rows' },
   { from: 'ids', to: 'database', reason: 'worker numbers and short-code counters are leased in Postgres' },
   {
+    from: 'journal',
+    to: 'database',
+    reason: 'records are shipped into Postgres, and a journal directory is locked as a data directory is',
+  },
+  {
     from: 'system',
     to: 'database',
     reason: 'a system is given a Database, and its routes state a consistency',

@@ -43,7 +43,8 @@ export interface System {
   lifecycle?: Lifecycle;
   /**
    * Tried before the framework for every request; true when it has answered or will. For paths outside the server's
-   * own (`/v1`, `/docs`, `/console`, `/-/` and the health paths).
+   * own (`/v1`, `/docs`, `/console`, `/-/` and the health paths). A request without a body emits no `end` and no
+   * `close`: watch the response.
    */
   hot?: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
