@@ -8,6 +8,7 @@ export interface Edge {
 }
 
 export const edges: readonly Edge[] = [
+  { from: 'idempotency', to: 'database', reason: 'outcomes are rows, kept in the business transaction' },
   { from: 'identity', to: 'database', reason: 'API keys are rows' },
   { from: 'ids', to: 'database', reason: 'worker numbers and short-code counters are leased in Postgres' },
   {

@@ -1,0 +1,158 @@
+/**
+ * Key + body → one outcome, kept in the business transaction.
+ *
+ * A request with a key is, at its look-up:  new ──▶ runs, and its outcome is inserted with its rows
+ *                                           running ──▶ 409 (another transaction holds the key's advisory lock)
+ *                                           kept ──▶ the stored outcome again, or 422 when the body differs
+ *
+ * The lock is only tried, never waited for, so that repeats cannot fill the pool. It is an optimisation: what makes
+ * the outcome single is the record's primary key. A look-up whose snapshot is older than the lock it then gets can see
+ * neither record nor lock; its insert fails on the key, and the caller runs again and finds the record.
+ *
+ * A record answers until it is deleted, which is at the earliest after the retention.
+ */
+import type { Clock, Timer } from '#base/clock';
+import { createLifecycle, type Lifecycle } from '#base/lifecycle';
+import type { Log } from '#base/log';
+import type { MasterKey } from '#base/master-key';
+import { isConstraintViolation, type Queryable, sql } from '#blocks/database';
+import { idempotencyErrors } from './errors.ts';
+import { canonicalJson, hashFields } from './key.ts';
+import type { IdempotencyOptions } from './options.ts';
+
+/** One request that has a key. */
+export interface IdempotentRequest {
+  workspaceId: string;
+  bucket: number;
+  recordId: Buffer;
+  requestHash: Buffer;
+}
+
+/** What is answered again. */
+export interface Outcome {
+  status: number;
+  headers: Readonly<Record<string, string>>;
+  body: unknown;
+}
+
+export interface Idempotency extends Lifecycle {
+  /** @param route method and path pattern */
+  identify(
+    scope: { workspaceId: string; keyId: string; route: string; key: string },
+    path: string,
+    body: unknown,
+    bucket: number,
+  ): IdempotentRequest;
+  /**
+   * Inside the transaction, as its first statement. Undefined when the request is new: it is then locked until the
+   * transaction ends.
+   * @throws idempotency_key_reused, idempotency_in_progress
+   */
+  find(tx: Queryable, request: IdempotentRequest): Promise<Outcome | undefined>;
+  /** Inside the transaction, as its last statement. @throws a violation for which `isRepeated` is true */
+  keep(tx: Queryable, request: IdempotentRequest, outcome: Outcome): Promise<unknown>;
+  /** Whether `error` says that the same request was completed meanwhile: run again, and it will be found. */
+  isRepeated(error: unknown): boolean;
+}
+
+export interface IdempotencyDeps {
+  clock: Clock;
+  log: Log;
+  masterKey: MasterKey;
+  /** Reads and deletes expired records. */
+  core: Queryable;
+}
+
+const SEAL_PURPOSE = 'idempotency outcomes';
+const SWEEP_BATCH = 1000;
+
+interface Found {
+  locked: boolean;
+  request_hash: Buffer | null;
+  outcome: Buffer | null;
+}
+
+/** The record's advisory lock: 64 bits of its id. */
+function lockKey(recordId: Buffer): string {
+  return recordId.readBigInt64BE(0).toString();
+}
+
+/** One outcome for each request that repeats its Idempotency-Key. Start begins deleting what is past its retention. */
+export function createIdempotency(options: IdempotencyOptions, deps: IdempotencyDeps): Idempotency {
+  const { clock, core, log, masterKey } = deps;
+  let timer: Timer | undefined;
+  let sweeping: Promise<void> = Promise.resolve();
+  let isStopped = false;
+
+  async function sweep(): Promise<void> {
+    const before = new Date(clock.nowMs() - options.retentionMs);
+    for (let deleted = SWEEP_BATCH; deleted === SWEEP_BATCH && !isStopped; ) {
+      deleted = await core.run(sql`
+        delete from core.idempotency_records where record_id in (
+          select record_id from core.idempotency_records where created_at < ${before}
+          order by created_at limit ${SWEEP_BATCH} for update skip locked)`);
+    }
+  }
+
+  function schedule(): void {
+    timer = clock.after(
+      options.sweepEveryMs,
+      () => {
+        sweeping = sweep()
+          .catch((error: unknown) => log.warn({ err: error }, 'expired idempotency records were not deleted'))
+          .finally(() => {
+            if (!isStopped) schedule();
+          });
+      },
+      'background',
+    );
+  }
+
+  const lifecycle = createLifecycle('idempotency', {
+    async start() {
+      schedule();
+    },
+    async stop() {
+      isStopped = true;
+      timer?.cancel();
+      await sweeping;
+    },
+  });
+
+  return {
+    ...lifecycle,
+    identify({ workspaceId, keyId, route, key }, path, body, bucket) {
+      return {
+        workspaceId,
+        bucket,
+        recordId: hashFields(workspaceId, keyId, route, key),
+        requestHash: hashFields(route, path, canonicalJson(body)),
+      };
+    },
+
+    async find(tx, request) {
+      const found = await tx.first<Found>(sql`
+        with claimed as materialized (select pg_try_advisory_xact_lock(${lockKey(request.recordId)}) as locked)
+        select claimed.locked, kept.request_hash, kept.outcome
+        from claimed left join core.idempotency_records kept
+          on kept.record_id = ${request.recordId}`);
+      if (found?.outcome && found.request_hash) {
+        if (!found.request_hash.equals(request.requestHash)) throw idempotencyErrors.idempotency_key_reused();
+        return JSON.parse(masterKey.open(SEAL_PURPOSE, found.outcome).toString('utf8')) as Outcome;
+      }
+      if (found?.locked !== true) throw idempotencyErrors.idempotency_in_progress({ retryAfterS: 1 });
+      return undefined;
+    },
+
+    keep(tx, request, outcome) {
+      const sealed = masterKey.seal(SEAL_PURPOSE, Buffer.from(JSON.stringify(outcome)));
+      const { recordId, workspaceId, bucket, requestHash } = request;
+      const now = new Date(clock.nowMs());
+      return tx.run(sql`
+        insert into core.idempotency_records (record_id, workspace_id, bucket, request_hash, outcome, created_at)
+        values (${recordId}, ${workspaceId}, ${bucket}, ${requestHash}, ${sealed}, ${now})`);
+    },
+
+    isRepeated: (error) => isConstraintViolation(error, 'idempotency_records_once'),
+  };
+}

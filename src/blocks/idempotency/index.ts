@@ -1,0 +1,11 @@
+export { idempotencyErrors } from './errors.ts';
+export {
+  createIdempotency,
+  type Idempotency,
+  type IdempotencyDeps,
+  type IdempotentRequest,
+  type Outcome,
+} from './idempotency.ts';
+export { canonicalJson, parseIdempotencyKey } from './key.ts';
+export { idempotencyMigrations } from './migrations.ts';
+export { type IdempotencyOptions, idempotencyOptions } from './options.ts';

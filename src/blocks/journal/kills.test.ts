@@ -1,0 +1,13 @@
+import { before, test } from 'node:test';
+import type { TestDatabase } from '#fixtures/database';
+import { checkKills } from './kills.fixture.ts';
+import { startShippingDatabase } from './shipping.fixture.ts';
+
+let made: TestDatabase;
+before(async () => {
+  made = await startShippingDatabase();
+});
+
+test('three processes killed one after the other: every acknowledged record is there once, in order', async () => {
+  await checkKills(made, { rounds: 3, seed: 7, journal: { fileBytesMax: 65_536 } });
+});
