@@ -14,7 +14,7 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Convert, Default } from 'typebox/value';
 import type { Clock } from '#base/clock';
-import { createDeadline, type Deadline } from '#base/deadline';
+import { createDeadline, type Deadline, withSignal } from '#base/deadline';
 import type { FieldProblem } from '#base/errors';
 import type { Log } from '#base/log';
 import { listProblems } from '#base/schema';
@@ -118,12 +118,14 @@ function toFastify({ shape, handle }: Route, options: ApiOptions, deps: ApiDeps)
     method: shape.method,
     url: shape.path,
     schema: routeSchema(shape),
+    // From here on, since how fast the body comes is the client's doing.
     async preValidation(request) {
       request.loadstone.deadline = createDeadline(deps.clock, options.requestTimeoutMs, deps.stopping);
     },
     async handler(request, reply) {
       const { principal, trace, deadline } = request.loadstone;
-      const result = await handle(
+      const signal = deadline?.signal ?? deps.stopping;
+      const work = handle(
         {
           params: request.params as Record<string, unknown>,
           query: request.query as Record<string, unknown>,
@@ -132,11 +134,12 @@ function toFastify({ shape, handle }: Route, options: ApiOptions, deps: ApiDeps)
         },
         {
           principal: principal as Principal,
-          signal: deadline?.signal ?? deps.stopping,
+          signal,
           traceId: trace.traceId,
           log: request.loadstone.log(),
         },
       );
+      const result = await withSignal(work, signal);
       return reply
         .code(result.status)
         .headers(result.headers ?? {})
@@ -185,7 +188,7 @@ function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDep
   reply.header('traceparent', trace.traceparent);
 }
 
-function addHooks(app: FastifyInstance, deps: ApiDeps): void {
+function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: ApiDeps): void {
   const latency = deps.signals.histogram('loadstone_http_request_duration_seconds', {
     help: 'Time from the headers of an API request to its answer',
     labels: ['method', 'route', 'status'],
@@ -196,7 +199,10 @@ function addHooks(app: FastifyInstance, deps: ApiDeps): void {
   });
   app.addHook('onRequest', async (request) => {
     if (request.routeOptions.config.public || request.is404) return;
-    request.loadstone.principal = await deps.identity.authenticate(request.headers.authorization);
+    const deadline = createDeadline(deps.clock, requestTimeoutMs, deps.stopping);
+    request.loadstone.principal = await deps.identity
+      .authenticate(request.headers.authorization, deadline.signal)
+      .finally(deadline.done);
   });
   app.addHook('onSend', async (_request, reply, payload) => {
     if (deps.isDraining()) reply.raw.shouldKeepAlive = false;
@@ -257,7 +263,7 @@ export async function createApi(
     readJson(payload, options.bodyBytesMax),
   );
   app.setErrorHandler((error, _request, reply) => sendError(reply, error));
-  addHooks(app, deps);
+  addHooks(app, options, deps);
   await app.register(swagger, { openapi: openApiInfo(options.publicUrl) as never });
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) seen.push({ method: each, url });

@@ -1,8 +1,8 @@
 /**
  * The data directory: made when missing, private, writable, and used by one server at a time.
  */
-import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import { serverErrors } from './errors.ts';
 
@@ -10,6 +10,7 @@ function describe(directory: string, error: NodeJS.ErrnoException): string {
   const reasons: Record<string, string> = {
     EACCES: 'this user may not write there',
     EPERM: 'this user may not write there',
+    ENOENT: 'nothing can be made there',
     EROFS: 'the file system is read-only',
     ENOSPC: 'the disk is full',
     EDQUOT: 'the disk quota is used up',
@@ -19,11 +20,24 @@ function describe(directory: string, error: NodeJS.ErrnoException): string {
   return `data directory ${directory}: ${reasons[error.code ?? ''] ?? error.message}`;
 }
 
+/** Parents first. Node's own recursive form never returns on file systems such as /proc, where nothing can be made. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(directory).isDirectory()) return;
+    if (code !== 'ENOENT' || existsSync(dirname(directory))) throw error;
+    makeDirectory(dirname(directory));
+    mkdirSync(directory, { mode: 0o700 });
+  }
+}
+
 /** Proves that a file can be written, since free space and permission show only then. */
 function prove(directory: string): void {
   const probe = join(directory, `.probe-${process.pid}`);
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     writeFileSync(probe, Buffer.alloc(4096));
   } catch (cause) {

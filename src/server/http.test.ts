@@ -161,6 +161,37 @@ describe('http', () => {
     );
   });
 
+  test('a target in absolute form is taken like its path', async () => {
+    for (const [target, status] of [
+      ['/livez', 200],
+      ['/nosuchcode', 404],
+      ['', 404],
+    ] as const) {
+      const received = await it.raw(
+        `GET http://example.com${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
+      );
+      assert.match(received, new RegExp(`^HTTP/1\\.1 ${status} `), target);
+    }
+  });
+
+  test('what follows a request is not answered before it', async () => {
+    const received = await it.raw('GET /unknown-code HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n');
+    assert.doesNotMatch(received, /^HTTP\/1\.1 400/);
+  });
+
+  test('a silent connection does not hold up a stop', async () => {
+    const other = await startTestServer();
+    const { connect } = await import('node:net');
+    const socket = connect(other.port, '127.0.0.1');
+    const closed = new Promise((resolve) => socket.on('close', resolve).on('error', () => {}));
+    await new Promise((resolve) => socket.on('connect', resolve));
+    assert.equal((await other.call('/livez')).status, 200);
+    const startedMs = performance.now();
+    await other.stop();
+    await closed;
+    assert(performance.now() - startedMs < 8000, 'the drain timeout is 10 s');
+  });
+
   test('headers and bodies that arrive too slowly are 408', async () => {
     assertRawProblem(await it.raw('GET / HTTP/1.1\r\nHost: x\r\n'), 408, 'request_timeout');
     const head = `POST /v1/shorten HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${it.key}\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n{`;

@@ -43,6 +43,7 @@ export interface ListenerDeps {
 type State = 'closed' | 'starting' | 'serving' | 'draining';
 
 const IDLE_SWEEP_MS = 25;
+const UNREADABLE_LINGER_MS = 1000;
 
 export function createListener(
   options: Pick<ServerOptions, 'listen' | 'http'>,
@@ -69,6 +70,12 @@ export function createListener(
     onRequest,
   );
   server.maxConnections = http.connectionsMax;
+  // Node counts a connection as idle only after its first request; these would hold up a drain.
+  const silent = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    silent.add(socket);
+    socket.once('close', () => silent.delete(socket));
+  });
   server.on('clientError', onClientError);
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
     refuse(request, response, serverErrors.expectation_failed({ headers: { connection: 'close' } }));
@@ -85,6 +92,7 @@ export function createListener(
   }
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (silent.size > 0) silent.delete(request.socket);
     if (request.headers.host === undefined && request.httpVersion === '1.1') {
       const error = serverErrors.request_malformed({
         detail: 'the Host header is missing',
@@ -98,12 +106,16 @@ export function createListener(
       refuse(request, response, serverErrors.starting({ retryAfterS: 1 }));
       return;
     }
+    if (request.url?.[0] !== '/') request.url = originForm(request.url ?? '');
     handler(request, response);
   }
 
   /** What node's parser or its timeouts refuse never becomes a request: answered on the socket. */
   function onClientError(error: Error & { code?: string }, socket: Socket): void {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
+    // What follows a whole request whose answer is still under way would be answered before it.
+    const earlier = (socket as { _httpMessage?: ServerResponse })._httpMessage;
+    const isAnswering = earlier?.req?.complete === true;
+    if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
       socket.destroy();
       return;
     }
@@ -111,6 +123,8 @@ export function createListener(
     const coded =
       clientErrors[error.code ?? '']?.() ?? serverErrors.request_malformed({ detail: error.message });
     socket.end(rawProblem(coded, { traceId: traceparent.slice(3, 35), traceparent }));
+    // The client has this long to read it; without a bound its half-open connection would stay.
+    deps.clock.after(UNREADABLE_LINGER_MS, () => socket.destroy(), 'background');
     deps.log.info(
       { code: error.code, status: coded.status, traceId: traceparent.slice(3, 35) },
       'unreadable request',
@@ -149,6 +163,7 @@ export function createListener(
     // Connections fall idle one by one as their requests finish; node closes only those idle at the call.
     while (!isClosed && !deadline.aborted) {
       server.closeIdleConnections();
+      for (const socket of silent) if (socket.bytesRead === 0) socket.destroy();
       await Promise.race([closed, sleep(deps.clock, IDLE_SWEEP_MS, deadline).catch(() => {})]);
     }
     if (!isClosed) deps.onCutOff();
@@ -186,6 +201,12 @@ export function createListener(
         state === 'serving' ? { status: 'ok' } : { status: 'failing', reason: 'the server is stopping' },
     }),
   };
+}
+
+/** The absolute form of a target, which proxies send, without its scheme and authority (RFC 9112, 3.2.2). */
+function originForm(target: string): string {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, '');
+  return path.startsWith('?') || path === '' ? `/${path}` : path;
 }
 
 const clientErrors: Record<string, () => ReturnType<typeof serverErrors.headers_too_large>> = {

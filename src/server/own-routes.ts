@@ -24,12 +24,12 @@ const PAGE_HEADERS = {
 
 const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip'];
 
-/** Whether the caller is on this machine; a proxy on this machine that is not trusted does not make its callers so. */
+/** Whether the caller is on this machine. What came through a proxy is not, wherever the proxy runs. */
 function isLoopback(request: FastifyRequest): boolean {
   const ip = request.ip.replace(/^::ffff:/, '');
   const local = ip === '::1' || ip.startsWith('127.');
   const proxied = FORWARDED.some((name) => request.headers[name] !== undefined);
-  return local && (!proxied || request.ips !== undefined);
+  return local && !proxied;
 }
 
 async function hasKey(request: FastifyRequest, identity: Identity): Promise<boolean> {

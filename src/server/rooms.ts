@@ -45,8 +45,10 @@ export function createRooms(
   const { clock, random, log, signals, tracer, database, ids, identity, listener } = deps;
   const running: Lifecycle[] = [];
 
+  const makeHot = () => createHotDeps({ sampleEvery: options.log.hotSampleEvery }, { clock, log, tracer });
+
   function make(): System[] {
-    const hot = createHotDeps({ sampleEvery: options.log.hotSampleEvery }, { clock, log, tracer });
+    const hot = makeHot();
     const given = { clock, random, log, signals, database, ids, hot };
     const addresses = { publicUrl: deps.publicUrl(), listen: formatListen(listener.address()) };
     return definitions.map((each) =>
@@ -62,9 +64,15 @@ export function createRooms(
       systems.flatMap((system) => system.routes),
       (app) => addOwnRoutes(app, { signals, identity, health: deps.health }),
     );
+    const { sendProblem } = makeHot();
     const hotPaths = systems.flatMap((system) => (system.hot ? [system.hot] : []));
     listener.setHandler((request, response) => {
-      for (const hot of hotPaths) if (hot(request, response)) return;
+      try {
+        for (const hot of hotPaths) if (hot(request, response)) return;
+      } catch (error) {
+        sendProblem(request, response, error, clock.nowMs());
+        return;
+      }
       api.routing(request, response);
     });
   }

@@ -3,6 +3,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '#base/clock';
+import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Random } from '#base/random';
 import { type MigrationSet, type Queryable, sql } from '#blocks/database';
@@ -19,7 +20,7 @@ export interface Identity extends Lifecycle {
    * The principal of an `Authorization` header.
    * @throws unauthenticated
    */
-  authenticate(authorization: string | undefined): Promise<Principal>;
+  authenticate(authorization: string | undefined, signal?: AbortSignal): Promise<Principal>;
   /** The key made by this start, if it was the first; given once. */
   takeFirstKey(): string | undefined;
 }
@@ -85,7 +86,11 @@ export function createIdentity(
     const row = await deps.core.first<{ workspace_id: string; key_id: string }>(
       sql`select workspace_id, key_id from core.api_keys where hash = ${hash}`,
     );
-    if (!row) throw identityErrors.unauthenticated({ detail: 'the API key is not known' });
+    if (!row)
+      throw identityErrors.unauthenticated({
+        detail: 'the API key is not known',
+        headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+      });
     return { workspaceId: row.workspace_id, keyId: row.key_id };
   }
 
@@ -101,7 +106,7 @@ export function createIdentity(
 
   return {
     ...lifecycle,
-    async authenticate(authorization) {
+    async authenticate(authorization, signal) {
       const key = BEARER_PATTERN.exec(authorization ?? '')?.[1];
       if (key === undefined) {
         throw identityErrors.unauthenticated({
@@ -114,7 +119,7 @@ export function createIdentity(
       const known = trusted.get(cacheKey);
       if (known && known.untilMs > deps.clock.monotonicMs()) return known.principal;
       trusted.delete(cacheKey);
-      const principal = await lookUp(hash);
+      const principal = await (signal ? withSignal(lookUp(hash), signal) : lookUp(hash));
       if (trusted.size >= TRUSTED_MAX) trusted.clear();
       trusted.set(cacheKey, { principal, untilMs: deps.clock.monotonicMs() + TRUST_MS });
       return principal;

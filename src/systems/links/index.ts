@@ -32,6 +32,7 @@ export default defineSystem({
       own: ownHosts(publicUrl, [deps.listen]),
       publicUrl,
       changed: redirects.changed,
+      unsure: redirects.unsure,
     });
     emitLinksSignals(deps.signals, redirects.counts);
     return { routes: createRoutes(links), hot: redirects.handle };

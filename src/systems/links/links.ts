@@ -58,6 +58,8 @@ export interface LinksDeps {
   publicUrl: string;
   /** Called after a code's redirect has changed. */
   changed: (code: string) => void;
+  /** Called when a change failed in a way that leaves open whether it took place. */
+  unsure: () => void;
 }
 
 const DEFAULT_REDIRECT_STATUS: RedirectStatus = 302;
@@ -127,6 +129,16 @@ export function createLinks(deps: LinksDeps): Links {
     return present(outcome.link);
   }
 
+  /** After a broken commit or a missed deadline the change may have taken place all the same. */
+  async function watch(changing: Promise<ChangeOutcome>): Promise<ChangeOutcome> {
+    try {
+      return await changing;
+    } catch (error) {
+      deps.unsure();
+      throw error;
+    }
+  }
+
   function requireId(id: string): string {
     if (!isId(id)) throw linksErrors.link_not_found({ detail: 'no link has this id' });
     return id;
@@ -170,11 +182,12 @@ export function createLinks(deps: LinksDeps): Links {
       if (patch.expiresAt === null && patch.ttl === undefined) change.expiresAtMs = null;
       else if (patch.expiresAt !== undefined || patch.ttl !== undefined)
         change.expiresAtMs = parseExpiry(patch, nowMs);
-      return settle(id, await store.change(principal, requireId(id), change, ifVersion, nowMs, signal));
+      const changing = store.change(principal, requireId(id), change, ifVersion, nowMs, signal);
+      return settle(id, await watch(changing));
     },
 
     async remove(principal, id, ifVersion, signal) {
-      settle(id, await store.remove(principal, requireId(id), ifVersion, clock.nowMs(), signal));
+      settle(id, await watch(store.remove(principal, requireId(id), ifVersion, clock.nowMs(), signal)));
     },
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '#base/clock';
+import { createDeadline } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import type { HotDeps } from '#blocks/system';
 import { CODE_PATTERN, isReserved } from './alias.ts';
@@ -18,11 +19,15 @@ export interface Redirects {
   handle(request: IncomingMessage, response: ServerResponse): boolean;
   /** A code's target has changed. */
   changed(code: string): void;
+  /** A change may have taken place; of which code is not known. */
+  unsure(): void;
   counts: { hits: number; misses: number; unknown: number; gone: number; stale: number };
 }
 
 const WAITING_MAX = 10_000;
 const BATCH_MAX = 500;
+/** A database that does not answer in this time is treated as one that cannot be reached. */
+const LOOK_UP_MS_MAX = 2000;
 
 /** The code in a request target, `/{code}` with or without a query; undefined for any other path. */
 function codeOf(path: string): string | undefined {
@@ -32,7 +37,7 @@ function codeOf(path: string): string | undefined {
 }
 
 /** Joins look-ups into batches: one query at a time, and every code of a batch asked for once. */
-function createLookUps(targets: LinksStore['targets']) {
+function createLookUps(clock: Clock, targets: LinksStore['targets']) {
   type Waiter = { resolve: (target: Target | undefined) => void; reject: (error: unknown) => void };
   const waiting = new Map<string, Waiter[]>();
   let waiters = 0;
@@ -43,12 +48,16 @@ function createLookUps(targets: LinksStore['targets']) {
     while (waiting.size > 0) {
       const batch = new Map([...waiting].slice(0, BATCH_MAX));
       for (const code of batch.keys()) waiting.delete(code);
+      const deadline = createDeadline(clock, LOOK_UP_MS_MAX);
       try {
-        const found = new Map((await targets([...batch.keys()])).map((target) => [target.code, target]));
+        const found = new Map(
+          (await targets([...batch.keys()], deadline.signal)).map((target) => [target.code, target]),
+        );
         for (const [code, all] of batch) for (const waiter of all) waiter.resolve(found.get(code));
       } catch (error) {
         for (const all of batch.values()) for (const waiter of all) waiter.reject(error);
       }
+      deadline.done();
       for (const all of batch.values()) waiters -= all.length;
     }
     running = false;
@@ -82,7 +91,7 @@ export function createRedirects(
     { entriesMax: options.cacheEntriesMax, ttlMs: options.cacheTtlMs, staleMsMax: options.staleMsMax },
     deps,
   );
-  const lookUp = createLookUps(deps.store.targets);
+  const lookUp = createLookUps(clock, deps.store.targets);
   const plainCacheControl = cacheControl(null, 0, options.browserMaxAgeS);
 
   function send(
@@ -126,7 +135,7 @@ export function createRedirects(
       const kept = isLoadstoneError(error) && error.retryable ? cache.stale(code) : undefined;
       if (!kept) throw error;
       counts.stale += 1;
-      return { ...kept, deleted: false, isStale: true };
+      return { ...kept, code, deleted: false, isStale: true };
     });
     if (target === undefined) {
       counts.unknown += 1;
@@ -134,7 +143,8 @@ export function createRedirects(
     }
     const { url, redirectStatus, expiresAtMs } = target;
     if (!('isStale' in target)) {
-      cache.keep(code, ticket, target.deleted ? undefined : { url, redirectStatus, expiresAtMs });
+      // By the database's string: a part of the request's own would keep the whole request line in memory.
+      cache.keep(target.code, ticket, target.deleted ? undefined : { url, redirectStatus, expiresAtMs });
     }
     if (target.deleted || isExpired(target, clock.nowMs())) {
       counts.gone += 1;
@@ -148,6 +158,7 @@ export function createRedirects(
   return {
     counts,
     changed: cache.forget,
+    unsure: cache.forgetAll,
     handle(request, response) {
       const path = request.url ?? '';
       const nowMs = clock.nowMs();
@@ -166,10 +177,9 @@ export function createRedirects(
       }
       if (hit(code, request, response, nowMs)) return true;
       counts.misses += 1;
-      find(code).then(
-        (target) => send(request, response, target, clock.nowMs(), nowMs),
-        (error: unknown) => hot.sendProblem(request, response, error, nowMs),
-      );
+      find(code)
+        .then((target) => send(request, response, target, clock.nowMs(), nowMs))
+        .catch((error: unknown) => hot.sendProblem(request, response, error, nowMs));
       return true;
     },
   };

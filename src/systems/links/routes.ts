@@ -10,7 +10,7 @@ function etag(version: number): string {
   return `"${version}"`;
 }
 
-/** The version that `If-Match` asks for; undefined for none or `*` (RFC 9110, 13.1.1). */
+/** The version that `If-Match` asks for; undefined for none or `*` (RFC 9110, 13.1.1). One version: a list is refused. */
 function ifVersion(headers: Readonly<Record<string, string | string[] | undefined>>): number | undefined {
   const header = headers['if-match'];
   if (header === undefined || header === '*') return undefined;

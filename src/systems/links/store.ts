@@ -83,7 +83,7 @@ export interface LinksStore {
     nowMs: number,
     signal: AbortSignal,
   ): Promise<ChangeOutcome>;
-  targets(codes: readonly string[]): Promise<Target[]>;
+  targets(codes: readonly string[], signal: AbortSignal): Promise<Target[]>;
 }
 
 export function createLinksStore(deps: {
@@ -188,8 +188,8 @@ export function createLinksStore(deps: {
       );
     },
 
-    async targets(codes) {
-      const reader = database.reader({ consistency: 'eventual', role: 'system' });
+    async targets(codes, signal) {
+      const reader = database.reader({ consistency: 'eventual', role: 'system', signal });
       const rows = await reader.rows(sql<Omit<Target, 'expiresAtMs'> & { expiresAt: Date | null }>`
         select c.code, l.url, l.redirect_status as "redirectStatus", l.expires_at as "expiresAt",
           l.deleted_at is not null as deleted

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { sql } from '#blocks/database';
+import { bucketOfId } from '#blocks/ids';
+import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
+import { createLinksStore, type LinksStore } from './store.ts';
+
+const LINKS = 20_000;
+const principal = { workspaceId: '1', keyId: 'root' };
+const signal = new AbortController().signal;
+
+let it: TestDatabase;
+let store: LinksStore;
+
+before(async () => {
+  const migrations = [
+    { room: 'links', schema: 'links', directory: new URL('./migrations/', import.meta.url) },
+  ];
+  // One connection a role, so that it can be told to report its counts.
+  it = await startTestDatabase({ migrations, options: { poolMax: 1 } });
+  store = createLinksStore({ database: it.database, nextId: () => '1' });
+  // Two workspaces, so that a scan of one is told from a scan of all.
+  await it.admin.run(sql`
+    insert into links.links (workspace_id, bucket, link_id, domain, code, url, redirect_status, created_by, created_at,
+      updated_at)
+    select 1 + i % 2, 0, (i::bigint << 22), '', 'code' || i, 'https://example.com/' || i, 302, 'root', now(), now()
+    from generate_series(1, ${LINKS}::integer) i`);
+  // Its scan is counted at once, so that it is not taken for one of the store's.
+  await it.admin.run(sql`
+    with named as (
+      insert into links.codes (domain, code, workspace_id, bucket, link_id)
+      select domain, code, workspace_id, bucket, link_id from links.links returning 1
+    )
+    select pg_stat_force_next_flush() from (select count(*) from named) as all_named`);
+  await it.admin.run(sql`analyze links.links, links.codes`);
+});
+after(() => it.stop());
+
+interface Scans {
+  sequential: number;
+  indexed: number;
+}
+
+const scans = async (): Promise<Scans> =>
+  (await it.admin.first<Scans>(sql`
+    select sum(seq_scan)::integer as sequential, sum(idx_scan)::integer as indexed
+    from pg_stat_user_tables where schemaname = 'links'`)) as Scans;
+
+test('every query of the store goes by an index, however many links there are', async () => {
+  const idOf = (i: number) => String(BigInt(i) << 22n);
+  const before = await scans();
+  assert.equal((await store.targets(['code1', 'code2', 'missing'], signal)).length, 2);
+  assert.equal((await store.find(principal, idOf(2), signal))?.code, 'code2');
+  assert.equal((await store.list(principal, undefined, 21, signal)).length, 21);
+  assert.equal((await store.list(principal, idOf(1000), 21, signal))[0]?.code, 'code998');
+  const changed = await store.change(
+    principal,
+    idOf(4),
+    { url: 'https://example.com/' },
+    undefined,
+    1e12,
+    signal,
+  );
+  assert.equal(changed.kind, 'changed');
+  assert.equal((await store.remove(principal, idOf(6), undefined, 1e12, signal)).kind, 'changed');
+  for (const role of ['app', 'system'] as const) {
+    await it.database.reader({ consistency: 'strong', role }).run(sql`select pg_stat_force_next_flush()`);
+  }
+  const settled = await eventually('the counts', async () => {
+    const now = await scans();
+    return now.indexed >= before.indexed + 6 ? now : undefined;
+  });
+  assert.equal(settled.sequential, before.sequential);
+});
+
+test('a link of another workspace is not found, changed or removed', async () => {
+  const foreign = String(3n << 22n);
+  const other = { ...principal, workspaceId: '1' };
+  assert.equal(bucketOfId(foreign) >= 0, true);
+  assert.equal((await store.find({ ...principal, workspaceId: '2' }, foreign, signal))?.code, 'code3');
+  assert.equal(await store.find(other, foreign, signal), undefined);
+  assert.equal(
+    (await store.change(other, foreign, { redirectStatus: 301 }, undefined, 1e12, signal)).kind,
+    'missing',
+  );
+  assert.equal((await store.remove(other, foreign, undefined, 1e12, signal)).kind, 'missing');
+});
