@@ -9,11 +9,12 @@ import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.ts';
 import { createChildren } from './children.ts';
 import { readProvenance } from './machine.ts';
+import { queue } from './queue.ts';
 import { redirects } from './redirects.ts';
 import { restartBench } from './restart.ts';
 import { formatRun, keepRun } from './results.ts';
 
-const BENCHES: Record<string, Bench> = { redirects, restart: restartBench };
+const BENCHES: Record<string, Bench> = { queue, redirects, restart: restartBench };
 
 const MINUTES_MAX = 30;
 
