@@ -154,3 +154,19 @@ test('a path in the file starts from the file, one in a flag from the working di
   const message = await refusal('', { systems: 'links, ./empty' });
   assert.match(message, new RegExp(`^systems: ${process.cwd()}/empty has no module`));
 });
+
+test('addresses that look right but cannot exist are refused with their path', async () => {
+  for (const url of ['https://go.example.com:99999', 'http://a b', 'http://127.0.0.1:0']) {
+    assert.match(await refusal(`publicUrl: '${url}'`), /^publicUrl: ".*" is not allowed; allowed is /);
+  }
+  for (const network of ['10.0.0.0/99', '999.1.1.1', '::1/129', '1.2.3']) {
+    assert.match(
+      await refusal(`trustedProxies: ['${network}']`),
+      /^trustedProxies\.0: ".*" is not allowed; allowed is /,
+    );
+  }
+  const { options } = await read(
+    "publicUrl: 'https://go.example.com:8443'\ntrustedProxies: ['10.0.0.0/8', '::1']",
+  );
+  assert.deepEqual(options.trustedProxies, ['10.0.0.0/8', '::1']);
+});

@@ -2,6 +2,7 @@
  * Where options come from, later ones winning: defaults, loadstone.yaml, environment, flags.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import Type, { type TObject } from 'typebox';
 import { parseDocument } from 'yaml';
@@ -119,12 +120,32 @@ export async function readConfiguration(flags: StartFlags, env: NodeJS.ProcessEn
   const definitions = await loadSystems(listed.systems, file === undefined ? process.cwd() : dirname(file));
   const whole = withSystems(definitions);
   const { ...parsed } = parseOptions(whole, raw) as ServerOptions & Record<string, unknown>;
+  checkAddresses(parsed);
   const systemOptions = Object.fromEntries(definitions.map(({ name }) => [name, parsed[name]]));
   return { options: parsed, systemOptions, definitions };
 }
 
 function pickSystems(raw: Record<string, unknown>): object {
   return raw.systems === undefined ? {} : { systems: raw.systems };
+}
+
+/** What a pattern cannot tell: whether the public address and the proxies' networks can exist. */
+function checkAddresses({ publicUrl, trustedProxies }: ServerOptions): void {
+  const url = publicUrl === undefined ? undefined : URL.parse(publicUrl);
+  if (url === null || url?.port === '0') {
+    throw invalid(
+      `publicUrl: ${JSON.stringify(publicUrl)} is not allowed; allowed is http:// or https:// and a host, without a path`,
+    );
+  }
+  for (const [index, network] of trustedProxies.entries()) {
+    const [address = '', prefix = '0'] = network.split('/');
+    const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    if (Number(prefix) > bits) {
+      throw invalid(
+        `trustedProxies.${index}: ${JSON.stringify(network)} is not allowed; allowed is an IP address or a network such as 10.0.0.0/8`,
+      );
+    }
+  }
 }
 
 /** The schema of the whole configuration: the server's and each system's under its name. */
