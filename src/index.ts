@@ -23,15 +23,33 @@ export {
 } from '#blocks/database';
 export type { Principal } from '#blocks/identity';
 export { type Ids, isId, parseId } from '#blocks/ids';
+export type { MutationTx } from '#blocks/mutation';
+export type { NewEvent } from '#blocks/outbox';
+export { defineProjection, type ProjectionDefinition, type ProjectionEvent } from '#blocks/projection';
+export {
+  type Job,
+  type JsonValue,
+  type NewJob,
+  type QueueDefinition,
+  queueErrors,
+  type Schedule,
+} from '#blocks/queue';
+export { type Guards, type Reference, type ReferringRow, references } from '#blocks/references';
+export type { StreamEvent } from '#blocks/stream';
 export {
   type Call,
   type CallContext,
   defineRoute,
   defineSystem,
   handleRoute,
+  type JobContext,
+  type JobWork,
+  type MutationPlace,
+  type Repetition,
   type Reply,
   type Route,
   type RouteShape,
+  type StreamDefinition,
   type System,
   type SystemDefinition,
   type SystemDeps,

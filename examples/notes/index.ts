@@ -44,6 +44,8 @@ const Note = Type.Object({ id: Type.String(), text: Type.String() }, closed);
 
 const addNote = defineRoute({
   method: 'POST',
+  // With an Idempotency-Key the same request twice is answered twice, and carried out once.
+  idempotency: 'transaction',
   path: '/v1/notes',
   id: 'addNote',
   summary: 'Keep a note',
@@ -87,20 +89,18 @@ export default defineSystem({
   migrations: new URL('./migrations/', import.meta.url),
   create: ({ textCharsMax }, { database, ids }) => ({
     routes: [
-      handleRoute(addNote, async ({ body: { text } }, { principal: { workspaceId }, signal }) => {
+      handleRoute(addNote, async ({ body: { text } }, { principal: { workspaceId }, mutate }) => {
         if (text.length > textCharsMax) {
           throw errors.note_too_long({
             errors: [{ pointer: '/text', detail: `has ${text.length} characters; at most ${textCharsMax}` }],
           });
         }
-        const placement = { system: 'notes', workspaceId, shardKey: workspaceId };
-        const note = await database.transact(placement, { signal }, async (tx) => {
+        return mutate({ shardKey: workspaceId }, async (tx) => {
           const id = ids.next(tx.bucket);
           await tx.run(sql`insert into notes.notes (workspace_id, bucket, note_id, text)
             values (${workspaceId}, ${tx.bucket}, ${id}, ${text})`);
-          return { id, text };
+          return { status: 201, body: { id, text } };
         });
-        return { status: 201, body: note };
       }),
 
       handleRoute(listNotes, async ({ query: { limit = 20 } }, { principal: { workspaceId }, signal }) => {
@@ -111,14 +111,15 @@ export default defineSystem({
         return { status: 200, body: { items } };
       }),
 
-      handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, signal }) => {
+      handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {
         if (!isId(id)) throw errors.note_not_found();
-        const placement = { system: 'notes', workspaceId, bucket: parseId(id).bucket };
-        const deleted = await database.transact(placement, { signal }, (tx) =>
-          tx.run(sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`),
-        );
-        if (deleted === 0) throw errors.note_not_found();
-        return { status: 204 };
+        return mutate({ bucket: parseId(id).bucket }, async (tx) => {
+          const deleted = await tx.run(
+            sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`,
+          );
+          if (deleted === 0) throw errors.note_not_found();
+          return { status: 204 };
+        });
       }),
     ],
   }),

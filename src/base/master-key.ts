@@ -3,7 +3,8 @@
  * directory that is made on first start. It is never logged. Keys for single uses are derived from it (HKDF, RFC 5869),
  * so that no two uses share one.
  */
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import assert from 'node:assert/strict';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
@@ -45,14 +46,25 @@ export interface MasterKey {
 }
 
 export function createMasterKey(secret: Uint8Array, random: Random): MasterKey {
+  // Purposes are few, and to derive a key and have it checked costs more than to seal a kilobyte.
+  const sealing = new Map<string, KeyObject>();
+
   function derive(purpose: string): Buffer {
     return Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), `loadstone/${purpose}`, KEY_BYTES));
+  }
+
+  function sealingKey(purpose: string): KeyObject {
+    const known = sealing.get(purpose);
+    if (known) return known;
+    const key = createSecretKey(derive(`seal/${purpose}`));
+    sealing.set(purpose, key);
+    return key;
   }
   return {
     derive,
     seal(purpose, plain) {
       const iv = random.bytes(IV_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', derive(`seal/${purpose}`), iv);
+      const cipher = createCipheriv('aes-256-gcm', sealingKey(purpose), iv);
       const body = Buffer.concat([cipher.update(plain), cipher.final()]);
       return Buffer.concat([Buffer.of(SEAL_VERSION), iv, cipher.getAuthTag(), body]);
     },
@@ -61,12 +73,31 @@ export function createMasterKey(secret: Uint8Array, random: Random): MasterKey {
         const bytes = Buffer.from(sealed);
         if (bytes[0] !== SEAL_VERSION) throw new Error(`unknown seal version ${bytes[0]}`);
         const iv = bytes.subarray(1, 1 + IV_BYTES);
-        const decipher = createDecipheriv('aes-256-gcm', derive(`seal/${purpose}`), iv);
+        const decipher = createDecipheriv('aes-256-gcm', sealingKey(purpose), iv);
         decipher.setAuthTag(bytes.subarray(1 + IV_BYTES, 1 + IV_BYTES + TAG_BYTES));
         return Buffer.concat([decipher.update(bytes.subarray(1 + IV_BYTES + TAG_BYTES)), decipher.final()]);
       } catch (cause) {
         throw masterKeyErrors.sealed_unreadable({ detail: `sealed for ${purpose}`, cause });
       }
+    },
+  };
+}
+
+/** A master key for parts that are made before its file can be read: asking it for anything before that is a defect. */
+export function deferMasterKey(): { masterKey: MasterKey; set(loaded: MasterKey): void } {
+  let key: MasterKey | undefined;
+  function ready(): MasterKey {
+    assert(key, 'the master key has not been read yet');
+    return key;
+  }
+  return {
+    masterKey: {
+      derive: (purpose) => ready().derive(purpose),
+      seal: (purpose, plain) => ready().seal(purpose, plain),
+      open: (purpose, sealed) => ready().open(purpose, sealed),
+    },
+    set(loaded) {
+      key = loaded;
     },
   };
 }

@@ -5,7 +5,11 @@ import { Command, CommanderError, Option } from 'commander';
 import { describeError } from '#base/errors';
 import { LOG_LEVELS } from '#base/log';
 import type { StartFlags } from './config.ts';
-import { start } from './start.ts';
+import { addDoctorCommand } from './doctor.ts';
+import { addGroupsCommands } from './groups.ts';
+import { addJobsCommands } from './jobs.ts';
+import { addRebuildCommand } from './rebuild.ts';
+import { addVerifyCommand } from './verify.ts';
 
 const ENVIRONMENT = `
 Environment (flags win):
@@ -19,14 +23,7 @@ Environment (flags win):
 Further options go into loadstone.yaml: see docs/options.md.
 `;
 
-function createProgram(): Command {
-  const program = new Command('loadstone')
-    .description('The backend you can size, break and question.')
-    .helpOption('-h, --help', 'list the flags')
-    .helpCommand(false)
-    .exitOverride()
-    .showSuggestionAfterError(false)
-    .configureOutput({ writeErr: () => {} });
+function addStartCommand(program: Command): void {
   program
     .command('start')
     .description('Start the server; with an embedded Postgres unless --database names another.')
@@ -43,20 +40,44 @@ function createProgram(): Command {
     )
     .allowExcessArguments(false)
     .addHelpText('after', ENVIRONMENT)
-    .action((flags: StartFlags) => start(flags));
+    // Loaded here, because the HTTP server is half of all there is to load, and no other command needs it.
+    .action(async (flags: StartFlags) => (await import('./start.ts')).start(flags));
+}
+
+function createProgram(): Command {
+  const program = new Command('loadstone')
+    .description('The backend you can size, break and question.')
+    .usage('<command>')
+    .helpOption('-h, --help', 'list commands or flags')
+    .helpCommand(false)
+    .exitOverride()
+    .showSuggestionAfterError(false)
+    .configureOutput({ writeErr: () => {} })
+    .addHelpText('after', '\nThe flags of a command: loadstone <command> --help.\n');
+  addStartCommand(program);
+  addJobsCommands(program);
+  addGroupsCommands(program);
+  addVerifyCommand(program);
+  addRebuildCommand(program);
+  addDoctorCommand(program);
   return program;
 }
 
+/** The command that the first words name, such as `jobs ls`. */
+function commandOf(program: Command, words: readonly string[]): Command {
+  const [word, ...rest] = words;
+  const inner = program.commands.find((command) => command.name() === word);
+  return inner ? commandOf(inner, rest) : program;
+}
+
 /** What is wrong with the command line, and what would be right, on one line. */
-function describeUsage({ code, message }: CommanderError, program: Command): string {
-  const commands = program.commands.map((command) => command.name()).join(', ');
-  const flags = program.commands
-    .flatMap((command) => command.options.map((option) => option.long))
-    .join(', ');
+function describeUsage({ code, message }: CommanderError, command: Command): string {
+  const commands = command.commands.map((inner) => inner.name()).join(', ');
+  const flags = [...command.options.map((option) => option.long), '--help'].join(', ');
   const known: Record<string, string> = {
     'commander.help': `no command given; known is ${commands}`,
     'commander.unknownCommand': `${message}; known is ${commands}`,
-    'commander.unknownOption': `${message}; known is ${flags}, --help`,
+    'commander.unknownOption': `${message}; known is ${flags}`,
   };
   return (known[code] ?? message).replace(/^error: /, '');
 }
@@ -69,7 +90,7 @@ try {
     process.stderr.write(`loadstone: ${describeError(error)}\n`);
     process.exitCode = 1;
   } else if (error.exitCode !== 0) {
-    process.stderr.write(`loadstone: ${describeUsage(error, program)}\n`);
+    process.stderr.write(`loadstone: ${describeUsage(error, commandOf(program, process.argv.slice(2)))}\n`);
     process.exitCode = 2;
   }
 }

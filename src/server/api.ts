@@ -19,13 +19,16 @@ import type { FieldProblem } from '#base/errors';
 import type { Log } from '#base/log';
 import { listProblems } from '#base/schema';
 import type { Signals } from '#base/signals';
+import type { Trace, Tracer } from '#base/trace';
 import type { Identity, Principal } from '#blocks/identity';
+import type { Mutations } from '#blocks/mutation';
 import type { Route } from '#blocks/system';
 import { readJson } from './body.ts';
 import { serverErrors } from './errors.ts';
+import { createMutate } from './mutate.ts';
 import { openApiInfo, routeSchema } from './openapi.ts';
 import { problemHeaders, problemOf, toLoadstoneError } from './problem.ts';
-import type { Trace, Tracer } from './trace.ts';
+import { traceparentOf } from './traceparent.ts';
 
 export interface ApiOptions {
   bodyBytesMax: number;
@@ -40,6 +43,7 @@ export interface ApiDeps {
   signals: Signals;
   tracer: Tracer;
   identity: Identity;
+  mutations: Mutations;
   /** Whether answers should close their connections. */
   isDraining: () => boolean;
   /** Aborts when requests in flight have to end. */
@@ -112,8 +116,15 @@ function sendError(reply: FastifyReply, error: unknown): FastifyReply {
     .send(problemOf(coded, loadstone.trace.traceId));
 }
 
+/** A route, and the system that it belongs to. */
+export interface ServedRoute {
+  system: string;
+  route: Route;
+}
+
 /** Fastify's side of one route. */
-function toFastify({ shape, handle }: Route, options: ApiOptions, deps: ApiDeps): RouteOptions {
+function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: ApiDeps): RouteOptions {
+  const { shape, handle } = route;
   return {
     method: shape.method,
     url: shape.path,
@@ -123,20 +134,26 @@ function toFastify({ shape, handle }: Route, options: ApiOptions, deps: ApiDeps)
       request.loadstone.deadline = createDeadline(deps.clock, options.requestTimeoutMs, deps.stopping);
     },
     async handler(request, reply) {
-      const { principal, trace, deadline } = request.loadstone;
+      const { trace, deadline } = request.loadstone;
+      const principal = request.loadstone.principal as Principal;
       const signal = deadline?.signal ?? deps.stopping;
+      const { url, body, headers } = request;
+      const key = headers['idempotency-key'];
+      const { traceparent } = trace;
+      const asked = { system, shape, url, body, key, principal, traceparent, signal };
       const work = handle(
         {
           params: request.params as Record<string, unknown>,
           query: request.query as Record<string, unknown>,
-          body: request.body,
-          headers: request.headers,
+          body,
+          headers,
         },
         {
-          principal: principal as Principal,
+          principal,
           signal,
           traceId: trace.traceId,
           log: request.loadstone.log(),
+          mutate: createMutate(asked, deps.mutations),
         },
       );
       const result = await withSignal(work, signal);
@@ -172,7 +189,7 @@ function refuseOtherMethods(app: FastifyInstance, routes: readonly { method: str
 }
 
 function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDeps): void {
-  const { trace, span } = deps.tracer.begin(request.raw);
+  const { trace, span } = deps.tracer.begin(traceparentOf(request.raw), request.method, 'server');
   let log: Log | undefined;
   request.loadstone = {
     trace,
@@ -243,7 +260,7 @@ declare module 'fastify' {
 export async function createApi(
   options: ApiOptions,
   deps: ApiDeps,
-  routes: readonly Route[],
+  routes: readonly ServedRoute[],
   addOwn: (app: FastifyInstance) => void,
 ): Promise<FastifyInstance> {
   const seen: { method: string; url: string }[] = [];

@@ -5,19 +5,19 @@ import { resolve } from 'node:path';
 import type { Clock } from '#base/clock';
 import { composeLifecycles, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
-import { loadMasterKey } from '#base/master-key';
+import { deferMasterKey, loadMasterKey } from '#base/master-key';
 import type { Random } from '#base/random';
 import { createSignals } from '#base/signals';
-import { createDatabase, lockDirectory, type MigrationSet } from '#blocks/database';
-import { createIdentity, identityMigrations } from '#blocks/identity';
-import { createIds, createPostgresWorkerLeases, idsMigrations } from '#blocks/ids';
+import { createTracer } from '#base/trace';
+import { lockDirectory } from '#blocks/database';
+import { createIdentity } from '#blocks/identity';
 import type { SystemDefinition } from '#blocks/system';
 import { createDataDirectory } from './data-directory.ts';
+import { createGround } from './ground.ts';
 import { localUrl } from './listen-address.ts';
 import { createListener } from './listener.ts';
 import type { ServerOptions } from './options.ts';
 import { createRooms } from './rooms.ts';
-import { createTracer } from './trace.ts';
 
 /** What is given from outside the configuration. */
 export interface ServerSecrets {
@@ -44,12 +44,6 @@ export interface Server extends Lifecycle {
   takeFirstKey(): string | undefined;
 }
 
-function migrationsOf(definitions: readonly SystemDefinition[]): MigrationSet[] {
-  return definitions.flatMap(({ name, migrations }) =>
-    migrations ? [{ room: name, schema: name, directory: migrations }] : [],
-  );
-}
-
 /** @param systemOptions each system's parsed options, by its name */
 export function createServer(
   options: ServerOptions,
@@ -68,22 +62,16 @@ export function createServer(
     tracer,
     onCutOff: () => stopping.abort(lifecycleErrors.stopped()),
   });
-  const database = createDatabase(options.database, {
-    ...deps,
-    signals,
-    dataDirectory,
-    migrations: [idsMigrations, identityMigrations, ...migrationsOf(definitions)],
-  });
-  const ids = createIds(options.ids, { ...deps, store: createPostgresWorkerLeases(database.core) });
-  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core: database.core });
+  const { masterKey, set: setMasterKey } = deferMasterKey();
+  const ground = createGround(options, definitions, { ...deps, signals, tracer, masterKey, dataDirectory });
+  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core: ground.database.core });
   const publicUrl = () => (options.publicUrl ?? localUrl(listener.address())).replace(/\/$/, '');
 
   const rooms = createRooms(options, systemOptions, definitions, {
     ...deps,
     signals,
     tracer,
-    database,
-    ids,
+    ground,
     identity,
     listener,
     publicUrl,
@@ -93,15 +81,17 @@ export function createServer(
 
   const directory = createDataDirectory(dataDirectory, (path) => {
     const held = options.database.primary === undefined ? { release() {} } : lockDirectory(path, random);
-    loadMasterKey(path, secrets.masterKey, random);
+    setMasterKey(loadMasterKey(path, secrets.masterKey, random));
     return held;
   });
   const whole = composeLifecycles('server', [
     directory,
     listener.port,
-    database,
-    ids,
+    ground,
     identity,
+    ground.projections,
+    ground.references,
+    ground.xminWatch,
     rooms,
     listener.front,
   ]);

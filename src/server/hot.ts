@@ -4,9 +4,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
+import type { Tracer } from '#base/trace';
 import type { HotDeps } from '#blocks/system';
 import { toLoadstoneError, writeProblem } from './problem.ts';
-import type { Tracer } from './trace.ts';
+import { traceparentOf } from './traceparent.ts';
 
 export function createHotDeps(
   options: { sampleEvery: number },
@@ -34,10 +35,10 @@ export function createHotDeps(
   }
 
   return {
-    traceparent: deps.tracer.traceparent,
+    traceparent: (request) => deps.tracer.traceparent(traceparentOf(request)),
     sendProblem(request, response, error, startedMs) {
       const coded = toLoadstoneError(error);
-      const traceparent = deps.tracer.traceparent(request);
+      const traceparent = deps.tracer.traceparent(traceparentOf(request));
       const traceId = traceparent.slice(3, 35);
       if (coded.status >= 500 && !coded.retryable) deps.log.error({ err: error, traceId }, coded.title);
       writeProblem(response, coded, { traceId, traceparent });

@@ -226,6 +226,13 @@ describe('http', () => {
       const response = await fetch(it.url + path);
       assert.deepEqual([response.status, await response.json()], [200, { status: 'ok' }]);
     }
+    const told = (await (await it.call('/readyz')).json()) as {
+      queues: { queue: string; waiting: number }[];
+    };
+    assert.deepEqual(
+      told.queues.map(({ queue }) => queue),
+      ['links_expiry'],
+    );
     const metrics = await fetch(`${it.url}/metrics`);
     const text = await metrics.text();
     assert.match(text, /loadstone_http_request_duration_seconds_bucket/);
@@ -240,7 +247,13 @@ describe('http', () => {
       paths: Record<string, Record<string, { operationId: string; responses: object }>>;
     };
     assert.equal(document.openapi, '3.1.0');
-    assert.deepEqual(Object.keys(document.paths).sort(), ['/v1/links', '/v1/links/{id}', '/v1/shorten']);
+    assert.deepEqual(Object.keys(document.paths).sort(), [
+      '/v1/jobs/{id}',
+      '/v1/links',
+      '/v1/links/counts',
+      '/v1/links/{id}',
+      '/v1/shorten',
+    ]);
     assert.equal(document.paths['/v1/links']?.post?.operationId, 'createLink');
     const page = await fetch(`${it.url}/docs`);
     const html = await page.text();

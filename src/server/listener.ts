@@ -11,11 +11,12 @@ import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Tracer } from '#base/trace';
 import { serverErrors } from './errors.ts';
 import { type ListenAddress, parseListen } from './listen-address.ts';
 import type { ServerOptions } from './options.ts';
 import { rawProblem, writeProblem } from './problem.ts';
-import type { Tracer } from './trace.ts';
+import { traceparentOf } from './traceparent.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -86,7 +87,7 @@ export function createListener(
     response: ServerResponse,
     error: ReturnType<typeof serverErrors.starting>,
   ) {
-    const { trace, span } = deps.tracer.begin(request);
+    const { trace, span } = deps.tracer.begin(traceparentOf(request), request.method ?? '', 'server');
     span.end();
     writeProblem(response, error, trace);
   }
@@ -119,7 +120,7 @@ export function createListener(
       socket.destroy();
       return;
     }
-    const traceparent = deps.tracer.traceparent({ headers: {} } as IncomingMessage);
+    const traceparent = deps.tracer.traceparent(undefined);
     const coded =
       clientErrors[error.code ?? '']?.() ?? serverErrors.request_malformed({ detail: error.message });
     socket.end(rawProblem(coded, { traceId: traceparent.slice(3, 35), traceparent }));

@@ -4,7 +4,9 @@
 import { readFileSync } from 'node:fs';
 import type { FastifySchema } from 'fastify';
 import Type, { type TSchema } from 'typebox';
+import { idempotencyErrors } from '#blocks/idempotency';
 import { identityErrors } from '#blocks/identity';
+import { outboxErrors } from '#blocks/outbox';
 import type { RouteShape } from '#blocks/system';
 import { serverErrors } from './errors.ts';
 
@@ -54,10 +56,36 @@ function errorCodes(shape: RouteShape): { status: number; code: string; title: s
         serverErrors.media_type_unsupported,
       ]
     : [identityErrors.unauthenticated, serverErrors.request_invalid];
-  return [...general, ...(shape.errors ?? [])].map((make) => {
+  const keyed = isKeyed(shape) ? Object.values(idempotencyErrors) : [];
+  const written = shape.method === 'GET' ? [] : [outboxErrors.outbox_full];
+  return [...general, ...(shape.errors ?? []), ...keyed, ...written].map((make) => {
     const { status, code, title } = make();
     return { status, code, title };
   });
+}
+
+function isKeyed(shape: RouteShape): boolean {
+  return shape.method === 'POST' && shape.idempotency === 'transaction';
+}
+
+const IdempotencyKey = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description:
+        'A repetition with the same key and body is answered as the first one was, with `Idempotency-Replayed: true`. 1 to 255 visible ASCII characters, kept for `idempotency.retentionMs`.',
+    }),
+  ),
+});
+
+/** What a repetition of the request does. */
+function describeRepetition(shape: RouteShape): string {
+  if (shape.method !== 'POST') return '';
+  const said = {
+    transaction: 'Takes an `Idempotency-Key`.',
+    natural: 'The same as once, however often it is sent.',
+    none: 'Each repetition happens again.',
+  };
+  return said[shape.idempotency];
 }
 
 function describePartition(shape: RouteShape): string {
@@ -80,11 +108,12 @@ export function routeSchema(shape: RouteShape): FastifySchema {
     summary: shape.summary,
     description: [
       shape.description,
-      `Consistency: ${shape.consistency}. Without the database it ${describePartition(shape)}.`,
+      `Consistency: ${shape.consistency}. Without the database it ${describePartition(shape)}. ${describeRepetition(shape)}`.trim(),
     ]
       .filter(Boolean)
       .join('\n\n'),
     tags: [shape.path.split('/')[2] ?? ''],
+    ...(isKeyed(shape) ? { headers: IdempotencyKey } : {}),
     ...(shape.params ? { params: shape.params } : {}),
     ...(shape.query ? { querystring: shape.query } : {}),
     ...(shape.body ? { body: shape.body } : {}),

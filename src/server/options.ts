@@ -3,7 +3,14 @@ import Type from 'typebox';
 import { LOG_LEVELS } from '#base/log';
 import { optionsSchema } from '#base/options';
 import { databaseOptions } from '#blocks/database';
+import { idempotencyOptions } from '#blocks/idempotency';
 import { idsOptions } from '#blocks/ids';
+import { outboxOptions } from '#blocks/outbox';
+import { projectionOptions } from '#blocks/projection';
+import { queueOptions } from '#blocks/queue';
+import { referencesOptions } from '#blocks/references';
+import { streamOptions } from '#blocks/stream';
+import { xminWatchOptions } from '#blocks/telemetry';
 
 const httpOptions = optionsSchema(
   {
@@ -124,6 +131,13 @@ const properties = {
   log: logOptions,
   ids: idsOptions,
   database: databaseOptions,
+  stream: streamOptions,
+  outbox: outboxOptions,
+  queue: queueOptions,
+  idempotency: idempotencyOptions,
+  projection: projectionOptions,
+  references: referencesOptions,
+  xmin: xminWatchOptions,
 };
 
 export const serverOptions = optionsSchema(properties);

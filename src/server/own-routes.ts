@@ -5,6 +5,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Health } from '#base/lifecycle';
 import type { Signals } from '#base/signals';
 import type { Identity } from '#blocks/identity';
+import { drainSeconds, type Queue } from '#blocks/queue';
+import type { XminWatch } from '#blocks/telemetry';
 import { serverErrors } from './errors.ts';
 import { type OpenApi, renderErrorReference, renderReference } from './reference.ts';
 
@@ -12,6 +14,9 @@ export interface OwnDeps {
   signals: Signals;
   identity: Identity;
   health: () => Health;
+  measures: Queue['measures'];
+  /** What holds back vacuum. */
+  xminLook: XminWatch['look'];
 }
 
 /** Pages carry their own style and need nothing from elsewhere. */
@@ -54,12 +59,25 @@ function own(
   });
 }
 
+/** For whoever scales the workers and looks after Postgres; `drainSeconds` is null where no worker ends any job. */
+function describe({ measures, xminLook }: OwnDeps): object {
+  const queues = measures().map((measure) => {
+    const { queue, waiting, scheduled, running, dead } = measure;
+    const seconds = drainSeconds(measure);
+    const inS = Number.isFinite(seconds) ? seconds : null;
+    return { queue, waiting, scheduled, running, dead, drainSeconds: inS };
+  });
+  const warnings = xminLook().findings.filter(({ severity }) => severity !== 'ok');
+  return { queues, warnings };
+}
+
 export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
   async function ready(request: FastifyRequest, reply: FastifyReply) {
     reply.header('cache-control', 'no-store');
     const health = deps.health();
-    if (health.status === 'ok') return reply.send({ status: 'ok' });
-    const reasons = (await hasKey(request, deps.identity)) ? { detail: health.reason } : {};
+    const isTrusted = await hasKey(request, deps.identity);
+    if (health.status === 'ok') return reply.send({ status: 'ok', ...(isTrusted ? describe(deps) : {}) });
+    const reasons = isTrusted ? { detail: health.reason } : {};
     throw serverErrors.not_ready({ ...reasons, retryAfterS: 1 });
   }
 

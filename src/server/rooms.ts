@@ -6,17 +6,19 @@ import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
-import type { Database } from '#blocks/database';
+import type { Tracer } from '#base/trace';
 import type { Identity } from '#blocks/identity';
-import type { Ids } from '#blocks/ids';
+import { createWorker } from '#blocks/queue';
 import type { System, SystemDefinition } from '#blocks/system';
 import { createApi } from './api.ts';
+import type { Ground } from './ground.ts';
 import { createHotDeps } from './hot.ts';
+import { createJobRoutes } from './jobs.ts';
 import { formatListen } from './listen-address.ts';
 import type { Listener } from './listener.ts';
 import type { ServerOptions } from './options.ts';
 import { addOwnRoutes } from './own-routes.ts';
-import type { Tracer } from './trace.ts';
+import { createJobHandler } from './work.ts';
 
 export interface RoomsDeps {
   clock: Clock;
@@ -24,8 +26,7 @@ export interface RoomsDeps {
   log: Log;
   signals: Signals;
   tracer: Tracer;
-  database: Database;
-  ids: Ids;
+  ground: Ground;
   identity: Identity;
   listener: Listener;
   publicUrl: () => string;
@@ -35,6 +36,11 @@ export interface RoomsDeps {
   stopping: AbortSignal;
 }
 
+interface MadeSystem {
+  name: string;
+  system: System;
+}
+
 /** @param systemOptions each system's parsed options, by its name */
 export function createRooms(
   options: ServerOptions,
@@ -42,30 +48,73 @@ export function createRooms(
   definitions: readonly SystemDefinition[],
   deps: RoomsDeps,
 ): Lifecycle {
-  const { clock, random, log, signals, tracer, database, ids, identity, listener } = deps;
+  const { clock, random, log, signals, tracer, ground, identity, listener } = deps;
+  const { database, ids, queue, mutations, references } = ground;
   const running: Lifecycle[] = [];
 
   const makeHot = () => createHotDeps({ sampleEvery: options.log.hotSampleEvery }, { clock, log, tracer });
 
-  function make(): System[] {
+  function make(): MadeSystem[] {
     const hot = makeHot();
-    const given = { clock, random, log, signals, database, ids, hot };
+    const given = { clock, random, log, signals, database, ids, references, hot };
     const addresses = { publicUrl: deps.publicUrl(), listen: formatListen(listener.address()) };
-    return definitions.map((each) =>
-      each.create(systemOptions[each.name] as never, { ...given, ...addresses }),
+    return definitions.map((each) => ({
+      name: each.name,
+      system: each.create(systemOptions[each.name] as never, { ...given, ...addresses }),
+    }));
+  }
+
+  /** Carries out the jobs of all systems. */
+  function makeWorker(systems: readonly MadeSystem[]): Lifecycle {
+    const jobs = systems.flatMap(({ name, system }) =>
+      Object.entries(system.jobs ?? {}).map(([queueName, work]) => ({ name, queueName, work })),
     );
+    const own = references.declared.length > 0 ? references.handlers : {};
+    const handlers = {
+      ...own,
+      ...Object.fromEntries(
+        jobs.map(({ name, queueName, work }) => [
+          queueName,
+          createJobHandler(name, work, { log, tracer, mutations }),
+        ]),
+      ),
+    };
+    const queues = {
+      ...Object.fromEntries(Object.keys(own).map((queueName) => [queueName, { concurrency: 1 }])),
+      ...Object.fromEntries(jobs.map(({ queueName, work: { concurrency } }) => [queueName, { concurrency }])),
+    };
+    return createWorker({ ...options.queue, queues }, { clock, random, log, queue, handlers });
   }
 
   /** Requests go to the systems' hot paths and, past those, to the API. */
-  async function connect(systems: readonly System[]): Promise<void> {
+  async function connect(systems: readonly MadeSystem[]): Promise<void> {
     const api = await createApi(
       { ...options.http, trustedProxies: options.trustedProxies, publicUrl: deps.publicUrl() },
-      { clock, log, signals, tracer, identity, stopping: deps.stopping, isDraining: listener.isDraining },
-      systems.flatMap((system) => system.routes),
-      (app) => addOwnRoutes(app, { signals, identity, health: deps.health }),
+      {
+        clock,
+        log,
+        signals,
+        tracer,
+        identity,
+        mutations,
+        stopping: deps.stopping,
+        isDraining: listener.isDraining,
+      },
+      [
+        ...createJobRoutes(queue.inspection).map((route) => ({ system: 'core', route })),
+        ...systems.flatMap(({ name, system }) => system.routes.map((route) => ({ system: name, route }))),
+      ],
+      (app) =>
+        addOwnRoutes(app, {
+          signals,
+          identity,
+          health: deps.health,
+          measures: queue.measures,
+          xminLook: ground.xminWatch.look,
+        }),
     );
     const { sendProblem } = makeHot();
-    const hotPaths = systems.flatMap((system) => (system.hot ? [system.hot] : []));
+    const hotPaths = systems.flatMap(({ system }) => (system.hot ? [system.hot] : []));
     listener.setHandler((request, response) => {
       try {
         for (const hot of hotPaths) if (hot(request, response)) return;
@@ -80,8 +129,8 @@ export function createRooms(
   return createLifecycle('systems', {
     async start(signal) {
       const systems = make();
-      for (const { lifecycle } of systems) {
-        if (!lifecycle) continue;
+      const lifecycles = systems.flatMap(({ system }) => (system.lifecycle ? [system.lifecycle] : []));
+      for (const lifecycle of [...lifecycles, makeWorker(systems)]) {
         running.push(lifecycle);
         await lifecycle.start(signal);
       }

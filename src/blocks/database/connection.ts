@@ -8,9 +8,12 @@ import type { Queryable } from './database.ts';
 import { classify, endsConnection, toCoded } from './failure.ts';
 import { type Sql, statementName } from './sql.ts';
 
+/** How a transaction begins; what else is set for it goes along. */
+export type Begin = `begin${string}`;
+
 export interface Connection extends Queryable {
-  /** Sends a statement that is neither prepared nor has values. Gives Postgres's own word for what it did. */
-  control(statement: 'begin' | 'commit' | 'rollback'): Promise<string>;
+  /** Sends what is neither prepared nor has values. Gives Postgres's own word for what it, or its last statement, did. */
+  control(statement: Begin | 'commit' | 'rollback'): Promise<string>;
   /** Why nothing can be sent any more; undefined while it can. */
   lost(): Error | undefined;
   /** Closes the socket: what is under way fails, and Postgres rolls it back. */
@@ -84,7 +87,10 @@ export function createConnection(
     async run(query) {
       return (await sendPrepared(query)).rowCount ?? 0;
     },
-    control: async (statement) => (await send(statement)).command,
+    async control(statement) {
+      const results = [await send(statement)].flat();
+      return results.at(-1)?.command ?? '';
+    },
     lost: () => lostBy,
     cut: () => cutBecause(new Error('the connection was cut off')),
     release(isBroken = false) {

@@ -16,6 +16,7 @@ import {
 import { SUITE_TABLES, shopMigrations } from './migrations.fixture.ts';
 import { type Sql, sql } from './sql.ts';
 import { transactTests } from './transact.suite.ts';
+import { wholeTests } from './whole.suite.ts';
 
 const CONNECTIONS = 3;
 const WAITERS = 2;
@@ -38,6 +39,7 @@ export function databaseSuite(
     roleTests(db);
     failureTests(db);
     transactTests(db, { connections: CONNECTIONS, waiters: WAITERS });
+    wholeTests(db);
     stopTests(db);
   });
 }

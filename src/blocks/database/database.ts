@@ -10,7 +10,7 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import { parseAddress } from './address.ts';
-import { BUCKETS } from './buckets.ts';
+import { BUCKETS, bucketOf } from './buckets.ts';
 import { createEmbeddedPostgres, type EmbeddedPostgres, SUPERUSER_NAME } from './embedded/embedded.ts';
 import { databaseErrors } from './errors.ts';
 import { migrate } from './migrate.ts';
@@ -20,7 +20,7 @@ import { type Address, createPool, type Pool } from './pool.ts';
 import { createProbe } from './probe.ts';
 import { emitDatabaseSignals } from './signals.ts';
 import { type Sql, sql } from './sql.ts';
-import { transactOn } from './transact.ts';
+import { beginAlteration, beginSnapshot, ORDINARY, transactOn } from './transact.ts';
 
 /** Postgres roles. `app` acts for a caller; `system` for the server itself (redirects, leases, verify). */
 export type Role = 'app' | 'system';
@@ -63,6 +63,19 @@ export interface TransactOptions {
   role?: Role;
 }
 
+export interface SnapshotOptions extends TransactOptions {
+  /** In the place of `database.statementTimeoutMs`, for each statement and all of it. */
+  timeoutMs: number;
+}
+
+export interface AlterOptions {
+  signal: AbortSignal;
+  /** As in `SnapshotOptions`. */
+  timeoutMs: number;
+  /** How long a statement may wait for a lock: everybody who wants the table waits behind it. */
+  lockTimeoutMs: number;
+}
+
 export interface Database extends Lifecycle {
   /**
    * The one way to write: runs `work` in one transaction and commits. The first statement carries BEGIN with it, so
@@ -76,6 +89,18 @@ export interface Database extends Lifecycle {
     options: TransactOptions,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T>;
+  /**
+   * Runs `work` in one REPEATABLE READ transaction, for looks at the whole that may take long: all its statements see what
+   * was committed when the first of them began (`lock table` comes before that). It may write, above all temporary
+   * tables. It holds a connection, and keeps vacuum from what it may still see. @throws as `transact`
+   */
+  snapshot<T>(options: SnapshotOptions, work: (tx: Queryable) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in one transaction as the owner of all tables, for what changes a table as a whole while the server
+   * serves. Schemas are changed by migrations. A lock that it cannot have in time is a conflict.
+   * @throws as `transact`
+   */
+  alter<T>(options: AlterOptions, work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** Reads outside a transaction; each statement sees its own snapshot. */
   reader(options: ReadOptions): Queryable;
   /** The server's own tables (schema `core`), which belong to no workspace. Each statement is its own transaction. */
@@ -158,7 +183,14 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
     ...lifecycle,
     async transact(placement, { signal, role = 'app' }, work) {
       assertPlacement(placement);
-      return transactOn(opened(role), placement, signal, deps, work);
+      const bucket = 'bucket' in placement ? placement.bucket : bucketOf(placement.shardKey);
+      return transactOn(opened(role), { begin: ORDINARY, bucket }, signal, deps, work);
+    },
+    async snapshot({ signal, role = 'app', timeoutMs }, work) {
+      return transactOn(opened(role), { begin: beginSnapshot(timeoutMs), bucket: 0 }, signal, deps, work);
+    },
+    async alter({ signal, ...limits }, work) {
+      return transactOn(opened('system'), { begin: beginAlteration(limits), bucket: 0 }, signal, deps, work);
     },
     reader: ({ role = 'app', signal }) => createQueryable(() => opened(role), signal),
     core: createQueryable(() => opened('system')),

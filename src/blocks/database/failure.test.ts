@@ -31,7 +31,7 @@ const kinds: [Failure, Error[]][] = [
     ],
   ],
   ['waited', [new Error('timeout exceeded when trying to connect')]],
-  ['conflict', [fromPostgres('40001'), fromPostgres('40P01')]],
+  ['conflict', [fromPostgres('40001'), fromPostgres('40P01'), fromPostgres('55P03')]],
   ['timeout', [fromPostgres('57014'), fromPostgres('25P03'), fromPostgres('25P04')]],
   ['full', [fromPostgres('53100')]],
   ['other', [fromPostgres('42601'), fromPostgres('22012'), fromPostgres('0A000'), new Error('another')]],

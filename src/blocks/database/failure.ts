@@ -28,8 +28,8 @@ const WAITED_MESSAGE = 'timeout exceeded when trying to connect';
 const BROKEN_MESSAGES =
   /^(connection terminated|connection error|timeout expired|client has encountered a connection error)/i;
 
-const SERIALIZATION_FAILURE = '40001';
-const DEADLOCK_DETECTED = '40P01';
+/** Serialization failure, deadlock, and a lock that could not be had within `lock_timeout`. */
+const CONFLICTS = new Set(['40001', '40P01', '55P03']);
 const TOO_MANY_CONNECTIONS = '53300';
 const DISK_FULL = '53100';
 /** A statement was cut short by `statement_timeout`, or by an administrator. */
@@ -50,7 +50,7 @@ export function classify(error: unknown): Failure {
     return BROKEN_MESSAGES.test(error.message) ? 'unreachable' : 'other';
   }
   if (code === QUERY_CANCELED || TRANSACTION_TIMEOUTS.has(code)) return 'timeout';
-  if (code === SERIALIZATION_FAILURE || code === DEADLOCK_DETECTED) return 'conflict';
+  if (CONFLICTS.has(code)) return 'conflict';
   if (code === DISK_FULL) return 'full';
   // Classes 08 (connection) and 57P (shutting down, starting up, crashed).
   const isGone = /^(08|57P)...?$/.test(code) || code === TOO_MANY_CONNECTIONS || SOCKET_CODES.has(code);

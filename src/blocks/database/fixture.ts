@@ -136,6 +136,17 @@ function openAdmin(url: string): { queryable: Queryable; close(): Promise<unknow
   return { queryable: pool.queryable(), close: () => pool.close(AbortSignal.timeout(STOP_TIMEOUT_MS)) };
 }
 
+/** Where the server that runs its Postgres in this data directory finds it. */
+export function locateDatabase(dataDirectory: string): string {
+  return urlOf(readPostmasterFile(dataDirectory).socketDirectory, 'loadstone');
+}
+
+/** Looks behind servers that use the database at `url`, as the superuser. */
+export function lookInto(url: string): { admin: Queryable; close(): Promise<void> } {
+  const { queryable, close } = openAdmin(url);
+  return { admin: queryable, close: stopAtEnd(async () => void (await close())) };
+}
+
 /** Starts a Postgres without a `Database` on it. */
 export async function startTestPostgres(dataDirectory = makeTestDirectory()): Promise<TestPostgres> {
   const postgres = createEmbeddedPostgres(

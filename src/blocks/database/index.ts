@@ -1,5 +1,6 @@
 export { BUCKETS, bucketOf } from './buckets.ts';
 export {
+  type AlterOptions,
   type Consistency,
   createDatabase,
   type Database,
@@ -8,10 +9,12 @@ export {
   type Queryable,
   type ReadOptions,
   type Role,
+  type SnapshotOptions,
   type Transaction,
   type TransactOptions,
 } from './database.ts';
 export { type DirectoryLock, lockDirectory } from './embedded/directory-lock.ts';
+export { locateEmbedded } from './embedded/locate.ts';
 export { databaseErrors } from './errors.ts';
 export { isConstraintViolation } from './failure.ts';
 export type { MigrationSet } from './migration-files.ts';

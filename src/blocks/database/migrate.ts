@@ -37,7 +37,6 @@ const LOCK_POLL_MS = 50;
 const RETRY_MS = 500;
 /** A migration that waits for a table makes everybody behind it wait: it steps back after this, and tries again. */
 const TABLE_LOCK_TIMEOUT_MS = 2000;
-const LOCK_NOT_AVAILABLE = '55P03';
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 /**
@@ -145,10 +144,9 @@ async function applyWhenFree(client: pg.Client, migration: Migration, deps: Migr
       return;
     } catch (error) {
       await client.query('rollback').catch(() => {});
-      const isInTheWay =
-        (error as { code?: unknown }).code === LOCK_NOT_AVAILABLE || classify(error) === 'conflict';
       const { room, name } = migration;
-      if (!isInTheWay) throw toMigrationError(`${room}: ${name}`, error, migration.asLogin);
+      if (classify(error) !== 'conflict')
+        throw toMigrationError(`${room}: ${name}`, error, migration.asLogin);
       deps.report(`${room}: ${name} waits for a table that is in use`);
       deps.log.warn({ room, migration: name, err: error }, 'a migration waits for a lock and is tried again');
       await sleep(deps.clock, RETRY_MS, deps.signal);

@@ -1,11 +1,21 @@
+export type { JobContext, JobWork } from './job.ts';
 export {
   type Call,
   type CallContext,
   defineRoute,
   handleRoute,
   type Method,
+  type MutationPlace,
+  type Repetition,
   type Reply,
   type Route,
   type RouteShape,
 } from './route.ts';
-export { defineSystem, type HotDeps, type System, type SystemDefinition, type SystemDeps } from './system.ts';
+export {
+  defineSystem,
+  type HotDeps,
+  type StreamDefinition,
+  type System,
+  type SystemDefinition,
+  type SystemDeps,
+} from './system.ts';

@@ -6,15 +6,26 @@ import type { ErrorFactory } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Consistency } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
+import type { MutationTx } from '#blocks/mutation';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-export interface RouteShape<
+/**
+ * What a repeated POST does. `transaction`: with an `Idempotency-Key` it is answered as the first one was. `natural`: the
+ * same as once, by what it does. `none`: it happens again.
+ */
+export type Repetition = 'transaction' | 'natural' | 'none';
+
+/** A POST says what its repetition does; the other methods are idempotent by their meaning (RFC 9110, 9.2.2). */
+type MethodShape = { method: 'POST'; idempotency: Repetition } | { method: Exclude<Method, 'POST'> };
+
+export type RouteShape<
   P extends TObject = TObject,
   Q extends TObject = TObject,
   B extends TSchema = TSchema,
-> {
-  method: Method;
+> = MethodShape & CommonShape<P, Q, B>;
+
+interface CommonShape<P extends TObject, Q extends TObject, B extends TSchema> {
   /** Under `/v1/`; parameters as `:name`. */
   path: `/v1/${string}`;
   /** A verb phrase, also the operation's id: `createLink`. */
@@ -41,7 +52,19 @@ export interface CallContext {
   signal: AbortSignal;
   traceId: string;
   log: Log;
+  /**
+   * The one way to write: runs `rule` in a transaction that also takes the events and jobs it makes, and keeps its reply
+   * for the request's Idempotency-Key. A call makes at most one. See `Mutations.run` for what the rule must heed and
+   * what is thrown.
+   */
+  mutate(place: MutationPlace, rule: (tx: MutationTx) => Promise<Reply>): Promise<Reply>;
 }
+
+/**
+ * Where a mutation's rows go: into the bucket that is known (ids carry it), or that of `shardKey`. Where the request has an
+ * Idempotency-Key, that decides instead of a `shardKey`, so that its repetition finds the record.
+ */
+export type MutationPlace = { bucket: number } | { shardKey: string };
 
 export interface Call<P extends TObject, Q extends TObject, B extends TSchema> {
   params: Static<P>;

@@ -32,6 +32,7 @@ test('names that are not a schema, or are taken, are refused', () => {
 test('a handler is typed by its shape', async () => {
   const shape = defineRoute({
     method: 'POST',
+    idempotency: 'natural',
     path: '/v1/notes/:id',
     id: 'changeNote',
     summary: 'Change a note',

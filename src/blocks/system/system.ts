@@ -11,6 +11,10 @@ import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import type { Database } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
+import type { ProjectionDefinition } from '#blocks/projection';
+import type { QueueDefinition, Schedule } from '#blocks/queue';
+import type { Guards, Reference } from '#blocks/references';
+import type { JobWork } from './job.ts';
 import type { Route } from './route.ts';
 
 /** What every system is given. */
@@ -19,8 +23,11 @@ export interface SystemDeps {
   random: Random;
   log: Log;
   signals: Signals;
-  database: Database;
+  /** For reads: what is written goes through `mutate` of a call or a job. */
+  database: Pick<Database, 'reader' | 'core'>;
   ids: Ids;
+  /** What keeps declared references, for the mutations on both of their sides. */
+  references: Guards;
   /** The address under which the outside reaches this server, without a trailing slash. */
   publicUrl: string;
   /** The `host:port` that the server listens on. */
@@ -41,6 +48,8 @@ export interface HotDeps {
 export interface System {
   routes: readonly Route[];
   lifecycle?: Lifecycle;
+  /** Who carries out the jobs of the system's queues, by queue. */
+  jobs?: Readonly<Record<string, JobWork>>;
   /**
    * Tried before the framework for every request; true when it has answered or will. For paths outside the server's
    * own (`/v1`, `/docs`, `/console`, `/-/` and the health paths). A request without a body emits no `end` and no
@@ -58,7 +67,21 @@ export interface SystemDefinition<S extends TObject = TObject> {
   options: S;
   /** The directory of its numbered migrations; undefined when it keeps nothing. */
   migrations?: URL;
+  /** The streams that it publishes to; a name is the system's, or begins with it and `_`. */
+  streams?: readonly StreamDefinition[];
+  /** Its queues, named in the same way. */
+  queues?: readonly QueueDefinition[];
+  schedules?: readonly Schedule[];
+  projections?: readonly ProjectionDefinition[];
+  /** From its rows to those of other systems. */
+  references?: readonly Reference[];
   create(options: Static<S>, deps: SystemDeps): System;
+}
+
+export interface StreamDefinition {
+  name: string;
+  /** Fixed once the stream is there; default 16. */
+  partitions?: number;
 }
 
 const RESERVED_NAMES = new Set([
@@ -84,5 +107,10 @@ export function defineSystem<S extends TObject>(definition: SystemDefinition<S>)
     !definition.name.startsWith('pg_') && !RESERVED_NAMES.has(definition.name),
     `${definition.name} is reserved`,
   );
+  const { name, streams = [], queues = [], schedules = [], projections = [], references = [] } = definition;
+  for (const part of [...streams, ...queues, ...schedules, ...projections, ...references]) {
+    const isOwn = part.name === name || part.name.startsWith(`${name}_`);
+    assert(isOwn, `${part.name} of the system ${name} must be called ${name} or begin with ${name}_`);
+  }
   return Object.freeze({ ...definition });
 }

@@ -53,6 +53,7 @@ const destinationErrors = [
 
 export const shorten = defineRoute({
   method: 'POST',
+  idempotency: 'transaction',
   path: '/v1/shorten',
   id: 'shorten',
   summary: 'Shorten a URL',
@@ -74,6 +75,7 @@ export const shorten = defineRoute({
 
 export const createLink = defineRoute({
   method: 'POST',
+  idempotency: 'transaction',
   path: '/v1/links',
   id: 'createLink',
   summary: 'Create a link',
@@ -138,6 +140,26 @@ export const listLinks = defineRoute({
   },
   errors: [linksErrors.cursor_invalid],
   consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+export const countLinks = defineRoute({
+  method: 'GET',
+  path: '/v1/links/counts',
+  id: 'countLinks',
+  summary: 'Count links',
+  description:
+    'A projection of the events: behind the truth by milliseconds, and by as much as the log is when it lags.',
+  replies: {
+    200: Type.Object(
+      {
+        live: Type.Integer({ description: 'Neither expired nor deleted.' }),
+        expired: Type.Integer({ description: 'Past their expiry, and not deleted.' }),
+      },
+      closed,
+    ),
+  },
+  consistency: 'eventual',
   whenPartitioned: 'refuse',
 });
 

@@ -4,8 +4,11 @@
 import { createPostgresCodeSpaces, openCodeSpace } from '#blocks/ids';
 import { defineSystem } from '#blocks/system';
 import { ownHosts } from './destination.ts';
+import { LINKS_STREAM } from './events.ts';
+import { createJobs, linksQueues } from './jobs.ts';
 import { createLinks } from './links.ts';
 import { linksOptions } from './options.ts';
+import { linkCounts } from './projections.ts';
 import { createRedirects } from './redirect.ts';
 import { createRoutes } from './routes.ts';
 import { emitLinksSignals } from './signals.ts';
@@ -16,6 +19,9 @@ export default defineSystem({
   summary: 'Short links that redirect: generated codes or chosen aliases, with expiry.',
   options: linksOptions,
   migrations: new URL('./migrations/', import.meta.url),
+  streams: [{ name: LINKS_STREAM }],
+  queues: linksQueues,
+  projections: [linkCounts],
   create(options, deps) {
     const { clock, random, database, ids, publicUrl } = deps;
     const store = createLinksStore({ database, nextId: ids.next });
@@ -35,6 +41,10 @@ export default defineSystem({
       unsure: redirects.unsure,
     });
     emitLinksSignals(deps.signals, redirects.counts);
-    return { routes: createRoutes(links), hot: redirects.handle };
+    return {
+      routes: createRoutes(links, store.counts),
+      jobs: createJobs(links.expire),
+      hot: redirects.handle,
+    };
   },
 });

@@ -2,14 +2,19 @@
  * The rules of links: what a valid link is, who wins a code, which version a change applies to.
  */
 import type { Clock } from '#base/clock';
+import { isLoadstoneError } from '#base/errors';
 import type { Principal } from '#blocks/identity';
-import { isId } from '#blocks/ids';
+import { isId, parseId } from '#blocks/ids';
+import type { MutationTx } from '#blocks/mutation';
+import type { CallContext, Reply } from '#blocks/system';
 import { isReserved, parseAlias } from './alias.ts';
 import type { Link, RedirectStatus } from './api.ts';
 import { type OwnHosts, parseDestination } from './destination.ts';
 import { linksErrors } from './errors.ts';
+import { type LinkEventType, linkEvent } from './events.ts';
 import { parseExpiry } from './expiry.ts';
-import type { ChangeOutcome, LinkChange, LinksStore, StoredLink } from './store.ts';
+import { expiryJob } from './jobs.ts';
+import type { ChangeOutcome, LinkChange, LinksStore, NewLink, StoredLink } from './store.ts';
 
 export interface LinkInput {
   url: string;
@@ -32,8 +37,13 @@ export interface VersionedLink {
   version: number;
 }
 
+/** Who calls, and the caller's way to write. */
+export type MutatingCall = Pick<CallContext, 'principal' | 'mutate'>;
+
+type ToReply = (link: VersionedLink) => Reply;
+
 export interface Links {
-  create(principal: Principal, input: LinkInput, signal: AbortSignal): Promise<VersionedLink>;
+  create(call: MutatingCall, input: LinkInput, toReply: ToReply): Promise<Reply>;
   read(principal: Principal, id: string, signal: AbortSignal): Promise<VersionedLink>;
   list(
     principal: Principal,
@@ -41,13 +51,14 @@ export interface Links {
     signal: AbortSignal,
   ): Promise<{ items: Link[]; nextCursor: string | null }>;
   change(
-    principal: Principal,
+    call: MutatingCall,
     id: string,
-    patch: LinkPatch,
-    ifVersion: number | undefined,
-    signal: AbortSignal,
-  ): Promise<VersionedLink>;
-  remove(principal: Principal, id: string, ifVersion: number | undefined, signal: AbortSignal): Promise<void>;
+    patch: { fields: LinkPatch; ifVersion: number | undefined },
+    toReply: ToReply,
+  ): Promise<Reply>;
+  remove(call: MutatingCall, id: string, ifVersion: number | undefined, reply: Reply): Promise<Reply>;
+  /** Marks a link whose time has come, if it still has this expiry, and tells of it. */
+  expire(tx: MutationTx, workspaceId: string, linkId: string, expiresAt: Date): Promise<void>;
 }
 
 export interface LinksDeps {
@@ -98,43 +109,73 @@ export function createLinks(deps: LinksDeps): Links {
     return { link, version: stored.version };
   }
 
-  async function insertGenerated(
-    principal: Principal,
-    link: Omit<Parameters<LinksStore['insert']>[1], 'code'>,
-    signal: AbortSignal,
-  ) {
-    for (let tries = 0; tries < CODE_TRIES_MAX; tries++) {
-      const code = await deps.nextCode();
-      const stored = isReserved(code) ? undefined : await store.insert(principal, { ...link, code }, signal);
+  type Unnamed = Omit<NewLink, 'code'>;
+
+  async function insertGenerated(tx: MutationTx, principal: Principal, link: Unnamed, first: string) {
+    for (let code = first, tries = 1; tries <= CODE_TRIES_MAX; tries++, code = await deps.nextCode()) {
+      const stored = isReserved(code) ? undefined : await store.insert(tx, principal, { ...link, code });
       if (stored) return stored;
     }
     throw linksErrors.codes_exhausted({ detail: `${CODE_TRIES_MAX} codes in a row were taken` });
   }
 
-  async function insertAlias(
-    principal: Principal,
-    link: Parameters<LinksStore['insert']>[1],
-    signal: AbortSignal,
-  ) {
-    const stored = await store.insert(principal, link, signal);
+  async function insertAlias(tx: MutationTx, principal: Principal, link: NewLink) {
+    const stored = await store.insert(tx, principal, link);
     if (stored) return stored;
     throw linksErrors.alias_taken({ errors: [{ pointer: '/alias', detail: `${link.code} is taken` }] });
   }
 
-  function settle(id: string, outcome: ChangeOutcome): VersionedLink {
+  function parseInput(input: LinkInput): Unnamed {
+    const nowMs = clock.nowMs();
+    return {
+      url: parseDestination(input.url, own),
+      redirectStatus: input.redirectStatus ?? DEFAULT_REDIRECT_STATUS,
+      expiresAtMs: parseExpiry(input, nowMs),
+      nowMs,
+    };
+  }
+
+  function parsePatch(patch: LinkPatch, nowMs: number): LinkChange {
+    const change: LinkChange = {};
+    if (patch.url !== undefined) change.url = parseDestination(patch.url, own);
+    if (patch.redirectStatus !== undefined) change.redirectStatus = patch.redirectStatus;
+    if (patch.expiresAt === null && patch.ttl === undefined) change.expiresAtMs = null;
+    else if (patch.expiresAt !== undefined || patch.ttl !== undefined)
+      change.expiresAtMs = parseExpiry(patch, nowMs);
+    return change;
+  }
+
+  function scheduleExpiry(tx: MutationTx, link: StoredLink, onDuplicate: 'replace' | 'reject'): void {
+    const job = expiryJob(link, onDuplicate);
+    if (job) tx.enqueue(job);
+  }
+
+  function settle(tx: MutationTx, id: string, type: LinkEventType, outcome: ChangeOutcome): StoredLink {
     if (outcome.kind === 'missing') throw linksErrors.link_not_found({ detail: `no link has the id ${id}` });
     if (outcome.kind === 'other_version')
       throw linksErrors.link_changed({ detail: `link ${id} has another ETag now` });
-    deps.changed(outcome.link.code);
-    return present(outcome.link);
+    tx.publish(linkEvent(type, outcome.link, outcome));
+    return outcome.link;
   }
 
-  /** After a broken commit or a missed deadline the change may have taken place all the same. */
-  async function watch(changing: Promise<ChangeOutcome>): Promise<ChangeOutcome> {
+  /** Mutates one link, and sees to it that its redirect is not answered from memory any more. */
+  async function mutateLink(
+    { mutate }: MutatingCall,
+    id: string,
+    rule: (tx: MutationTx) => Promise<{ link: StoredLink; reply: Reply }>,
+  ): Promise<Reply> {
+    let code = '';
     try {
-      return await changing;
+      const reply = await mutate({ bucket: parseId(id).bucket }, async (tx) => {
+        const changed = await rule(tx);
+        code = changed.link.code;
+        return changed.reply;
+      });
+      deps.changed(code);
+      return reply;
     } catch (error) {
-      deps.unsure();
+      // After a broken commit or a missed deadline the change may have taken place all the same; a refusal undoes it.
+      if (!isLoadstoneError(error) || error.status >= 500) deps.unsure();
       throw error;
     }
   }
@@ -145,16 +186,19 @@ export function createLinks(deps: LinksDeps): Links {
   }
 
   return {
-    async create(principal, input, signal) {
-      const nowMs = clock.nowMs();
-      const link = {
-        url: parseDestination(input.url, own),
-        redirectStatus: input.redirectStatus ?? DEFAULT_REDIRECT_STATUS,
-        expiresAtMs: parseExpiry(input, nowMs),
-        nowMs,
-      };
-      if (input.alias === undefined) return present(await insertGenerated(principal, link, signal));
-      return present(await insertAlias(principal, { ...link, code: parseAlias(input.alias) }, signal));
+    async create({ principal, mutate }, input, toReply) {
+      const { alias } = input;
+      const code = alias ?? (await deps.nextCode());
+      return mutate({ shardKey: code }, async (tx) => {
+        const link = parseInput(input);
+        const stored =
+          alias === undefined
+            ? await insertGenerated(tx, principal, link, code)
+            : await insertAlias(tx, principal, { ...link, code: parseAlias(alias) });
+        tx.publish(linkEvent('link.created', stored, { was: null, is: 'live' }));
+        scheduleExpiry(tx, stored, 'reject');
+        return toReply(present(stored));
+      });
     },
 
     async read(principal, id, signal) {
@@ -174,20 +218,27 @@ export function createLinks(deps: LinksDeps): Links {
       };
     },
 
-    async change(principal, id, patch, ifVersion, signal) {
-      const nowMs = clock.nowMs();
-      const change: LinkChange = {};
-      if (patch.url !== undefined) change.url = parseDestination(patch.url, own);
-      if (patch.redirectStatus !== undefined) change.redirectStatus = patch.redirectStatus;
-      if (patch.expiresAt === null && patch.ttl === undefined) change.expiresAtMs = null;
-      else if (patch.expiresAt !== undefined || patch.ttl !== undefined)
-        change.expiresAtMs = parseExpiry(patch, nowMs);
-      const changing = store.change(principal, requireId(id), change, ifVersion, nowMs, signal);
-      return settle(id, await watch(changing));
+    async change(call, id, { fields, ifVersion }, toReply) {
+      return mutateLink(call, requireId(id), async (tx) => {
+        const nowMs = clock.nowMs();
+        const change = parsePatch(fields, nowMs);
+        const outcome = await store.change(tx, call.principal, id, change, { ifVersion, nowMs });
+        const link = settle(tx, id, 'link.changed', outcome);
+        if (change.expiresAtMs !== undefined) scheduleExpiry(tx, link, 'replace');
+        return { link, reply: toReply(present(link)) };
+      });
     },
 
-    async remove(principal, id, ifVersion, signal) {
-      settle(id, await watch(store.remove(principal, requireId(id), ifVersion, clock.nowMs(), signal)));
+    async remove(call, id, ifVersion, reply) {
+      return mutateLink(call, requireId(id), async (tx) => {
+        const outcome = await store.remove(tx, call.principal, id, { ifVersion, nowMs: clock.nowMs() });
+        return { link: settle(tx, id, 'link.deleted', outcome), reply };
+      });
+    },
+
+    async expire(tx, workspaceId, linkId, expiresAt) {
+      const link = await store.expire(tx, workspaceId, linkId, expiresAt);
+      if (link) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
     },
   };
 }

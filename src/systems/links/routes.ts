@@ -5,6 +5,7 @@ import { handleRoute, type Reply, type Route } from '#blocks/system';
 import * as api from './api.ts';
 import { linksErrors } from './errors.ts';
 import type { Links, VersionedLink } from './links.ts';
+import type { LinksStore } from './store.ts';
 
 function etag(version: number): string {
   return `"${version}"`;
@@ -24,35 +25,38 @@ function linkReply(status: number, { link, version }: VersionedLink): Reply {
   return { status, body: link, headers: { etag: etag(version) } };
 }
 
-export function createRoutes(links: Links): Route[] {
+const created = (link: VersionedLink): Reply => {
+  const reply = linkReply(201, link);
+  return { ...reply, headers: { ...reply.headers, location: `/v1/links/${link.link.id}` } };
+};
+
+const shortened = ({ link: { id, code, shortUrl, expiresAt } }: VersionedLink): Reply => ({
+  status: 201,
+  body: { code, shortUrl, expiresAt },
+  headers: { location: `/v1/links/${id}` },
+});
+
+export function createRoutes(links: Links, counts: LinksStore['counts']): Route[] {
   return [
-    handleRoute(api.shorten, async ({ body }, { principal, signal }) => {
-      const { link } = await links.create(principal, body, signal);
-      const { code, shortUrl, expiresAt } = link;
-      return {
-        status: 201,
-        body: { code, shortUrl, expiresAt },
-        headers: { location: `/v1/links/${link.id}` },
-      };
-    }),
-    handleRoute(api.createLink, async ({ body }, { principal, signal }) => {
-      const created = await links.create(principal, body, signal);
-      const reply = linkReply(201, created);
-      return { ...reply, headers: { ...reply.headers, location: `/v1/links/${created.link.id}` } };
-    }),
+    handleRoute(api.shorten, ({ body }, context) => links.create(context, body, shortened)),
+    handleRoute(api.createLink, ({ body }, context) => links.create(context, body, created)),
     handleRoute(api.listLinks, async ({ query }, { principal, signal }) => {
       const page = { limit: query.limit ?? 20, cursor: query.cursor };
       return { status: 200, body: await links.list(principal, page, signal) };
     }),
+    handleRoute(api.countLinks, async (_, { principal, signal }) => ({
+      status: 200,
+      body: await counts(principal, signal),
+    })),
     handleRoute(api.getLink, async ({ params }, { principal, signal }) =>
       linkReply(200, await links.read(principal, params.id, signal)),
     ),
-    handleRoute(api.patchLink, async ({ params, body, headers }, { principal, signal }) =>
-      linkReply(200, await links.change(principal, params.id, body, ifVersion(headers), signal)),
-    ),
-    handleRoute(api.deleteLink, async ({ params, headers }, { principal, signal }) => {
-      await links.remove(principal, params.id, ifVersion(headers), signal);
-      return { status: 204 };
+    handleRoute(api.patchLink, async ({ params, body, headers }, context) => {
+      const patch = { fields: body, ifVersion: ifVersion(headers) };
+      return links.change(context, params.id, patch, (link) => linkReply(200, link));
     }),
+    handleRoute(api.deleteLink, async ({ params, headers }, context) =>
+      links.remove(context, params.id, ifVersion(headers), { status: 204 }),
+    ),
   ];
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sql } from '#blocks/database';
-import { bucketOfId } from '#blocks/ids';
+import { bucketOfId, parseId } from '#blocks/ids';
+import type { MutationTx } from '#blocks/mutation';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { createLinksStore, type LinksStore } from './store.ts';
 
@@ -36,6 +37,13 @@ before(async () => {
 });
 after(() => it.stop());
 
+/** One statement of the store as a mutation would send it. */
+function write<T>(linkId: string, work: (tx: MutationTx) => Promise<T>): Promise<T> {
+  const placement = { system: 'links', workspaceId: '1', bucket: parseId(linkId).bucket };
+  const noEffects = { publish: () => assert.fail(), enqueue: () => assert.fail() };
+  return it.database.transact(placement, { signal }, (tx) => work({ ...tx, ...noEffects }));
+}
+
 interface Scans {
   sequential: number;
   indexed: number;
@@ -53,22 +61,20 @@ test('every query of the store goes by an index, however many links there are', 
   assert.equal((await store.find(principal, idOf(2), signal))?.code, 'code2');
   assert.equal((await store.list(principal, undefined, 21, signal)).length, 21);
   assert.equal((await store.list(principal, idOf(1000), 21, signal))[0]?.code, 'code998');
-  const changed = await store.change(
-    principal,
-    idOf(4),
-    { url: 'https://example.com/' },
-    undefined,
-    1e12,
-    signal,
+  const version = { ifVersion: undefined, nowMs: 1e12 };
+  const changed = await write(idOf(4), (tx) =>
+    store.change(tx, principal, idOf(4), { url: 'https://example.com/' }, version),
   );
   assert.equal(changed.kind, 'changed');
-  assert.equal((await store.remove(principal, idOf(6), undefined, 1e12, signal)).kind, 'changed');
+  const removed = await write(idOf(6), (tx) => store.remove(tx, principal, idOf(6), version));
+  assert.deepEqual(removed.kind === 'changed' && [removed.was, removed.is], ['live', 'deleted']);
+  assert.equal(await write(idOf(8), (tx) => store.expire(tx, '1', idOf(8), new Date(0))), undefined);
   for (const role of ['app', 'system'] as const) {
     await it.database.reader({ consistency: 'strong', role }).run(sql`select pg_stat_force_next_flush()`);
   }
   const settled = await eventually('the counts', async () => {
     const now = await scans();
-    return now.indexed >= before.indexed + 6 ? now : undefined;
+    return now.indexed >= before.indexed + 8 ? now : undefined;
   });
   assert.equal(settled.sequential, before.sequential);
 });
@@ -79,9 +85,10 @@ test('a link of another workspace is not found, changed or removed', async () =>
   assert.equal(bucketOfId(foreign) >= 0, true);
   assert.equal((await store.find({ ...principal, workspaceId: '2' }, foreign, signal))?.code, 'code3');
   assert.equal(await store.find(other, foreign, signal), undefined);
-  assert.equal(
-    (await store.change(other, foreign, { redirectStatus: 301 }, undefined, 1e12, signal)).kind,
-    'missing',
+  const version = { ifVersion: undefined, nowMs: 1e12 };
+  const changed = await write(foreign, (tx) =>
+    store.change(tx, other, foreign, { redirectStatus: 301 }, version),
   );
-  assert.equal((await store.remove(other, foreign, undefined, 1e12, signal)).kind, 'missing');
+  assert.equal(changed.kind, 'missing');
+  assert.equal((await write(foreign, (tx) => store.remove(tx, other, foreign, version))).kind, 'missing');
 });

@@ -5,8 +5,9 @@
 
 import { type Database, type Queryable, type Sql, sql } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
-import { parseId } from '#blocks/ids';
+import type { MutationTx } from '#blocks/mutation';
 import type { RedirectStatus } from './api.ts';
+import type { LinkState } from './events.ts';
 
 /** The default domain, served under the server's public address. */
 export const DEFAULT_DOMAIN = '';
@@ -38,7 +39,7 @@ export interface LinkChange {
 }
 
 export type ChangeOutcome =
-  | { kind: 'changed'; link: StoredLink }
+  | { kind: 'changed'; link: StoredLink; was: LinkState; is: LinkState }
   | { kind: 'missing' }
   | { kind: 'other_version' };
 
@@ -56,9 +57,15 @@ const columns: Sql = sql`link_id as "linkId", code, url, redirect_status as "red
 
 const toDate = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
+/** Links of a workspace by the state that they have been told to be in. */
+export interface LinkCounts {
+  live: number;
+  expired: number;
+}
+
 export interface LinksStore {
   /** Undefined when the code is taken. */
-  insert(principal: Principal, link: NewLink, signal: AbortSignal): Promise<StoredLink | undefined>;
+  insert(tx: MutationTx, principal: Principal, link: NewLink): Promise<StoredLink | undefined>;
   find(principal: Principal, linkId: string, signal: AbortSignal): Promise<StoredLink | undefined>;
   /** Up to `count` living links with ids below `beforeId`, newest first. */
   list(
@@ -67,27 +74,33 @@ export interface LinksStore {
     count: number,
     signal: AbortSignal,
   ): Promise<StoredLink[]>;
+  counts(principal: Principal, signal: AbortSignal): Promise<LinkCounts>;
   change(
+    tx: MutationTx,
     principal: Principal,
     linkId: string,
     change: LinkChange,
-    ifVersion: number | undefined,
-    nowMs: number,
-    signal: AbortSignal,
+    version: { ifVersion: number | undefined; nowMs: number },
   ): Promise<ChangeOutcome>;
   /** The change's link is the one deleted. */
   remove(
+    tx: MutationTx,
     principal: Principal,
     linkId: string,
-    ifVersion: number | undefined,
-    nowMs: number,
-    signal: AbortSignal,
+    version: { ifVersion: number | undefined; nowMs: number },
   ): Promise<ChangeOutcome>;
+  /** Marks a live link that has this very expiry; undefined when there is none. */
+  expire(
+    tx: MutationTx,
+    workspaceId: string,
+    linkId: string,
+    expiresAt: Date,
+  ): Promise<StoredLink | undefined>;
   targets(codes: readonly string[], signal: AbortSignal): Promise<Target[]>;
 }
 
 export function createLinksStore(deps: {
-  database: Database;
+  database: Pick<Database, 'reader'>;
   nextId: (bucket: number) => string;
 }): LinksStore {
   const { database } = deps;
@@ -96,54 +109,52 @@ export function createLinksStore(deps: {
     return database.reader({ consistency: 'strong', signal });
   }
 
-  /** Runs `update`, which returns the changed row, and tells a missing link from one of another version. */
+  /**
+   * Carries out `assignments` on the link, and tells a missing one from one of another version. The row is locked before
+   * its state is read, so that the state it leaves is the one that the change before has made.
+   */
   async function update(
+    tx: MutationTx,
     principal: Principal,
     linkId: string,
-    changed: Sql,
-    signal: AbortSignal,
+    { ifVersion, assignments, is }: { ifVersion: number | undefined; assignments: Sql; is: Sql },
   ): Promise<ChangeOutcome> {
-    const query = sql<StoredLink & { found: boolean }>`
+    const row = await tx.first(sql<StoredLink & { was: LinkState | null; is: LinkState }>`
       with found as (
-        select from links.links
+        select link_id, expired_at is not null as has_expired from links.links
         where workspace_id = ${principal.workspaceId} and link_id = ${linkId} and deleted_at is null
-      ), changed as (${changed} returning ${columns})
-      select exists (select from found) as found, changed.* from (select) as one left join changed on true`;
-    const { workspaceId } = principal;
-    const { bucket } = parseId(linkId);
-    const row = await database.transact({ system: 'links', workspaceId, bucket }, { signal }, (tx) =>
-      tx.first(query),
-    );
-    if (!row?.found) return { kind: 'missing' };
-    const { found: _, ...link } = row;
-    return link.linkId === null ? { kind: 'other_version' } : { kind: 'changed', link };
-  }
-
-  function matching(principal: Principal, linkId: string, ifVersion: number | undefined): Sql {
-    return sql`workspace_id = ${principal.workspaceId} and link_id = ${linkId} and deleted_at is null
-      and version = coalesce(${ifVersion ?? null}::integer, version)`;
+        for update
+      ), changed as (
+        update links.links set ${assignments}, version = version + 1
+        where workspace_id = ${principal.workspaceId} and link_id = (select link_id from found)
+          and version = coalesce(${ifVersion ?? null}::integer, version)
+        returning ${columns}, ${is} as "is"
+      )
+      select case when found.has_expired then 'expired' when not found.has_expired then 'live' end as was, changed.*
+      from (select) as one left join found on true left join changed on true`);
+    if (!row?.was) return { kind: 'missing' };
+    const { was, is: state, ...link } = row;
+    return link.linkId === null ? { kind: 'other_version' } : { kind: 'changed', link, was, is: state };
   }
 
   return {
-    insert(principal, link, signal) {
+    insert(tx, principal, link) {
       const { workspaceId, keyId } = principal;
       const now = new Date(link.nowMs);
-      return database.transact({ system: 'links', workspaceId, shardKey: link.code }, { signal }, (tx) => {
-        const linkId = deps.nextId(tx.bucket);
-        return tx.first(sql<StoredLink>`
-          with named as (
-            insert into links.codes (domain, code, workspace_id, bucket, link_id)
-            values (${DEFAULT_DOMAIN}, ${link.code}, ${workspaceId}, ${tx.bucket}, ${linkId})
-            on conflict (domain, code) do nothing
-            returning domain, code, workspace_id, bucket, link_id
-          )
-          insert into links.links (workspace_id, bucket, link_id, domain, code, url, redirect_status, expires_at,
-            created_by, created_at, updated_at)
-          select workspace_id, bucket, link_id, domain, code, ${link.url}, ${link.redirectStatus}::smallint,
-            ${toDate(link.expiresAtMs)}::timestamptz, ${keyId}, ${now}::timestamptz, ${now}::timestamptz
-          from named
-          returning ${columns}`);
-      });
+      const linkId = deps.nextId(tx.bucket);
+      return tx.first(sql<StoredLink>`
+        with named as (
+          insert into links.codes (domain, code, workspace_id, bucket, link_id)
+          values (${DEFAULT_DOMAIN}, ${link.code}, ${workspaceId}, ${tx.bucket}, ${linkId})
+          on conflict (domain, code) do nothing
+          returning domain, code, workspace_id, bucket, link_id
+        )
+        insert into links.links (workspace_id, bucket, link_id, domain, code, url, redirect_status, expires_at,
+          created_by, created_at, updated_at)
+        select workspace_id, bucket, link_id, domain, code, ${link.url}, ${link.redirectStatus}::smallint,
+          ${toDate(link.expiresAtMs)}::timestamptz, ${keyId}, ${now}::timestamptz, ${now}::timestamptz
+        from named
+        returning ${columns}`);
     },
 
     find(principal, linkId, signal) {
@@ -160,32 +171,39 @@ export function createLinksStore(deps: {
         order by link_id desc limit ${count}`);
     },
 
-    change(principal, linkId, change, ifVersion, nowMs, signal) {
-      const keepsExpiry = change.expiresAtMs === undefined;
-      return update(
-        principal,
-        linkId,
-        sql`update links.links set
-            url = coalesce(${change.url ?? null}, url),
-            redirect_status = coalesce(${change.redirectStatus ?? null}::smallint, redirect_status),
-            expires_at = case when ${keepsExpiry} then expires_at else ${toDate(change.expiresAtMs ?? null)}::timestamptz end,
-            updated_at = ${new Date(nowMs)}::timestamptz,
-            version = version + 1
-          where ${matching(principal, linkId, ifVersion)}`,
-        signal,
+    async counts(principal, signal) {
+      const counts = await database.reader({ consistency: 'eventual', signal }).first(
+        sql<LinkCounts>`
+          select coalesce(sum(live), 0)::float8 as live, coalesce(sum(expired), 0)::float8 as expired
+          from links.counts where workspace_id = ${principal.workspaceId}`,
       );
+      return counts ?? { live: 0, expired: 0 };
     },
 
-    remove(principal, linkId, ifVersion, nowMs, signal) {
+    change(tx, principal, linkId, change, { ifVersion, nowMs }) {
+      const keepsExpiry = change.expiresAtMs === undefined;
+      const assignments = sql`
+        url = coalesce(${change.url ?? null}, url),
+        redirect_status = coalesce(${change.redirectStatus ?? null}::smallint, redirect_status),
+        expires_at = case when ${keepsExpiry} then expires_at else ${toDate(change.expiresAtMs ?? null)}::timestamptz end,
+        expired_at = case when ${keepsExpiry} then expired_at end,
+        updated_at = ${new Date(nowMs)}::timestamptz`;
+      const is = sql`case when expired_at is null then 'live' else 'expired' end`;
+      return update(tx, principal, linkId, { ifVersion, assignments, is });
+    },
+
+    remove(tx, principal, linkId, { ifVersion, nowMs }) {
       const now = new Date(nowMs);
-      return update(
-        principal,
-        linkId,
-        sql`update links.links set deleted_at = ${now}::timestamptz, updated_at = ${now}::timestamptz,
-            version = version + 1
-          where ${matching(principal, linkId, ifVersion)}`,
-        signal,
-      );
+      const assignments = sql`deleted_at = ${now}::timestamptz, updated_at = ${now}::timestamptz`;
+      return update(tx, principal, linkId, { ifVersion, assignments, is: sql`'deleted'` });
+    },
+
+    expire(tx, workspaceId, linkId, expiresAt) {
+      return tx.first(sql<StoredLink>`
+        update links.links set expired_at = expires_at
+        where workspace_id = ${workspaceId} and link_id = ${linkId} and deleted_at is null
+          and expired_at is null and expires_at = ${expiresAt}
+        returning ${columns}`);
     },
 
     async targets(codes, signal) {

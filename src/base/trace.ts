@@ -1,11 +1,11 @@
 /**
- * Trace context (W3C Trace Context, level 1): accepted from the caller, else begun here; every answer carries it.
+ * Trace context (W3C Trace Context, level 1): accepted from the caller, else begun here; every answer carries it, and so do
+ * the events and jobs that a request leaves behind.
  * Where an OpenTelemetry SDK is loaded into the process, its spans are used; without one, ids are made here.
  */
 
-import type { IncomingMessage } from 'node:http';
 import { context, isValidSpanId, isValidTraceId, type Span, SpanKind, trace } from '@opentelemetry/api';
-import type { Random } from '#base/random';
+import type { Random } from './random.ts';
 
 export interface Trace {
   traceId: string;
@@ -21,22 +21,26 @@ interface Parent {
   flags: string;
 }
 
-function parseTraceparent(header: string): Parent | undefined {
+function parseTraceparent(header: string | undefined): Parent | undefined {
+  if (header === undefined) return undefined;
   const [, traceId, spanId, flags] = TRACEPARENT.exec(header) ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
   return isValidTraceId(traceId) && isValidSpanId(spanId) ? { traceId, spanId, flags } : undefined;
 }
 
-function parentOf(request: IncomingMessage): Parent | undefined {
-  const header = request.headers.traceparent;
-  return typeof header === 'string' ? parseTraceparent(header) : undefined;
-}
+/** `server` answers a request, `consumer` handles an event or a job, `internal` is anything else. */
+export type StepKind = 'server' | 'consumer' | 'internal';
+
+const SPAN_KINDS = { server: SpanKind.SERVER, consumer: SpanKind.CONSUMER, internal: SpanKind.INTERNAL };
 
 export interface Tracer {
-  /** The `traceparent` to answer a request with: the caller's trace continued, or a new one. */
-  traceparent(request: IncomingMessage): string;
-  /** The trace of a request, and a span for it that records only where an SDK is loaded: end it with the answer. */
-  begin(request: IncomingMessage): { trace: Trace; span: Span };
+  /** A `traceparent` for a next step: the trace of `parent` continued, or a new one. */
+  traceparent(parent: string | undefined): string;
+  /**
+   * A step of a trace, and a span for it that records only where an SDK is loaded: end it with the step.
+   * @param parent the `traceparent` of what has caused it; one that is malformed counts as none
+   */
+  begin(parent: string | undefined, name: string, kind: StepKind): { trace: Trace; span: Span };
 }
 
 const LOW_DIGITS = Array.from({ length: 4096 }, (_, i) => i.toString(16).padStart(3, '0'));
@@ -66,9 +70,9 @@ export function createTracer(random: Random): Tracer {
   }
 
   return {
-    traceparent: (request) => mint(parentOf(request)).traceparent,
-    begin(request) {
-      const parent = parentOf(request);
+    traceparent: (parent) => mint(parseTraceparent(parent)).traceparent,
+    begin(traceparent, name, kind) {
+      const parent = parseTraceparent(traceparent);
       const around = parent
         ? trace.setSpanContext(context.active(), {
             traceId: parent.traceId,
@@ -77,9 +81,7 @@ export function createTracer(random: Random): Tracer {
             isRemote: true,
           })
         : context.active();
-      const span = trace
-        .getTracer('loadstone')
-        .startSpan(request.method ?? '', { kind: SpanKind.SERVER }, around);
+      const span = trace.getTracer('loadstone').startSpan(name, { kind: SPAN_KINDS[kind] }, around);
       if (!span.isRecording()) return { trace: mint(parent), span };
       const { traceId, spanId, traceFlags } = span.spanContext();
       return { trace: format(traceId, spanId, traceFlags.toString(16).padStart(2, '0')), span };

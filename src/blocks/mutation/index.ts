@@ -1,0 +1,9 @@
+export {
+  createMutations,
+  type KeyedRequest,
+  type Mutation,
+  type MutationResult,
+  type Mutations,
+  type MutationsDeps,
+  type MutationTx,
+} from './mutation.ts';

@@ -1,0 +1,250 @@
+/**
+ * The one call that a route uses for every mutation: rows, idempotency record, events and jobs in one transaction.
+ *
+ * Round trips, each one burst of pipelined statements:
+ *   1. BEGIN, look-up of the idempotency record      (only with a key; else BEGIN travels with 2)
+ *   2. the rule's statements, as many as it awaits   (one, for an ordinary mutation)
+ *   3. record, events, jobs, COMMIT
+ *
+ * Events and jobs can be made only through the transaction that the rule is given: there is no other way to them.
+ */
+import assert from 'node:assert/strict';
+import type { Database, Placement, Queryable, Transaction } from '#blocks/database';
+import type { Idempotency, IdempotentRequest, Outcome } from '#blocks/idempotency';
+import type { NewEvent, Outbox } from '#blocks/outbox';
+import type { NewJob, PreparedJob, Queue } from '#blocks/queue';
+import { keepRefusal, unfold } from './outcome.ts';
+
+/** The transaction as a rule sees it. */
+export interface MutationTx extends Queryable {
+  /** The placement's logical bucket: goes into every row written. */
+  readonly bucket: number;
+  readonly signal: AbortSignal;
+  /**
+   * Publishes an event with the rows. Write the row of the aggregate before: its lock keeps the order per key.
+   * @throws event_too_large, when the rule has ended
+   */
+  publish(event: NewEvent): void;
+  /** Enqueues a job with the rows, and gives its id. @throws queue_unknown, queue_full, job_invalid, job_too_large */
+  enqueue(job: NewJob): string;
+}
+
+/** A request that carries an Idempotency-Key. */
+export interface KeyedRequest {
+  keyId: string;
+  /** Method and path pattern. */
+  route: string;
+  path: string;
+  key: string;
+  body: unknown;
+}
+
+export interface Mutation {
+  placement: Placement;
+  /** Undefined when the caller sent no key, or the route takes none. */
+  keyed: KeyedRequest | undefined;
+  traceparent: string | undefined;
+  signal: AbortSignal;
+}
+
+export interface MutationResult {
+  outcome: Outcome;
+  /** Whether the outcome is that of an earlier, equal request; its headers say so too. */
+  isReplayed: boolean;
+}
+
+export interface Mutations {
+  /**
+   * Runs `rule` in a transaction and commits. The rule may run more than once (a conflict, an equal request that was
+   * completed in between) and must have no effect outside the transaction. A refusal that it throws is kept like a
+   * reply, and thrown again for the same request.
+   * @throws what the rule throws; idempotency_key_reused, idempotency_in_progress, outbox_full;
+   *   database_unavailable, database_busy, database_conflict, outcome_unknown, deadline_exceeded
+   */
+  run(mutation: Mutation, rule: (tx: MutationTx) => Promise<Outcome>): Promise<MutationResult>;
+  /** The same for work that no request asks for, such as a job's: gives what `rule` gives, and keeps nothing of it. */
+  write<T>(work: Omit<Mutation, 'keyed'>, rule: (tx: MutationTx) => Promise<T>): Promise<T>;
+}
+
+export interface MutationsDeps {
+  database: Pick<Database, 'transact'>;
+  idempotency: Pick<Idempotency, 'identify' | 'find' | 'keep' | 'isRepeated'>;
+  outbox: Pick<Outbox, 'assertRoom' | 'insertEvents' | 'wake'>;
+  queue: Pick<Queue, 'prepareJob' | 'insertJobs' | 'wakeFor'>;
+}
+
+/** How often an equal request may be completed in between before that counts as a defect. */
+const TRIES_MAX = 3;
+
+/** What a rule has made, to be written with the commit and told of after it. */
+interface Made {
+  events: NewEvent[];
+  jobs: PreparedJob[];
+}
+
+const NOTHING: Made = { events: [], jobs: [] };
+
+/** What is kept for a repetition of the request. */
+interface Record {
+  request: IdempotentRequest;
+  outcome: Outcome;
+}
+
+interface Prepared {
+  mutation: Mutation;
+  deps: MutationsDeps;
+  made: Made;
+}
+
+/** The transaction given to the rule: collects events and jobs, and refuses them once the rule has ended. */
+function createMutationTx(
+  tx: Transaction,
+  { mutation, deps, made }: Prepared,
+): { given: MutationTx; end(): void } {
+  let hasEnded = false;
+  const place = { workspaceId: mutation.placement.workspaceId, bucket: tx.bucket };
+  return {
+    end() {
+      hasEnded = true;
+    },
+    given: {
+      bucket: tx.bucket,
+      signal: tx.signal,
+      rows: tx.rows,
+      first: tx.first,
+      run: tx.run,
+      publish(event) {
+        assert(!hasEnded, 'the rule has ended: its transaction takes no more events');
+        made.events.push(event);
+      },
+      enqueue(job) {
+        assert(!hasEnded, 'the rule has ended: its transaction takes no more jobs');
+        const prepared = deps.queue.prepareJob(job, place, mutation.traceparent);
+        made.jobs.push(prepared);
+        return prepared.jobId;
+      },
+    },
+  };
+}
+
+/** Everything that the commit carries with it, sent without waiting. */
+function sendWithCommit(
+  tx: Transaction,
+  { mutation, deps, made }: Prepared,
+  record: Record | undefined,
+): void {
+  const place = { workspaceId: mutation.placement.workspaceId, bucket: tx.bucket };
+  if (record) tx.trail(deps.idempotency.keep(tx, record.request, record.outcome));
+  if (made.jobs.length > 0) tx.trail(deps.queue.insertJobs(tx, made.jobs));
+  // Last: the order of the events of a key rests on the locks taken by what went before.
+  if (made.events.length > 0)
+    tx.trail(deps.outbox.insertEvents(tx, place, made.events, mutation.traceparent));
+}
+
+/** The mutations of one database. */
+export function createMutations(deps: MutationsDeps): Mutations {
+  const { database, idempotency, outbox, queue } = deps;
+
+  function identify({ placement, keyed }: Mutation, bucket: number): IdempotentRequest | undefined {
+    if (!keyed) return undefined;
+    const { keyId, route, path, key, body } = keyed;
+    return idempotency.identify(
+      { workspaceId: placement.workspaceId, keyId, route, key },
+      path,
+      body,
+      bucket,
+    );
+  }
+
+  /** The rule, and behind it everything that travels with the commit. `recordOf` is what is kept for the request. */
+  async function carryOut<T>(
+    tx: Transaction,
+    mutation: Mutation,
+    rule: (tx: MutationTx) => Promise<T>,
+    recordOf: (given: T) => Record | undefined,
+  ): Promise<{ given: T; made: Made }> {
+    const prepared: Prepared = { mutation, deps, made: { events: [], jobs: [] } };
+    const { given: own, end } = createMutationTx(tx, prepared);
+    const given = await rule(own).finally(end);
+    sendWithCommit(tx, prepared, recordOf(given));
+    return { given, made: prepared.made };
+  }
+
+  function tellOf({ events, jobs }: Made): void {
+    if (events.length > 0) outbox.wake();
+    if (jobs.length > 0) queue.wakeFor(jobs);
+  }
+
+  async function runOnce(
+    mutation: Mutation,
+    rule: (tx: MutationTx) => Promise<Outcome>,
+  ): Promise<MutationResult> {
+    const { placement, signal } = mutation;
+    const { made, ...result } = await database.transact(placement, { signal }, async (tx) => {
+      const request = identify(mutation, tx.bucket);
+      const earlier = request && (await idempotency.find(tx, request));
+      if (earlier) return { outcome: earlier, isReplayed: true, made: NOTHING };
+      const recordOf = (outcome: Outcome) => request && { request, outcome };
+      const { given, made } = await carryOut(tx, mutation, rule, recordOf);
+      return { outcome: given, isReplayed: false, made };
+    });
+    tellOf(made);
+    return result;
+  }
+
+  /** Keeps a refusal in a transaction of its own: what the rule had written is undone. */
+  async function keep(mutation: Mutation, refusal: Outcome): Promise<MutationResult> {
+    const { placement, signal } = mutation;
+    return database.transact(placement, { signal }, async (tx) => {
+      const request = identify(mutation, tx.bucket);
+      assert(request, 'only a keyed request has an outcome to keep');
+      const earlier = await idempotency.find(tx, request);
+      if (earlier) return { outcome: earlier, isReplayed: true };
+      tx.trail(idempotency.keep(tx, request, refusal));
+      return { outcome: refusal, isReplayed: false };
+    });
+  }
+
+  async function attempt(
+    mutation: Mutation,
+    rule: (tx: MutationTx) => Promise<Outcome>,
+  ): Promise<MutationResult> {
+    try {
+      return await runOnce(mutation, rule);
+    } catch (error) {
+      const refusal = mutation.keyed ? keepRefusal(error) : undefined;
+      // A key used for another request is a refusal of the key, not of the rule.
+      if (refusal === undefined || isOfTheKey(error)) throw error;
+      return keep(mutation, refusal);
+    }
+  }
+
+  return {
+    async run(mutation, rule) {
+      outbox.assertRoom();
+      for (let tries = 1; ; tries++) {
+        try {
+          const { outcome, isReplayed } = await attempt(mutation, rule);
+          return { outcome: unfold(outcome, isReplayed), isReplayed };
+        } catch (error) {
+          if (!idempotency.isRepeated(error) || tries >= TRIES_MAX) throw error;
+        }
+      }
+    },
+
+    async write(work, rule) {
+      outbox.assertRoom();
+      const mutation = { ...work, keyed: undefined };
+      const { given, made } = await database.transact(work.placement, { signal: work.signal }, (tx) =>
+        carryOut(tx, mutation, rule, () => undefined),
+      );
+      tellOf(made);
+      return given;
+    },
+  };
+}
+
+function isOfTheKey(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === 'idempotency_key_reused' || code === 'idempotency_in_progress';
+}

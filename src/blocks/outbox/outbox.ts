@@ -1,0 +1,173 @@
+/**
+ * The outbox of one database: events are written to it in the transactions whose rows they tell of, and moved to the log
+ * by the relay of one of the processes. See README.md for what is promised and why it holds.
+ */
+import type { Clock, Timer } from '#base/clock';
+import { createDeadline, withSignal } from '#base/deadline';
+import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import type { Signals } from '#base/signals';
+import type { Database, Queryable } from '#blocks/database';
+import type { Ids } from '#blocks/ids';
+import { createLeader, type LeaseStore } from '#blocks/leases';
+import { createBell, type Streams } from '#blocks/stream';
+import { outboxErrors } from './errors.ts';
+import { type EventPlace, insertEvents, type NewEvent } from './insert.ts';
+import type { OutboxOptions } from './options.ts';
+import { createRelay, type Relay } from './relay.ts';
+import { createOutboxRows, type OutboxRows } from './rows.ts';
+import { emitOutboxSignals } from './signals.ts';
+
+export interface OutboxLag {
+  /** Events that wait; counted up to one more than `lagMax`. */
+  events: number;
+  /** Age of the oldest of them; 0 when there are none. */
+  oldestMs: number;
+}
+
+export interface Outbox extends Lifecycle {
+  /**
+   * Writes the events within `tx`, as its last statement but for the commit. Lock the row of the aggregate before, by
+   * writing it: that is what keeps the events of a key in the order of their commits.
+   * @throws event_too_large, before anything is sent; in the promise stream_unknown
+   */
+  insertEvents(
+    tx: Queryable,
+    place: EventPlace,
+    events: readonly NewEvent[],
+    traceparent: string | undefined,
+  ): Promise<void>;
+  /** After the commit: a relay in this process starts at once. One in another process looks by itself. */
+  wake(): void;
+  /** As of the last second. */
+  lag(): OutboxLag;
+  /** Before the transaction. @throws outbox_full */
+  assertRoom(): void;
+}
+
+export interface OutboxDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  signals: Signals;
+  database: Pick<Database, 'transact' | 'core'>;
+  ids: Pick<Ids, 'next'>;
+  leases: LeaseStore;
+  /** To be started before, and stopped after. */
+  streams: Pick<Streams, 'append' | 'appended' | 'maintain'>;
+}
+
+const LEASE = 'relay';
+const MEASURE_MS = 1000;
+
+/** Measures how many events wait, every second; a leading relay keeps its floor on the way. */
+function createGauge(
+  { lagMax }: OutboxOptions,
+  { clock, log, rows, relay }: { clock: Clock; log: Log; rows: OutboxRows; relay: Relay },
+) {
+  const closing = new AbortController();
+  let lag: OutboxLag = { events: 0, oldestMs: 0 };
+  let timer: Timer | undefined;
+  let measuring = Promise.resolve();
+
+  async function measure(): Promise<void> {
+    const deadline = createDeadline(clock, MEASURE_MS, closing.signal);
+    try {
+      const floor = relay.floor();
+      if (floor !== undefined) await withSignal(rows.keepFloor(floor), deadline.signal);
+      const { events, oldestAtMs } = await withSignal(rows.measure(lagMax + 1), deadline.signal);
+      lag = { events, oldestMs: oldestAtMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestAtMs) };
+    } catch (error) {
+      if (!closing.signal.aborted) log.warn({ err: error }, 'the outbox could not be measured');
+    } finally {
+      deadline.done();
+    }
+  }
+
+  function schedule(): void {
+    timer = clock.after(
+      MEASURE_MS,
+      () => {
+        measuring = measure().finally(() => {
+          if (!closing.signal.aborted) schedule();
+        });
+      },
+      'background',
+    );
+  }
+
+  return {
+    lag: () => lag,
+    async begin(signal: AbortSignal): Promise<void> {
+      await withSignal(measure(), signal);
+      schedule();
+    },
+    async end(): Promise<void> {
+      closing.abort(new Error('the outbox is being stopped'));
+      timer?.cancel();
+      await measuring;
+    },
+  };
+}
+
+/** The outbox, with a relay that campaigns for the lease of the database's one relay. Its start does not wait for that. */
+export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
+  const { clock, random, log, database, ids, leases, streams } = deps;
+  const bell = createBell(clock);
+  const rows = createOutboxRows({ database, core: database.core, leases, streams });
+  const leader = createLeader(LEASE, options, { clock, random, log, store: leases, onTaken: bell.ring });
+  const relay = createRelay(options, {
+    clock,
+    random,
+    log,
+    leader,
+    rows,
+    streams,
+    bell,
+    onMoved: (events, tookMs) => measures.moved(events, tookMs),
+  });
+  const gauge = createGauge(options, { clock, log, rows, relay });
+  const isLeading = () => leader.current() !== undefined;
+  const measures = emitOutboxSignals(deps.signals, { lag: gauge.lag, isLeading });
+
+  function isFull(): boolean {
+    return gauge.lag().events > options.lagMax;
+  }
+
+  function health(): Health {
+    if (isFull())
+      return { status: 'failing', reason: `more than ${options.lagMax} events wait for the relay` };
+    const health = relay.health();
+    return health.status === 'failing' ? health : leader.health();
+  }
+
+  const lifecycle = createLifecycle('outbox', {
+    async start(signal) {
+      await leader.start(signal);
+      await gauge.begin(signal);
+      relay.begin();
+    },
+    async stop(deadline) {
+      await Promise.all([gauge.end(), relay.end(deadline)]);
+      await leader.stop(deadline);
+    },
+    health,
+  });
+
+  return {
+    ...lifecycle,
+    insertEvents(tx, { workspaceId, bucket }, events, traceparent) {
+      if (events.length === 0) return Promise.resolve();
+      const made = { ids: events.map(() => ids.next(bucket)), nowMs: clock.nowMs(), traceparent };
+      return insertEvents(tx, { workspaceId, bucket }, events, made);
+    },
+    wake: bell.ring,
+    lag: gauge.lag,
+    assertRoom() {
+      if (!isFull()) return;
+      const detail = `more than ${options.lagMax} events wait for the relay`;
+      throw outboxErrors.outbox_full({ detail, retryAfterS: 1 });
+    },
+  };
+}

@@ -1,0 +1,138 @@
+/**
+ * Moves events from the outbox to the log, in order: one process at a time, under a lease.
+ *
+ * States:  following ──the lease is taken──▶ leading: moving ──nothing waits──▶ leading: waiting
+ *              ▲                                │  ▲                               │
+ *              │                                │  └──woken, or polled─────────────┘
+ *              └──fenced off, or the lease ran out
+ */
+import { type Clock, sleep } from '#base/clock';
+import { createDeadline, withSignal } from '#base/deadline';
+import { describeError, isLoadstoneError } from '#base/errors';
+import { type Health, lifecycleErrors } from '#base/lifecycle';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import type { Held, Leader } from '#blocks/leases';
+import { type Bell, backoffMs, type Streams } from '#blocks/stream';
+import { createFloor, type Floor } from './floor.ts';
+import type { OutboxOptions } from './options.ts';
+import type { OutboxRows } from './rows.ts';
+
+export interface RelayDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  leader: Leader;
+  rows: OutboxRows;
+  streams: Pick<Streams, 'appended' | 'maintain'>;
+  /** Rung by writers, and when the lease has been taken. */
+  bell: Bell;
+  onMoved: (events: number, tookMs: number) => void;
+}
+
+export interface Relay {
+  begin(): void;
+  /** Lets the batch in hand be committed, unless `deadline` aborts first. */
+  end(deadline: AbortSignal): Promise<void>;
+  /** The floor of the present reign; undefined while this process only follows. */
+  floor(): bigint | undefined;
+  health(): Health;
+}
+
+const BACKOFF = { baseMs: 50, maxMs: 2000 };
+
+interface Reign {
+  held: Held;
+  floor: Floor;
+}
+
+export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayDeps): Relay {
+  const { clock, random, log, leader, rows, streams, bell } = deps;
+  const { batchMax, leaseMs, pollMs } = options;
+  const closing = new AbortController();
+  const cutting = new AbortController();
+  let reign: Reign | undefined;
+  let failure: string | undefined;
+  let running = Promise.resolve();
+
+  /** The reign under the present lease: a new lease begins with what is certain about the outbox, and no more. */
+  async function currentReign(): Promise<Reign | undefined> {
+    const held = leader.current();
+    if (held && reign?.held.epoch === held.epoch) return reign;
+    reign = undefined;
+    if (!held) return undefined;
+    const floor = createFloor(await withSignal(rows.readFloor(), cutting.signal));
+    reign = { held, floor };
+    return reign;
+  }
+
+  async function move({ held, floor }: Reign): Promise<number> {
+    const startMs = clock.monotonicMs();
+    const deadline = createDeadline(clock, leaseMs, cutting.signal);
+    try {
+      const moved = await rows.move(held, { floor: floor.seq(), batchMax, leaseMs, signal: deadline.signal });
+      floor.moved(moved);
+      streams.appended(moved.heads);
+      if (moved.count > 0) deps.onMoved(moved.count, clock.monotonicMs() - startMs);
+      return moved.count;
+    } finally {
+      deadline.done();
+    }
+  }
+
+  /** @returns whether to go on at once */
+  async function step(): Promise<boolean> {
+    const present = await currentReign();
+    if (!present) return false;
+    if (!(await withSignal(rows.isWaiting(present.floor.seq()), cutting.signal))) return false;
+    let count = batchMax;
+    while (count === batchMax && !closing.signal.aborted) count = await move(present);
+    return true;
+  }
+
+  async function stumbled(error: unknown, failures: number): Promise<void> {
+    if (reign && isLoadstoneError(error) && error.code === 'lease_lost') {
+      leader.lost(reign.held);
+      return;
+    }
+    failure = describeError(error);
+    log.warn({ err: error }, 'the relay stumbled; going on');
+    // It may have run out of segments.
+    await withSignal(streams.maintain(), closing.signal).catch(() => {});
+    await sleep(clock, backoffMs(BACKOFF, failures, random), closing.signal).catch(() => {});
+  }
+
+  async function run(): Promise<void> {
+    for (let failures = 0; !closing.signal.aborted; ) {
+      try {
+        const isBusy = await step();
+        failures = 0;
+        failure = undefined;
+        if (!isBusy && !closing.signal.aborted) await bell.wait(pollMs);
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        failures += 1;
+        await stumbled(error, failures);
+      }
+    }
+  }
+
+  return {
+    begin() {
+      running = run();
+    },
+    async end(deadline) {
+      const stopped = lifecycleErrors.stopped({ detail: 'the relay is being stopped' });
+      const cut = () => cutting.abort(stopped);
+      closing.abort(stopped);
+      bell.ring();
+      if (deadline.aborted) cut();
+      deadline.addEventListener('abort', cut, { once: true });
+      await running;
+      deadline.removeEventListener('abort', cut);
+    },
+    floor: () => reign?.floor.seq(),
+    health: () =>
+      failure === undefined ? { status: 'ok' } : { status: 'failing', reason: `relay: ${failure}` },
+  };
+}

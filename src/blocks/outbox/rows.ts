@@ -1,0 +1,98 @@
+/**
+ * The relay's side of the table.
+ */
+import type { Database, Queryable, Sql } from '#blocks/database';
+import { sql } from '#blocks/database';
+import type { Held, LeaseStore } from '#blocks/leases';
+import type { Appended, AppendRow, Streams } from '#blocks/stream';
+
+export interface OutboxRows {
+  /** Whether anything that is committed waits, from `floor` on. */
+  isWaiting(floor: bigint): Promise<boolean>;
+  /**
+   * Moves the next events, from `floor` on, to the log: in one transaction, which has an effect only under the lease.
+   * @throws lease_lost
+   */
+  move(held: Held, options: MoveOptions): Promise<Appended>;
+  readFloor(): Promise<bigint>;
+  /** Never lowers it. */
+  keepFloor(floor: bigint): Promise<void>;
+  /** How many events wait, counted up to a bound, and when the first of them was created. */
+  measure(eventsMax: number): Promise<{ events: number; oldestAtMs: number | undefined }>;
+}
+
+export interface MoveOptions {
+  floor: bigint;
+  batchMax: number;
+  leaseMs: number;
+  signal: AbortSignal;
+}
+
+export interface RowsDeps {
+  database: Pick<Database, 'transact'>;
+  core: Queryable;
+  leases: Pick<LeaseStore, 'fence'>;
+  streams: Pick<Streams, 'append'>;
+}
+
+const BATCH_BYTES_MAX = 16_777_216;
+/** A batch is of many workspaces and buckets; each event keeps its own. */
+const PLACEMENT = { system: 'outbox', workspaceId: '0', bucket: 0 };
+
+/** A plan made while the table was all but empty would read all of it later on. A frozen relay keeps no locks. */
+function settings(leaseMs: number): Sql {
+  return sql`
+    select set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+      set_config('idle_in_transaction_session_timeout', ${String(leaseMs)}, true)`;
+}
+
+/** Both uses of `floor` see one snapshot, so the rows deleted are the rows counted. */
+function take(floor: bigint, batchMax: number): Sql<AppendRow> {
+  return sql<AppendRow>`
+    delete from core.outbox
+    where seq >= ${floor} and seq <= (
+      select max(seq) from (
+        select seq, sum(bytes) over (order by seq) - bytes as bytes_before
+        from (select seq, bytes from core.outbox where seq >= ${floor} order by seq limit ${batchMax}) as first_ones
+      ) as counted
+      where bytes_before < ${BATCH_BYTES_MAX}
+    )
+    returning seq, event_id, workspace_id, created_at, stream_id, bytes, partition, bucket, type, key, traceparent,
+      payload`;
+}
+
+export function createOutboxRows({ database, core, leases, streams }: RowsDeps): OutboxRows {
+  return {
+    async isWaiting(floor) {
+      const row = await core.first<{ waiting: boolean }>(sql`
+        select exists (select from core.outbox where seq >= ${floor}) as waiting`);
+      return row?.waiting === true;
+    },
+    move: (held, { floor, batchMax, leaseMs, signal }) =>
+      database.transact(PLACEMENT, { signal, role: 'system' }, async (tx) => {
+        // One burst. The fence comes first: the batch sees all that an earlier holder has committed.
+        const [, , appended] = await Promise.all([
+          tx.run(settings(leaseMs)),
+          leases.fence(tx, held),
+          streams.append(tx, take(floor, batchMax)),
+        ]);
+        return appended;
+      }),
+    async readFloor() {
+      const row = await core.first<{ seq: string }>(sql`select seq from core.outbox_floor`);
+      return BigInt(row?.seq ?? 0);
+    },
+    async keepFloor(floor) {
+      await core.run(sql`update core.outbox_floor set seq = ${floor} where seq < ${floor}`);
+    },
+    async measure(eventsMax) {
+      const row = await core.first<{ events: number; oldest: Date | null }>(sql`
+        select count(*)::integer as events, min(created_at) as oldest
+        from (
+          select created_at from core.outbox where seq >= (select seq from core.outbox_floor)
+          order by seq limit ${eventsMax}
+        ) as waiting`);
+      return { events: row?.events ?? 0, oldestAtMs: row?.oldest?.getTime() };
+    },
+  };
+}

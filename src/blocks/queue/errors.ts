@@ -1,0 +1,62 @@
+import { defineErrors } from '#base/errors';
+
+export const queueErrors = defineErrors('queue', {
+  queue_unknown: {
+    status: 404,
+    title: 'There is no such queue',
+    doc: 'No system that is switched on declares a queue of that name.',
+  },
+  queue_full: {
+    status: 503,
+    title: 'The queue is full',
+    retryable: true,
+    doc: 'As many jobs wait in the queue as it may hold (`waitingMax`), and none of them has become free in time. Nothing was written. Retry after the time in `Retry-After`; if it lasts, run more workers.',
+  },
+  job_invalid: {
+    status: 422,
+    title: 'The job cannot be enqueued',
+    doc: 'A priority, time or key of the job is outside what is allowed. The detail says which.',
+  },
+  job_too_large: {
+    status: 413,
+    title: 'The payload of the job is too large',
+    doc: 'A payload has at most 64 KiB as JSON. Keep large data elsewhere and put a reference into the payload.',
+  },
+  job_duplicate: {
+    status: 409,
+    title: 'A job with this unique key waits or runs already',
+    doc: 'The job was to be enqueued only if no other has its unique key. Nothing was written.',
+  },
+  job_missing: {
+    status: 404,
+    title: 'There is no such job',
+    doc: 'No job has this id, or it finished longer ago than `queue.historyMs`.',
+  },
+  job_running: {
+    status: 409,
+    title: 'The job is running',
+    retryable: true,
+    doc: 'A job can be retried or discarded only while no worker has it in hand. Wait until it has ended.',
+  },
+  job_finished: {
+    status: 409,
+    title: 'The job is finished',
+    doc: 'It is done, discarded, replaced or dropped: there is nothing left to retry or discard.',
+  },
+  job_lease_lost: {
+    status: 503,
+    title: 'The lease on the job has been lost',
+    retryable: true,
+    doc: 'The worker could not renew its lease in time, because it was frozen or cut off from the database. The job runs again elsewhere; what this attempt gives is not recorded.',
+  },
+  job_hopeless: {
+    status: 500,
+    title: 'The job cannot succeed',
+    doc: 'Thrown by a handler for a job that no further attempt would help: it is dead at once, whatever attempts are left.',
+  },
+  job_result_too_large: {
+    status: 500,
+    title: 'The result of the job is too large',
+    doc: 'A handler may return at most 4 KiB as JSON. Keep the result elsewhere and return a reference. The job is dead, because another attempt would give the same.',
+  },
+});

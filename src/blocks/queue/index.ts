@@ -1,0 +1,14 @@
+export type { CatchUp, Schedule } from './cron.ts';
+export type { PerKey, QueueDefinition, WhenFull } from './definition.ts';
+export { queueErrors } from './errors.ts';
+export type { JobInspection } from './inspection.ts';
+export type { Handler, Job, JsonValue, NewJob, OnDuplicate, Place, PreparedJob } from './job.ts';
+export { queueMigrations } from './migrations.ts';
+export { overtakenMsMax, queueCosts, queueLimits, workersNeeded } from './model.ts';
+export { type QueueOptions, queueOptions } from './options.ts';
+export { createQueue, type EnqueueOptions, type Queue, type QueueDeps } from './queue.ts';
+export { drainSeconds } from './signals.ts';
+export type { JobFilter, QueueMeasure, StoredJob } from './store.ts';
+export type { LeaderLease } from './upkeep.ts';
+export type { Why } from './why.ts';
+export { createWorker, type WorkerDeps, type WorkerOptions } from './worker.ts';

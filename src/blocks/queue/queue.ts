@@ -1,0 +1,223 @@
+/**
+ * The queue as the rest of the server sees it: enqueues, looks at jobs, and keeps the whole in order. Workers are made
+ * by createWorker. See README.md for promises.
+ */
+import type { Clock } from '#base/clock';
+import { createDeadline, withSignal } from '#base/deadline';
+import { createLifecycle, type Lifecycle } from '#base/lifecycle';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import type { Signals } from '#base/signals';
+import type { Database, Queryable } from '#blocks/database';
+import type { Ids } from '#blocks/ids';
+import { createAdmission } from './admission.ts';
+import { createCron, type Schedule } from './cron.ts';
+import { completeDefinition, type Definition, type QueueDefinition } from './definition.ts';
+import { queueErrors } from './errors.ts';
+import { createGroups } from './groups.ts';
+import { createInspection, type JobInspection } from './inspection.ts';
+import type { NewJob, Place, PreparedJob } from './job.ts';
+import type { QueueOptions } from './options.ts';
+import { createPrepare } from './prepare.ts';
+import { createScores, type Scores } from './score.ts';
+import { createQueueSignals, type QueueSignals } from './signals.ts';
+import type { JobStore, QueueMeasure } from './store.ts';
+import { createPostgresInspection } from './stores/inspection.ts';
+import { createPostgresJobs } from './stores/postgres.ts';
+import { createPostgresSchedules, createPostgresUpkeep } from './stores/upkeep.ts';
+import { createUpkeep, type LeaderLease } from './upkeep.ts';
+
+type WakeListener = (queue: string, score: number | undefined) => void;
+
+/** What createWorker needs of a queue. */
+export interface WorkerSide {
+  store: JobStore;
+  scores: Scores;
+  signals: QueueSignals;
+  definitionOf(queue: string): Definition;
+  /** Returns the unsubscribe. */
+  onWake(listener: WakeListener): () => void;
+}
+
+export interface EnqueueOptions {
+  signal: AbortSignal;
+  traceparent?: string | undefined;
+}
+
+export interface Queue extends Lifecycle {
+  /**
+   * Checks a job, names it and gives it its place in line; counts it as waiting. Needs no database.
+   * @throws queue_unknown, queue_full, job_invalid, job_too_large, and what ids throw
+   */
+  prepareJob(job: NewJob, place: Place, traceparent: string | undefined): PreparedJob;
+  /**
+   * Writes prepared jobs in the caller's transaction (role app or system), in one round trip. They exist when it commits.
+   * @throws job_duplicate
+   */
+  insertJobs(tx: Queryable, jobs: readonly PreparedJob[]): Promise<void>;
+  /**
+   * Tells the workers of this process, after the commit, that a job of the queue is there; those of others find it
+   * within `queue.pollMs`. With the job's score it is found in a long line at once, without it within a second.
+   */
+  wake(queueName: string, score?: number): void;
+  /** `wake` for each of them. */
+  wakeFor(jobs: readonly PreparedJob[]): void;
+  /**
+   * Enqueues jobs in a transaction of their own, which those asked for at the same time share. Resolves after the
+   * commit with their ids; waits for room in queues that block. All of one call are enqueued, or none.
+   * @throws what prepareJob and insertJobs throw; database_unavailable, database_busy, outcome_unknown
+   */
+  enqueueGrouped(place: Place, jobs: readonly NewJob[], options: EnqueueOptions): Promise<string[]>;
+  /**
+   * Waits until a queue that blocks has room: before a transaction is opened, because inside of one an enqueue into a
+   * full queue is refused. @throws queue_unknown, queue_full
+   */
+  waitForRoom(queueName: string, signal: AbortSignal): Promise<void>;
+  readonly inspection: JobInspection;
+  /** As last measured, once a second or so: for `/readyz` and people. */
+  measures(): readonly QueueMeasure[];
+  readonly forWorkers: WorkerSide;
+}
+
+export interface QueueDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  signals: Signals;
+  database: Pick<Database, 'transact' | 'core'>;
+  ids: Pick<Ids, 'next'>;
+  /** Which process counts the queues and carries out schedules. */
+  leader: LeaderLease;
+  definitions: readonly QueueDefinition[];
+  schedules: readonly Schedule[];
+}
+
+const WRITE_MS_MAX = 30_000;
+const CALL_JOBS_MAX = 10_000;
+
+function createWakes() {
+  const listeners = new Set<WakeListener>();
+  return {
+    wake(queueName: string, score?: number): void {
+      for (const listener of listeners) listener(queueName, score);
+    },
+    onWake(listener: WakeListener): () => void {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+/** The queue of one process, on Postgres. Its start makes the history’s next days; workers start after it. */
+export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
+  const { clock, database, leader } = deps;
+  const definitions = new Map(deps.definitions.map((each) => [each.name, completeDefinition(each, options)]));
+  const scores = createScores(options);
+  const admission = createAdmission(clock);
+  const store = createPostgresJobs(database.core, scores);
+  const inspectionStore = createPostgresInspection(database.core);
+  const { wake, onWake } = createWakes();
+
+  function definitionOf(queue: string): Definition {
+    const definition = definitions.get(queue);
+    if (!definition) throw queueErrors.queue_unknown({ detail: `no queue ${queue}` });
+    return definition;
+  }
+
+  const prepareJob = createPrepare({ clock, ids: deps.ids, scores, admission, definitionOf });
+  const groups = createGroups((jobs) => write(jobs));
+  const upkeep = createUpkeep(options, {
+    ...deps,
+    store: createPostgresUpkeep(database.core),
+    inspection: inspectionStore,
+    admission,
+    definitions: [...definitions.values()],
+  });
+  const cron = createCron(deps.schedules, {
+    ...deps,
+    leader,
+    store: createPostgresSchedules(database.core),
+    jobs: store,
+    prepare: (job, place) => prepareJob(job, place, undefined),
+    wake: wakeFor,
+  });
+  const signals = createQueueSignals(deps.signals, admission);
+  for (const queue of definitions.keys()) {
+    signals.ofQueue(queue, () => upkeep.measures().find((measure) => measure.queue === queue));
+  }
+
+  function wakeFor(jobs: readonly PreparedJob[]): void {
+    for (const { queue, score, isScheduled, isDropped } of jobs) {
+      if (!isScheduled && !isDropped) wake(queue, score);
+    }
+  }
+
+  async function write(jobs: readonly PreparedJob[]): Promise<void> {
+    if (!(await store.insertAlone(jobs))) await writeTogether(jobs);
+    wakeFor(jobs);
+  }
+
+  async function writeTogether(jobs: readonly PreparedJob[]): Promise<void> {
+    const [first] = jobs;
+    if (!first) return;
+    const { workspaceId, bucket } = first;
+    const deadline = createDeadline(clock, WRITE_MS_MAX);
+    try {
+      await database.transact(
+        { system: 'queue', workspaceId, bucket },
+        { signal: deadline.signal, role: 'system' },
+        (tx) => store.insert(tx, jobs),
+      );
+    } finally {
+      deadline.done();
+    }
+  }
+
+  const lifecycle = createLifecycle('queue', {
+    async start() {
+      await upkeep.start();
+      cron.begin();
+    },
+    async stop(deadline) {
+      await withSignal(Promise.all([upkeep.stop(), cron.stop()]), deadline).catch(() => {});
+    },
+  });
+
+  return {
+    ...lifecycle,
+    prepareJob,
+    insertJobs: store.insert,
+    wake,
+    wakeFor,
+    async enqueueGrouped(place, jobs, { signal, traceparent }) {
+      if (jobs.length > CALL_JOBS_MAX) {
+        throw queueErrors.job_invalid({
+          detail: `${jobs.length} jobs in one call; allowed are ${CALL_JOBS_MAX}`,
+        });
+      }
+      for (const [queue, { length }] of Map.groupBy(jobs, (job) => job.queue)) {
+        await admission.waitForRoom(definitionOf(queue), length, signal);
+      }
+      const prepared: PreparedJob[] = [];
+      try {
+        for (const job of jobs) prepared.push(prepareJob(job, place, traceparent));
+        await withSignal(groups.enqueue(prepared), signal);
+      } catch (error) {
+        for (const { queue, isDropped } of prepared) if (!isDropped) admission.ended(queue, 1);
+        throw error;
+      }
+      return prepared.map(({ jobId }) => jobId);
+    },
+    waitForRoom: async (queueName, signal) => admission.waitForRoom(definitionOf(queueName), 1, signal),
+    inspection: createInspection({
+      clock,
+      store: inspectionStore,
+      scores,
+      definitions,
+      definitionOf,
+      wake,
+    }),
+    measures: upkeep.measures,
+    forWorkers: { store, scores, signals, definitionOf, onWake },
+  };
+}

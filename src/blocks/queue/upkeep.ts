@@ -1,0 +1,140 @@
+/**
+ * What is done for a database as a whole: counting the queues, which feeds back pressure and the scaling signal; rotating
+ * the history; clearing out what queues that drop have too much; and cron. One process does it for all, under a lease;
+ * the others read what it has measured.
+ */
+import type { Clock } from '#base/clock';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import type { Admission } from './admission.ts';
+import type { Definition } from './definition.ts';
+import { createLoop } from './loop.ts';
+import type { QueueOptions } from './options.ts';
+import type { JobInspectionStore, QueueMeasure, UpkeepStore } from './store.ts';
+import { createThroughput } from './throughput.ts';
+
+/** Whether this process is the one. As far as it knows: what it does is safe if two do it. */
+export interface LeaderLease {
+  held(): boolean;
+}
+
+export interface UpkeepDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  leader: LeaderLease;
+  store: UpkeepStore;
+  inspection: Pick<JobInspectionStore, 'leastWorthy' | 'withdraw'>;
+  admission: Admission;
+  definitions: readonly Definition[];
+}
+
+export interface Upkeep {
+  /** Makes today's part of the history and measures once. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** As last measured. */
+  measures(): readonly QueueMeasure[];
+}
+
+const MEASURE_MS = 1000;
+/** Counting takes at most a twentieth of the time, however many jobs there are. */
+const SHARE_OF_TIME = 20;
+const CLEAR_MS = 10_000;
+const ROTATE_MS = 3_600_000;
+const RETRY_MS = 5000;
+const BATCH = 1000;
+/** Batches in one pass. */
+const BATCHES_MAX = 20;
+
+export function createUpkeep(
+  { historyMs, deadMs }: Pick<QueueOptions, 'historyMs' | 'deadMs'>,
+  deps: UpkeepDeps,
+): Upkeep {
+  const { clock, random, log, leader, store, inspection, admission, definitions } = deps;
+  let measures: readonly QueueMeasure[] = [];
+  const throughput = createThroughput();
+  let tookBeforeMs = 0;
+
+  const jitter = (ms: number) => ms * (0.75 + 0.5 * random.fraction());
+
+  function again(what: string) {
+    return (error: unknown) => {
+      log.warn({ err: error }, `${what} failed; trying again`);
+      return jitter(RETRY_MS);
+    };
+  }
+
+  async function measure(): Promise<number> {
+    const startedMs = clock.monotonicMs();
+    if (leader.held()) {
+      const nowMs = clock.nowMs();
+      measures = throughput.follow(await store.count(nowMs), nowMs);
+      await store.publish(measures);
+    } else {
+      throughput.forget();
+      measures = await store.measures();
+    }
+    admission.measured(measures);
+    // The shorter of the last two: one that was held up by something else says nothing about the next.
+    const tookMs = clock.monotonicMs() - startedMs;
+    const costMs = Math.min(tookMs, tookBeforeMs);
+    tookBeforeMs = tookMs;
+    return jitter(Math.max(MEASURE_MS, costMs * SHARE_OF_TIME));
+  }
+
+  /** Of a queue that drops, what is beyond its bound. */
+  async function trim({ name, waitingMax }: Definition): Promise<void> {
+    const waiting = measures.find(({ queue }) => queue === name)?.waiting ?? 0;
+    let excess = waiting - waitingMax;
+    for (let batch = 0; batch < BATCHES_MAX && excess > 0; batch++) {
+      const chosen = await inspection.leastWorthy(name, Math.min(excess, BATCH));
+      const dropped = await inspection.withdraw(name, chosen, 'dropped', clock.nowMs());
+      admission.trimmed(name, dropped.length);
+      if (dropped.length === 0) return;
+      excess -= dropped.length;
+    }
+  }
+
+  async function clear(): Promise<number> {
+    if (!leader.held()) return jitter(CLEAR_MS);
+    const nowMs = clock.nowMs();
+    await store.releaseOrphans(nowMs);
+    for (let batch = 0; batch < BATCHES_MAX; batch++) {
+      if ((await store.forgetDead(nowMs - deadMs, BATCH)) < BATCH) break;
+    }
+    return jitter(CLEAR_MS);
+  }
+
+  /** Done by every process: without the day's part no job can end, and it costs nothing if it is there. */
+  async function rotate(): Promise<number> {
+    const dropped = await store.rotateHistory(clock.nowMs(), historyMs);
+    if (dropped > 0) log.info({ dropped }, 'days of the job history dropped');
+    return jitter(ROTATE_MS);
+  }
+
+  async function measureAndTrim(): Promise<number> {
+    const inMs = await measure();
+    if (!leader.held()) return inMs;
+    for (const definition of definitions) if (definition.whenFull === 'drop') await trim(definition);
+    return inMs;
+  }
+
+  const measuring = createLoop(clock, measureAndTrim, again('measuring the queues'));
+  const clearing = createLoop(clock, clear, again('clearing the queues'));
+  const rotating = createLoop(clock, rotate, again('rotating the job history'));
+
+  return {
+    async start() {
+      await rotate();
+      await measure();
+      measuring.begin(MEASURE_MS);
+      clearing.begin(jitter(CLEAR_MS));
+      rotating.begin(jitter(ROTATE_MS));
+    },
+    async stop() {
+      await Promise.all([measuring.stop(), clearing.stop(), rotating.stop()]);
+    },
+    measures: () => measures,
+  };
+}

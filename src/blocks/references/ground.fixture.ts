@@ -1,0 +1,225 @@
+/**
+ * All that a server has below the two systems, on one Postgres, and what its routes would do.
+ */
+import { systemClock } from '#base/clock';
+import type { Lifecycle } from '#base/lifecycle';
+import { createLog } from '#base/log';
+import { createMasterKey } from '#base/master-key';
+import { parseOptions } from '#base/options';
+import { systemRandom } from '#base/random';
+import { identifier, sql } from '#blocks/database';
+import { createIdempotency, idempotencyMigrations, idempotencyOptions } from '#blocks/idempotency';
+import { createIds, createPostgresWorkerLeases, idsMigrations, idsOptions } from '#blocks/ids';
+import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
+import { createMutations, type MutationTx } from '#blocks/mutation';
+import { createOutbox, outboxMigrations, outboxOptions } from '#blocks/outbox';
+import { createQueue, createWorker, type Job, queueMigrations, queueOptions } from '#blocks/queue';
+import { createPostgresStreams, createStreams, streamMigrations, streamOptions } from '#blocks/stream';
+import { startTestDatabase, type TestDatabase } from '#fixtures/database';
+import { type ReferencesOptions, referencesOptions } from './options.ts';
+import { createReferences, type References, type ReferencesDeps, referenceQueues } from './references.ts';
+import { referenceSchedules } from './sweep.ts';
+import { declared, makeTables, type Table } from './systems.fixture.ts';
+
+export const never = () => new AbortController().signal;
+
+const STOP_MS_MAX = 10_000;
+const LEASE_MS = 30_000;
+
+/** Small, so that a few rows are many. No sweep comes by itself, but on a 29 February. */
+const OPTIONS = { batchMax: 10, batchesPerJob: 4, pageMax: 7, pagesPerJob: 2, sweepPattern: '0 0 29 2 *' };
+
+/** Called within a mutation, between its question and its write. */
+type Pause = (tx: MutationTx) => Promise<unknown>;
+const goOn: Pause = async () => {};
+
+interface DeleteOptions {
+  workspaceId?: string;
+  pause?: Pause;
+  traceparent?: string;
+  asks?: boolean;
+}
+
+export interface Ground {
+  it: TestDatabase;
+  references: References;
+  options: ReferencesOptions;
+  deps: ReferencesDeps;
+  /** The references' log, as it was written. */
+  lines: Record<string, unknown>[];
+  enqueue: ReferencesDeps['queue']['enqueueGrouped'];
+  drain(queueName: string): Promise<number>;
+  /** Runs a worker until it is stopped. */
+  startWorker(leaseMs?: number): Promise<Lifecycle>;
+  addPerson(workspaceId?: string, personId?: string): Promise<string>;
+  /** Without `asks` it does not ask whether the person is free. */
+  deletePerson(personId: string, given?: DeleteOptions): Promise<void>;
+  /** A row that refers to the person, as a route would write it; gives its id. */
+  refer(table: Table, personId: string, given?: { workspaceId?: string; pause?: Pause }): Promise<string>;
+  repoint(table: Table, rowId: string, personId: string, pause?: Pause): Promise<void>;
+  /** Rows that refer to the person, written past every rule, in the buckets 1 to 3. */
+  plant(table: Table, personId: string, count: number, workspaceId?: string): Promise<void>;
+  count(table: Table, personId: string, workspaceId?: string): Promise<number>;
+  stop(): Promise<void>;
+}
+
+async function startParts(it: TestDatabase) {
+  const { database, signals } = it;
+  const lines: Record<string, unknown>[] = [];
+  const log = createLog(
+    { level: 'debug', service: 'test' },
+    { write: (line) => void lines.push(JSON.parse(line)) },
+  );
+  const common = { clock: systemClock, random: systemRandom, log, signals, database };
+  const ids = createIds(parseOptions(idsOptions, {}), {
+    ...common,
+    store: createPostgresWorkerLeases(database.core),
+  });
+  const leases = createPostgresLeases(database.core);
+  const store = createPostgresStreams(database.core);
+  const streams = createStreams(parseOptions(streamOptions, {}), { ...common, store });
+  const outbox = createOutbox(parseOptions(outboxOptions, {}), { ...common, ids, leases, streams });
+  const options = parseOptions(referencesOptions, OPTIONS);
+  const queue = createQueue(parseOptions(queueOptions, { backoffBaseMs: 20 }), {
+    ...common,
+    ids,
+    leader: { held: () => true },
+    definitions: referenceQueues,
+    schedules: referenceSchedules(options),
+  });
+  const idempotency = createIdempotency(parseOptions(idempotencyOptions, {}), {
+    ...common,
+    masterKey: createMasterKey(systemRandom.bytes(32), systemRandom),
+    core: database.core,
+  });
+  const mutations = createMutations({ database, idempotency, outbox, queue });
+  const deps = { log, signals, database, streams, queue, mutations, declared: Object.values(declared) };
+  const references = createReferences(options, deps);
+  const parts = [ids, streams, outbox, queue, idempotency];
+  for (const part of parts) await part.start(never());
+  await streams.declare('people');
+  await streams.declare('feed');
+  await references.start(never());
+  return { ids, queue, references, options, deps, lines, common, parts: [...parts, references] };
+}
+
+export async function startGround(): Promise<Ground> {
+  const migrations = [
+    ...[idsMigrations, leasesMigrations, streamMigrations, outboxMigrations, queueMigrations],
+    idempotencyMigrations,
+  ];
+  const it = await startTestDatabase({ migrations });
+  await makeTables(it.admin);
+  const { ids, queue, references, options, deps, lines, common, parts } = await startParts(it);
+  return {
+    ...{ it, references, options, deps, lines, enqueue: queue.enqueueGrouped },
+    ...createActions(it, { references, mutations: deps.mutations, nextId: () => ids.next(1) }),
+    drain: (name) => queue.inspection.drain(name, never()),
+    async startWorker(leaseMs = LEASE_MS) {
+      const queues = Object.fromEntries(referenceQueues.map(({ name }) => [name, { concurrency: 2 }]));
+      const tuning = { ...parseOptions(queueOptions, { leaseMs }), queues };
+      const worker = createWorker(tuning, { ...common, queue, handlers: references.handlers });
+      await worker.start(never());
+      return worker;
+    },
+    async stop() {
+      for (const part of parts.toReversed()) await part.stop(AbortSignal.timeout(STOP_MS_MAX));
+      await it.stop();
+    },
+  };
+}
+
+interface ActionDeps {
+  references: References;
+  mutations: ReferencesDeps['mutations'];
+  nextId: () => string;
+}
+
+/** What the routes of the two systems do. */
+function createActions({ admin }: TestDatabase, { references, mutations, nextId }: ActionDeps) {
+  async function mutate(
+    {
+      system,
+      workspaceId,
+      traceparent,
+    }: { system: string; workspaceId: string; traceparent?: string | undefined },
+    rule: (tx: MutationTx) => Promise<unknown>,
+  ): Promise<void> {
+    const placement = { system, workspaceId, bucket: 1 };
+    await mutations.run({ placement, keyed: undefined, traceparent, signal: never() }, async (tx) => {
+      await rule(tx);
+      return { status: 204, headers: {}, body: null };
+    });
+  }
+
+  const rowsOf = (table: Table) => identifier(`feed.${table}`);
+
+  return {
+    async addPerson(workspaceId = '1', personId = nextId()) {
+      await admin.run(
+        sql`insert into people.people (workspace_id, person_id) values (${workspaceId}, ${personId})`,
+      );
+      return personId;
+    },
+    async deletePerson(
+      personId: string,
+      { workspaceId = '1', pause = goOn, traceparent, asks = true }: DeleteOptions = {},
+    ) {
+      await mutate({ system: 'people', workspaceId, traceparent }, async (tx) => {
+        if (asks) await references.assertFree(tx, 'people', workspaceId, [personId]);
+        await pause(tx);
+        const deleted = await tx.run(sql`
+          delete from people.people where workspace_id = ${workspaceId} and person_id = ${personId}`);
+        if (deleted > 0) tx.publish({ stream: 'people', type: 'person.deleted', key: personId, payload: {} });
+      });
+    },
+    async refer(
+      table: Table,
+      personId: string,
+      { workspaceId = '1', pause = goOn }: { workspaceId?: string; pause?: Pause } = {},
+    ) {
+      const rowId = nextId();
+      await mutate({ system: 'feed', workspaceId }, async (tx) => {
+        await references.assertLiving(tx, declared[table].name, workspaceId, [personId]);
+        await pause(tx);
+        await tx.run(sql`
+          insert into ${rowsOf(table)} (row_id, workspace_id, bucket, person_id)
+          values (${rowId}, ${workspaceId}, ${tx.bucket}, ${personId})`);
+      });
+      return rowId;
+    },
+    async repoint(table: Table, rowId: string, personId: string, pause = goOn) {
+      await mutate({ system: 'feed', workspaceId: '1' }, async (tx) => {
+        await references.assertLiving(tx, declared[table].name, '1', [personId]);
+        await pause(tx);
+        await tx.run(sql`update ${rowsOf(table)} set person_id = ${personId} where row_id = ${rowId}`);
+      });
+    },
+    async plant(table: Table, personId: string, count: number, workspaceId = '1') {
+      const rowIds = Array.from({ length: count }, nextId);
+      await admin.run(sql`
+        insert into ${rowsOf(table)} (row_id, workspace_id, bucket, person_id)
+        select row_id, ${workspaceId}, 1 + row_number() over () % 3, ${personId}
+        from unnest(${rowIds}::bigint[]) as planted (row_id)`);
+    },
+    async count(table: Table, personId: string, workspaceId = '1') {
+      const row = await admin.first<{ n: string }>(sql`
+        select count(*) as n from ${rowsOf(table)}
+        where workspace_id = ${workspaceId} and person_id = ${personId}`);
+      return Number(row?.n);
+    },
+  };
+}
+
+/** A job in a hand of the test's own. */
+export function handJob(
+  payload: Job['payload'],
+  { signal = never(), onProgress = () => {} }: { signal?: AbortSignal; onProgress?: () => void } = {},
+): Job {
+  return {
+    ...{ jobId: '1', workspaceId: '1', bucket: 1, queue: 'reference_cascade', payload, signal },
+    ...{ attempt: 1, attemptsMax: 10, traceparent: undefined, idempotencyToken: 'job-1' },
+    heartbeat: () => signal.throwIfAborted(),
+    progress: onProgress,
+  };
+}

@@ -1,0 +1,32 @@
+import type { Signals } from '#base/signals';
+
+export interface ReferencesSignals {
+  /** Referring rows have been removed. */
+  removed(reference: string, rows: number): void;
+  /** A sweep has looked at rows. */
+  looked(reference: string, found: { rows: number; dangling: number }): void;
+  /** A sweep has come to its end. */
+  swept(reference: string): void;
+}
+
+/** What the references measure. */
+export function emitReferencesSignals(signals: Signals): ReferencesSignals {
+  const labels = ['reference'];
+  const counter = (name: string, help: string) =>
+    signals.counter(`loadstone_reference_${name}_total`, { help, labels });
+  const removed = counter('removed', 'Rows removed because what they referred to was deleted');
+  const rows = counter('looked_at', 'Referring rows that sweeps have looked at');
+  const dangling = counter(
+    'dangling',
+    'Rows that sweeps have found dangling, with nothing under way to remove them',
+  );
+  const sweeps = counter('sweeps', 'Sweeps that have come to their end');
+  return {
+    removed: (reference, count) => removed.labels(reference).inc(count),
+    looked(reference, found) {
+      rows.labels(reference).inc(found.rows);
+      dangling.labels(reference).inc(found.dangling);
+    },
+    swept: (reference) => sweeps.labels(reference).inc(),
+  };
+}

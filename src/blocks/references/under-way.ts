@@ -1,0 +1,81 @@
+/**
+ * Deletions whose consequences are still on their way: as an event in the outbox, in the log before the reference's
+ * consumer group or set aside by it, or as a job. Each passes from one of these to the next within a transaction, so one
+ * statement, which sees one moment of them all, misses none. It is why this file reads tables of other blocks: asked one
+ * after the other through their ports, each would have to be waited for, under load without end.
+ *
+ * A parked event and a dead job are not under way: nobody goes on with them unless asked to.
+ */
+import { type Queryable, type Sql, sql } from '#blocks/database';
+import type { JsonValue } from '#blocks/stream';
+import { CASCADE_QUEUE, cascadePayload } from './cascade.ts';
+import type { CascadingReference, ReferringRow } from './reference.ts';
+
+/** The consumer group that keeps the reference. */
+export function groupOf({ name }: { name: string }): string {
+  return `reference_${name}`;
+}
+
+/** More than these are not looked through: then everything counts as under way. */
+const EVENTS_MAX = 10_000;
+
+interface FoundRow {
+  is_job: boolean;
+  workspace_id: string;
+  type: string;
+  key: string;
+  /** JSON. */
+  payload: string;
+}
+
+const targetKey = (workspaceId: string, targetId: string) => `${workspaceId} ${targetId}`;
+
+/** All that is under way in the workspaces. The log is read after each partition's position, along its index. */
+function selectUnderWay(
+  reference: CascadingReference,
+  workspaceIds: string[],
+  payloads: string[],
+): Sql<FoundRow> {
+  const stream = sql`(select stream_id from core.streams where name = ${reference.to.stream})`;
+  const group = groupOf(reference);
+  const ofThem = sql`workspace_id = any(${workspaceIds}::bigint[])`;
+  const limit = sql`limit ${EVENTS_MAX + 1}`;
+  return sql<FoundRow>`
+    (select false as is_job, workspace_id, type, key, payload::text as payload from core.outbox
+      where stream_id = ${stream} and ${ofThem} ${limit})
+    union all
+    (select false, event.workspace_id, event.type, event.key, event.payload::text from core.stream_offsets as reached
+      join core.stream_events as event on event.stream_id = reached.stream_id
+        and event.partition = reached.partition and event.position > reached.position
+      where reached.stream_id = ${stream} and reached.group_name = ${group} and event.${ofThem} ${limit})
+    union all
+    (select false, workspace_id, type, key, payload::text from core.stream_aside
+      where stream_id = ${stream} and group_name = ${group} and parked_at is null and ${ofThem} ${limit})
+    union all
+    (select true, workspace_id, '', '', payload from core.jobs
+      where queue = ${CASCADE_QUEUE.name} and ${ofThem} and payload = any(${payloads}::text[]) ${limit})`;
+}
+
+/**
+ * Which of the rows, whose targets are gone, are about to be removed. To be asked after the targets were found gone, and
+ * before the rows are looked at once more: a row that is still there then, and was not under way, stays there.
+ * @param core the server's own tables (`database.core`)
+ */
+export async function findUnderWay(
+  core: Queryable,
+  reference: CascadingReference,
+  rows: readonly ReferringRow[],
+): Promise<ReadonlySet<ReferringRow>> {
+  const workspaceIds = [...new Set(rows.map(({ workspaceId }) => workspaceId))];
+  const payloads = new Map(rows.map(({ to }) => [JSON.stringify(cascadePayload(reference, to)), to]));
+  const found = await core.rows(selectUnderWay(reference, workspaceIds, [...payloads.keys()]));
+  if (found.length > EVENTS_MAX) return new Set(rows);
+  const targets = new Set<string>();
+  for (const { is_job: isJob, workspace_id: workspaceId, type, key, payload } of found) {
+    const id = isJob
+      ? payloads.get(payload)
+      : reference.to.deletedBy({ workspaceId, type, key, payload: JSON.parse(payload) as JsonValue });
+    if (id !== undefined) targets.add(targetKey(workspaceId, id));
+  }
+  return new Set(rows.filter(({ workspaceId, to }) => targets.has(targetKey(workspaceId, to))));
+}

@@ -1,0 +1,36 @@
+/**
+ * Wakes one loop: rung by whoever has work for it, however often, and by time.
+ */
+import type { Clock } from '#base/clock';
+
+export interface Bell {
+  /** Ends the present wait, or the next one. */
+  ring(): void;
+  /** Until it has been rung since the last wait ended, or `msMax` have passed. */
+  wait(msMax: number): Promise<void>;
+}
+
+/** The wait keeps neither the process alive nor a connection. */
+export function createBell(clock: Clock): Bell {
+  let isRung = false;
+  let wake: (() => void) | undefined;
+  return {
+    ring() {
+      isRung = true;
+      wake?.();
+    },
+    async wait(msMax) {
+      if (!isRung) {
+        await new Promise<void>((resolve) => {
+          const timer = clock.after(msMax, resolve, 'background');
+          wake = () => {
+            timer.cancel();
+            resolve();
+          };
+        });
+        wake = undefined;
+      }
+      isRung = false;
+    },
+  };
+}

@@ -1,0 +1,19 @@
+export { backoffMs } from './backoff.ts';
+export type { Handler } from './batches.ts';
+export { type Bell, createBell } from './bell.ts';
+export type { Consumer, ConsumerDefinition, ConsumerLag, StartAt } from './consumer.ts';
+export { streamErrors } from './errors.ts';
+export {
+  bucketOfKey,
+  comparePositions,
+  type JsonValue,
+  POSITION_MIN,
+  type StreamEvent,
+  type StreamInfo,
+} from './event.ts';
+export { streamMigrations } from './migrations.ts';
+export { type StreamOptions, streamOptions } from './options.ts';
+export type { Appended, AppendRow, ParkedEvent, StreamHead, StreamStore } from './store.ts';
+export { createPostgresStreams } from './stores/postgres.ts';
+export { createStreams, type Group, type GroupOverview, type Streams, type StreamsDeps } from './streams.ts';
+export type { Tail, TailOptions } from './tail.ts';

@@ -1,0 +1,8 @@
+import type { MigrationSet } from '#blocks/database';
+
+/** The tables of this block live in `core`, with the server's own. */
+export const streamMigrations: MigrationSet = {
+  room: 'stream',
+  schema: undefined,
+  directory: new URL('./migrations/', import.meta.url),
+};

@@ -1,0 +1,109 @@
+/**
+ * Follows a stream for people who look on: every event from a position on, in the order of positions, as it comes.
+ * There is no group and no memory of how far it got: whoever follows keeps the position.
+ */
+import type { Clock } from '#base/clock';
+import { sleep } from '#base/clock';
+import { withSignal } from '#base/deadline';
+import { isLoadstoneError } from '#base/errors';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import { backoffMs } from './backoff.ts';
+import { createBell } from './bell.ts';
+import { comparePositions, type StreamEvent, type StreamInfo } from './event.ts';
+import type { Heads } from './heads.ts';
+import { assertKept } from './kept.ts';
+import type { LogStore } from './store.ts';
+
+export interface TailOptions {
+  /** A position, or what is the newest now. */
+  after: string | 'latest';
+  /** Given the next events; the ones after them come when it has resolved. */
+  onEvents: (events: readonly StreamEvent[]) => void | Promise<void>;
+  /**
+   * Called once if the tail ends by itself: `position_expired` when retention has overtaken it, or what `onEvents` threw.
+   */
+  onEnd: (error: unknown) => void;
+}
+
+export interface Tail {
+  /** All events up to it have been given. */
+  position(): string;
+  close(): Promise<void>;
+}
+
+export interface TailDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  store: Pick<LogStore, 'read' | 'firstKept' | 'head'>;
+  heads: Heads;
+}
+
+const LIMIT = { eventsMax: 256, perPartitionMax: 256, bytesMax: 4_194_304 };
+const RETRY = { baseMs: 50, maxMs: 2000 };
+/** Longest wait when nothing rings: a bound, not a rhythm. */
+const IDLE_MS = 60_000;
+
+/** @throws position_expired */
+export async function openTail(stream: StreamInfo, options: TailOptions, deps: TailDeps): Promise<Tail> {
+  const { clock, random, log, store, heads } = deps;
+  const bell = createBell(clock);
+  const closing = new AbortController();
+  let position = options.after === 'latest' ? await store.head() : options.after;
+  let caughtUpTo: string | undefined;
+
+  async function readNext(): Promise<readonly StreamEvent[]> {
+    const head = heads.of(stream.streamId);
+    if (caughtUpTo !== undefined && comparePositions(caughtUpTo, head) >= 0) return [];
+    const cursors = Array.from({ length: stream.partitions }, (_, partition) => ({
+      partition,
+      after: position,
+    }));
+    const { events, isWhole } = await store.read(stream, cursors, LIMIT);
+    await assertKept(store, stream, position);
+    caughtUpTo = isWhole ? head : undefined;
+    return events;
+  }
+
+  /** The next events, however long the log cannot be reached. */
+  async function next(): Promise<readonly StreamEvent[]> {
+    for (let failures = 1; ; failures++) {
+      try {
+        return await withSignal(readNext(), closing.signal);
+      } catch (error) {
+        const isOver = isLoadstoneError(error) && error.code === 'position_expired';
+        if (closing.signal.aborted || isOver) throw error;
+        log.warn({ stream: stream.name, err: error }, 'a stream could not be followed; trying again');
+        await sleep(clock, backoffMs(RETRY, failures, random), closing.signal);
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!closing.signal.aborted) {
+      const events = await next();
+      const last = events.at(-1);
+      if (last) {
+        await options.onEvents(events);
+        position = last.position;
+      } else if (caughtUpTo !== undefined) await bell.wait(IDLE_MS);
+    }
+  }
+
+  await assertKept(store, stream, position);
+  const unwatch = heads.watch(stream.streamId, bell.ring);
+  const running = run().catch((error: unknown) => {
+    unwatch();
+    if (!closing.signal.aborted) options.onEnd(error);
+  });
+  return {
+    position: () => position,
+    async close() {
+      closing.abort(new Error('the tail is closed'));
+      bell.ring();
+      unwatch();
+      await running;
+    },
+  };
+}

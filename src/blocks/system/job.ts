@@ -1,0 +1,27 @@
+/**
+ * What carries out the jobs of a system.
+ */
+import type { Log } from '#base/log';
+import type { MutationTx } from '#blocks/mutation';
+import type { Job, JsonValue } from '#blocks/queue';
+import type { MutationPlace } from './route.ts';
+
+/** What the server knows about an attempt at a job besides the job. */
+export interface JobContext {
+  /** Of whoever enqueued it, or a new one. */
+  traceId: string;
+  /** Its lines carry the trace id and the job. */
+  log: Log;
+  /**
+   * The one way to write, in the job's workspace. An attempt may be repeated after its transaction was committed: the rule
+   * must see that it has been run.
+   */
+  mutate<T>(place: MutationPlace, rule: (tx: MutationTx) => Promise<T>): Promise<T>;
+}
+
+export interface JobWork {
+  /** Jobs that one process runs at once. */
+  concurrency: number;
+  /** As the queue's handler: at least once; what it returns is kept with the job, what it throws is tried again. */
+  handle(job: Job, context: JobContext): Promise<JsonValue> | Promise<void>;
+}

@@ -1,0 +1,79 @@
+/**
+ * How a command reaches an installation, whether its server runs or not, without being in its way.
+ *
+ * Of the ground hardly more than the database is started: to look at jobs or to redrive an event needs no worker number,
+ * no relay and no candidate for the lease of the queues, and a server that runs has all of them.
+ */
+import { existsSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Clock } from '#base/clock';
+import type { Log } from '#base/log';
+import { deferMasterKey } from '#base/master-key';
+import type { Random } from '#base/random';
+import { createSignals } from '#base/signals';
+import { createTracer } from '#base/trace';
+import { locateEmbedded } from '#blocks/database';
+import { createGround, type Ground } from '#server/ground';
+import type { ServerOptions } from '#server/options';
+import type { Configuration } from './config.ts';
+import { cliErrors } from './errors.ts';
+
+/**
+ * `named`: by `database.primary`. `running`: the Postgres that another process runs in the data directory. `stopped`: none
+ * runs there, so the command does, and holds the directory's lock as a server would.
+ */
+export type DatabasePlace = { kind: 'named' | 'running'; primary: string } | { kind: 'stopped' };
+
+/** @throws installation_missing: nothing is made here that is not there */
+export function locateDatabase({ data, database }: Pick<ServerOptions, 'data' | 'database'>): DatabasePlace {
+  if (database.primary !== undefined) return { kind: 'named', primary: database.primary };
+  const directory = resolve(data);
+  if (!existsSync(directory)) {
+    throw cliErrors.installation_missing({
+      detail: `data directory ${directory} does not exist; name another with --data, or start a server in it`,
+    });
+  }
+  if (!existsSync(join(directory, 'postgres'))) {
+    throw cliErrors.installation_missing({
+      detail: `data directory ${directory} holds no database; name another with --data, or start a server in it`,
+    });
+  }
+  const primary = locateEmbedded(realpathSync(directory));
+  return primary === undefined ? { kind: 'stopped' } : { kind: 'running', primary };
+}
+
+/** A server may wait for its database as long as it takes to start one; whoever gives a command waits in front of it. */
+const REACH_MS_MAX = 10_000;
+
+function databaseOptionsFor(
+  place: DatabasePlace,
+  options: ServerOptions['database'],
+): ServerOptions['database'] {
+  if (place.kind === 'stopped') return options;
+  const startTimeoutMs = Math.min(options.startTimeoutMs, REACH_MS_MAX);
+  return { ...options, primary: place.primary, startTimeoutMs };
+}
+
+export interface InstallationDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  report: (line: string) => void;
+}
+
+/** The ground of an installation, of which the caller starts and stops what it needs. */
+export function createInstallation(
+  { options, definitions }: Pick<Configuration, 'options' | 'definitions'>,
+  place: DatabasePlace,
+  deps: InstallationDeps,
+): Ground {
+  const database = databaseOptionsFor(place, options.database);
+  return createGround({ ...options, database }, definitions, {
+    ...deps,
+    signals: createSignals(),
+    tracer: createTracer(deps.random),
+    // Nothing that a command does opens or seals a secret: it needs neither the key nor the right to read it.
+    masterKey: deferMasterKey().masterKey,
+    dataDirectory: resolve(options.data),
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * What a caller may see of a job whose id an answer has given it.
+ */
+import Type from 'typebox';
+import type { JobInspection, StoredJob } from '#blocks/queue';
+import { queueErrors } from '#blocks/queue';
+import { defineRoute, handleRoute, type Route } from '#blocks/system';
+
+const closed = { additionalProperties: false } as const;
+const Time = Type.Union([Type.String({ format: 'date-time' }), Type.Null()]);
+
+const getJob = defineRoute({
+  method: 'GET',
+  path: '/v1/jobs/:id',
+  id: 'getJob',
+  summary: 'Look at a job',
+  description:
+    'How far the work is that an answer promised. A finished job can be looked up for `queue.historyMs`, a dead one for `queue.deadMs`.',
+  params: Type.Object({ id: Type.String({ description: "The job's id." }) }, closed),
+  replies: {
+    200: Type.Object(
+      {
+        id: Type.String(),
+        queue: Type.String(),
+        state: Type.String({
+          description:
+            '`scheduled`, `ready`, `held` (by its key), `running`; `done`; `dead` (failed for good); `discarded`, `replaced`, `dropped`.',
+        }),
+        attempts: Type.Integer({ description: 'Attempts that have ended.' }),
+        progress: Type.Unknown({ description: 'What the running attempt last said of how far it is.' }),
+        result: Type.Unknown({ description: 'What it gave; null until it is done.' }),
+        problem: Type.Union([Type.String(), Type.Null()], {
+          description: 'Why the last attempt failed; null if none has, or it is over.',
+        }),
+        replacedBy: Type.Union([Type.String(), Type.Null()], {
+          description: 'The job that took its place.',
+        }),
+        enqueuedAt: Time,
+        runAt: Time,
+        finishedAt: Time,
+      },
+      closed,
+    ),
+  },
+  errors: [queueErrors.job_missing],
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+const toTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());
+const parsed = (json: string | undefined): unknown => (json === undefined ? null : JSON.parse(json));
+
+function present(job: StoredJob) {
+  const { jobId: id, queue, state, attempts, progress, detail, lastError } = job;
+  return {
+    ...{ id, queue, state, attempts },
+    progress: parsed(progress),
+    result: state === 'done' ? parsed(detail) : null,
+    problem: lastError ?? null,
+    replacedBy: state === 'replaced' ? (parsed(detail) as string | null) : null,
+    enqueuedAt: toTime(job.enqueuedMs),
+    runAt: toTime(job.runAtMs),
+    finishedAt: toTime(job.finishedMs),
+  };
+}
+
+export function createJobRoutes({ show }: Pick<JobInspection, 'show'>): Route[] {
+  return [
+    handleRoute(getJob, async ({ params: { id } }, { principal }) => ({
+      status: 200,
+      body: present(await show(id, principal.workspaceId)),
+    })),
+  ];
+}

@@ -1,0 +1,54 @@
+/**
+ * The jobs of links: when a link's time comes, it is marked and told of. Its redirect does not wait for that.
+ */
+
+import { parseId } from '#blocks/ids';
+import type { MutationTx } from '#blocks/mutation';
+import type { NewJob, QueueDefinition } from '#blocks/queue';
+import type { JobWork } from '#blocks/system';
+import type { StoredLink } from './store.ts';
+
+export const EXPIRY_QUEUE = 'links_expiry';
+
+/** Every link with an expiry has one that waits, so the queue holds as many as there are such links. */
+export const linksQueues: readonly QueueDefinition[] = [{ name: EXPIRY_QUEUE, waitingMax: 1_000_000_000 }];
+
+interface ExpiryPayload {
+  linkId: string;
+  expiresAt: string;
+}
+
+/**
+ * One job for each link: a new expiry replaces the one that waits. A new link has none, and to say so is cheaper.
+ * Undefined when the link is permanent.
+ */
+export function expiryJob(
+  { linkId, expiresAt }: StoredLink,
+  onDuplicate: 'replace' | 'reject',
+): NewJob | undefined {
+  if (expiresAt === null) return undefined;
+  return {
+    queue: EXPIRY_QUEUE,
+    payload: { linkId, expiresAt: expiresAt.toISOString() },
+    runAtMs: expiresAt.getTime(),
+    uniqueKey: linkId,
+    onDuplicate,
+  };
+}
+
+/** @param expire marks the link, if it still has this expiry */
+export function createJobs(
+  expire: (tx: MutationTx, workspaceId: string, linkId: string, expiresAt: Date) => Promise<void>,
+): Record<string, JobWork> {
+  return {
+    [EXPIRY_QUEUE]: {
+      concurrency: 4,
+      async handle({ workspaceId, payload }, { mutate }) {
+        const { linkId, expiresAt } = payload as unknown as ExpiryPayload;
+        await mutate({ bucket: parseId(linkId).bucket }, (tx) =>
+          expire(tx, workspaceId, linkId, new Date(expiresAt)),
+        );
+      },
+    },
+  };
+}
