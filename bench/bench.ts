@@ -39,6 +39,8 @@ export interface Outcome {
 
 export interface Bench {
   summary: string;
+  /** That the generator keeps open unless told otherwise; 64 if absent. */
+  connections?: number;
   /** @throws Error when it could not measure, or an answer was wrong */
   run(options: BenchOptions, workplace: Workplace): Promise<Outcome>;
 }

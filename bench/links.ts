@@ -13,6 +13,7 @@ export interface Call {
   method?: 'GET' | 'POST';
   key?: string;
   body?: object;
+  headers?: Record<string, string>;
 }
 
 /** A code and where it must lead. */
@@ -29,10 +30,11 @@ export interface Client {
 export function createClient(): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: CONCURRENCY });
   return {
-    call: (url, { method = 'GET', key, body } = {}) =>
+    call: (url, { method = 'GET', key, body, headers: given } = {}) =>
       new Promise((resolve, reject) => {
         const text = body === undefined ? '' : JSON.stringify(body);
         const headers = {
+          ...given,
           ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
           ...(body === undefined
             ? {}

@@ -8,12 +8,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.ts';
 import { createChildren } from './children.ts';
+import { events } from './events.ts';
 import { readProvenance } from './machine.ts';
+import { mutations } from './mutations.ts';
+import { queue } from './queue.ts';
 import { redirects } from './redirects.ts';
 import { restartBench } from './restart.ts';
 import { formatRun, keepRun } from './results.ts';
 
-const BENCHES: Record<string, Bench> = { redirects, restart: restartBench };
+const BENCHES: Record<string, Bench> = { redirects, restart: restartBench, queue, mutations, events };
 
 const MINUTES_MAX = 30;
 
@@ -25,7 +28,7 @@ ${Object.entries(BENCHES)
 
   --rounds N        default 5
   --seconds N       of load for each subject in each round; default 8
-  --connections N   that the generator keeps open; default 64
+  --connections N   that the generator keeps open; default 64, of mutations and events 32
   --quick           2 short rounds, nothing kept: to try the bench itself
   --results DIR     where results are kept; default bench/results
 `;
@@ -66,7 +69,7 @@ function parseArguments(args: readonly string[]): Arguments {
     bench,
     rounds: parseCount('rounds', values.rounds, isQuick ? 2 : 5),
     seconds: parseCount('seconds', values.seconds, isQuick ? 2 : 8),
-    connections: parseCount('connections', values.connections, 64),
+    connections: parseCount('connections', values.connections, bench.connections ?? 64),
     isQuick,
     resultsDirectory: values.results ?? (isQuick ? undefined : join(import.meta.dirname, 'results')),
   };
