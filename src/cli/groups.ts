@@ -6,6 +6,7 @@ import {
   comparePositions,
   type Group,
   type GroupOverview,
+  type OpenedGroup,
   type ParkedEvent,
   POSITION_MIN,
 } from '#blocks/stream';
@@ -19,7 +20,6 @@ import {
   onInstallation,
   wholeNumber,
 } from './command.ts';
-import { type GroupPlace, listGroups } from './consumer-groups.ts';
 import { cliErrors } from './errors.ts';
 import { alignColumns, formatCount, formatSpan, formatTime, oneLine, toTime } from './text.ts';
 
@@ -28,7 +28,7 @@ const PARKED_DEFAULT = 50;
 const ERROR_LENGTH_MAX = 80;
 const POSITION_MAX = '9223372036854775807';
 
-interface ListedGroup extends GroupPlace, GroupOverview {}
+interface ListedGroup extends OpenedGroup, GroupOverview {}
 
 async function lookAt({ streams }: Ground, stream: string, group: string): Promise<[Group, GroupOverview]> {
   const found = streams.group(stream, group);
@@ -62,7 +62,7 @@ function groupToJson({ oldestMs, ...group }: ListedGroup) {
 
 async function list({ ground, clock }: CommandContext): Promise<Answer> {
   const groups: ListedGroup[] = [];
-  for (const place of await listGroups(ground.database.core)) {
+  for (const place of await ground.streams.groups()) {
     const overview = await ground.streams.group(place.stream, place.group).look();
     if (overview) groups.push({ ...place, ...overview });
   }

@@ -100,12 +100,7 @@ export function createPool(
     if (isClosed) throw stopped();
     refuseIfLineIsFull();
     try {
-      const connection = createConnection(await acquire(signal), signal, {
-        onFailure: deps.onFailure,
-        onRelease: (released) => inUse.delete(released),
-      });
-      inUse.add(connection);
-      return connection;
+      return await acquire(signal);
     } catch (error) {
       signal?.throwIfAborted();
       if (classify(error) === 'unreachable') deps.onFailure(error);
@@ -113,7 +108,16 @@ export function createPool(
     }
   }
 
-  function acquire(signal: AbortSignal | undefined): Promise<pg.PoolClient> {
+  function open(client: pg.PoolClient, signal: AbortSignal | undefined): Connection {
+    const connection = createConnection(client, signal, {
+      onFailure: deps.onFailure,
+      onRelease: (released) => inUse.delete(released),
+    });
+    inUse.add(connection);
+    return connection;
+  }
+
+  function acquire(signal: AbortSignal | undefined): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         signal?.removeEventListener('abort', onAbort);
@@ -130,7 +134,8 @@ export function createPool(
         const hasGivenUp = !leave();
         // Who gives up cannot be taken out of the driver's line: the connection goes back as soon as it comes.
         if (hasGivenUp) client?.release();
-        else if (client) resolve(client);
+        // At once: the driver listens no more, and the rest of what has just arrived may be the server's farewell.
+        else if (client) resolve(open(client, signal));
         else reject(error);
       });
     });

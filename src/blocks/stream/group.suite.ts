@@ -51,6 +51,8 @@ function memberSuite(name: string, make: Make): void {
     }));
     assert.deepEqual(await group.look(), { members: [], partitions });
     assert.equal(await store.group(stream, 'others').look(), undefined);
+    const opened = (await store.groups()).filter((each) => each.stream === stream.name);
+    assert.deepEqual(opened, [{ stream: stream.name, group: 'counts', parked: 0 }]);
   });
 
   test(`${name}: a member beats, leaves with its partitions, and is evicted only when it has not beaten since`, async () => {

@@ -13,7 +13,7 @@ export {
 } from './event.ts';
 export { streamMigrations } from './migrations.ts';
 export { type StreamOptions, streamOptions } from './options.ts';
-export type { Appended, AppendRow, ParkedEvent, StreamHead, StreamStore } from './store.ts';
+export type { Appended, AppendRow, OpenedGroup, ParkedEvent, StreamHead, StreamStore } from './store.ts';
 export { createPostgresStreams } from './stores/postgres.ts';
 export { createStreams, type Group, type GroupOverview, type Streams, type StreamsDeps } from './streams.ts';
 export type { Tail, TailOptions } from './tail.ts';

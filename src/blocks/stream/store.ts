@@ -255,7 +255,17 @@ export interface AsideStore {
 }
 
 /** The engine of a log. */
+/** A consumer group that has been opened. */
+export interface OpenedGroup {
+  stream: string;
+  group: string;
+  /** How many events it has parked; counted up to 10,000. */
+  parked: number;
+}
+
 export interface StreamStore extends LogStore {
+  /** Of all streams, by stream and name. */
+  groups(): Promise<OpenedGroup[]>;
   group(stream: StreamInfo, name: string): GroupStore;
   aside(stream: StreamInfo, groupName: string): AsideStore;
 }

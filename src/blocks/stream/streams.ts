@@ -18,7 +18,7 @@ import { assertKept } from './kept.ts';
 import type { StreamOptions } from './options.ts';
 import { createRetention } from './retention.ts';
 import { emitStreamSignals } from './signals.ts';
-import type { Appended, AppendRow, ParkedEvent, StreamHead, StreamStore } from './store.ts';
+import type { Appended, AppendRow, OpenedGroup, ParkedEvent, StreamHead, StreamStore } from './store.ts';
 import { openTail, type Tail, type TailOptions } from './tail.ts';
 
 /** How far a group has come in one partition. */
@@ -83,6 +83,8 @@ export interface Streams extends Lifecycle {
   /** A member of a consumer group, to be started and stopped by the caller. */
   createConsumer(definition: ConsumerDefinition, work: { handler: Handler }): Consumer;
   group(name: string, group: string): Group;
+  /** Every group that a consumer has opened, of all streams. */
+  groups(): Promise<OpenedGroup[]>;
 
   /** For the relay: appends within its transaction. See `LogStore.append`. */
   append(tx: Queryable, events: Sql<AppendRow>): Promise<Appended>;
@@ -172,6 +174,7 @@ export function createStreams(options: StreamOptions, deps: StreamsDeps): Stream
     createConsumer: consumer,
     group: (name, group) =>
       createGroup(group, () => find(name), { clock, store, refresh: () => refresh(name, group) }),
+    groups: store.groups,
     append: store.append,
     appended: heads.grown,
     maintain: retention.maintain,

@@ -5,6 +5,7 @@ import type { Queryable } from '#blocks/database';
 import type { StreamStore } from '../store.ts';
 import { createAsideStore } from './postgres-aside.ts';
 import { createGroupStore } from './postgres-group.ts';
+import { readGroups } from './postgres-groups.ts';
 import { createLogStore } from './postgres-log.ts';
 import { createSegmentStore } from './postgres-segments.ts';
 
@@ -13,6 +14,7 @@ export function createPostgresStreams(core: Queryable): StreamStore {
   return {
     ...createLogStore(core),
     ...createSegmentStore(core),
+    groups: () => readGroups(core),
     group: (stream, name) => createGroupStore(core, stream, name),
     aside: (stream, groupName) => createAsideStore(core, stream, groupName),
   };

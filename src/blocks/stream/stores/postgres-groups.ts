@@ -1,20 +1,13 @@
 /**
- * Which consumer groups there are, of all streams.
+ * Which consumer groups there are.
  */
 import { type Queryable, sql } from '#blocks/database';
-
-export interface GroupPlace {
-  stream: string;
-  group: string;
-  /** How many events it has parked; counted up to 10,000. */
-  parked: number;
-}
+import type { OpenedGroup } from '../store.ts';
 
 const PARKED_MAX = 10_000;
 
-/** By stream and group. */
-export function listGroups(core: Queryable): Promise<GroupPlace[]> {
-  return core.rows<GroupPlace>(sql`
+export function readGroups(core: Queryable): Promise<OpenedGroup[]> {
+  return core.rows<OpenedGroup>(sql`
     select stream.name as stream, opened.group_name as "group", (
       select count(*)::integer from (
         select from core.stream_aside as aside
