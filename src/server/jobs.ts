@@ -30,7 +30,8 @@ const getJob = defineRoute({
         progress: Type.Unknown({ description: 'What the running attempt last said of how far it is.' }),
         result: Type.Unknown({ description: 'What it gave; null until it is done.' }),
         problem: Type.Union([Type.String(), Type.Null()], {
-          description: 'Why the last attempt failed; null if none has, or it is over.',
+          description:
+            'The code of what the last attempt failed with, `internal` for what has none; null if none has failed, or it is over. The log says more.',
         }),
         replacedBy: Type.Union([Type.String(), Type.Null()], {
           description: 'The job that took its place.',
@@ -50,13 +51,19 @@ const getJob = defineRoute({
 const toTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());
 const parsed = (json: string | undefined): unknown => (json === undefined ? null : JSON.parse(json));
 
+/** Its code alone: the rest may tell of the inside of the server. */
+function problemOf(lastError: string | undefined): string | null {
+  if (lastError === undefined) return null;
+  return /^([a-z][a-z0-9_]*): /.exec(lastError)?.[1] ?? 'internal';
+}
+
 function present(job: StoredJob) {
   const { jobId: id, queue, state, attempts, progress, detail, lastError } = job;
   return {
     ...{ id, queue, state, attempts },
     progress: parsed(progress),
     result: state === 'done' ? parsed(detail) : null,
-    problem: lastError ?? null,
+    problem: problemOf(lastError),
     replacedBy: state === 'replaced' ? (parsed(detail) as string | null) : null,
     enqueuedAt: toTime(job.enqueuedMs),
     runAt: toTime(job.runAtMs),

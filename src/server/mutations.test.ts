@@ -218,6 +218,26 @@ describe('mutations', () => {
     });
   });
 
+  test('a link is not marked before its time, however far that is and whoever runs its job', async () => {
+    const made = await post(undefined, { url: 'https://example.com/far', expiresAt: '2199-12-31T23:59:59Z' });
+    assert.equal(made.status, 201);
+    const waiting = () =>
+      behind.admin.rows<{ jobId: string }>(
+        sql`select job_id as "jobId" from core.jobs where unique_key = ${made.body.id}`,
+      );
+    const [first] = await waiting();
+    await behind.admin.run(
+      sql`update core.jobs set state = 'ready', run_at_ms = 0 where job_id = ${first?.jobId ?? ''}`,
+    );
+    await eventually('it waits again', async () => {
+      const [now] = await waiting();
+      return now !== undefined && now.jobId !== first?.jobId;
+    });
+    const told = await behind.admin.rows(sql`
+      select type from core.stream_events where key = ${made.body.id} and type = 'link.expired'`);
+    assert.deepEqual(told, []);
+  });
+
   test('a new expiry takes the place of the one before', async () => {
     const made = await it.send('POST', '/v1/links', { url: 'https://example.com/later', ttl: 3600 });
     const { id } = (await made.json()) as { id: string };

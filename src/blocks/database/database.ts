@@ -43,7 +43,8 @@ export interface Transaction extends Queryable {
   readonly signal: AbortSignal;
   /**
    * For statements whose answers decide nothing: the commit is sent right behind them, so that together they cost one
-   * round trip. If one fails, the transaction fails with its error.
+   * round trip. If one fails in Postgres, the transaction fails with its error; what is only found wrong with its answer
+   * comes too late, since by then the commit has been sent.
    * @param sent what `rows`, `first` or `run` of this transaction gave, not awaited
    */
   trail(sent: Promise<unknown>): void;
@@ -151,7 +152,7 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
     const { poolMax: connectionsMax, waitMax, statementTimeoutMs } = options;
     const pool = createPool(
       { address, role: `loadstone_${role}`, connectionsMax, waitMax, statementTimeoutMs },
-      { log: deps.log, onFailure: probe.failed },
+      { clock: deps.clock, log: deps.log, onFailure: probe.failed },
     );
     emitDatabaseSignals(deps.signals, role, pool);
     return pool;

@@ -131,7 +131,7 @@ function openAdmin(url: string): { queryable: Queryable; close(): Promise<unknow
       waitMax: 100,
       statementTimeoutMs: 60_000,
     },
-    { log: silentLog, onFailure: () => {} },
+    { clock: systemClock, log: silentLog, onFailure: () => {} },
   );
   return { queryable: pool.queryable(), close: () => pool.close(AbortSignal.timeout(STOP_TIMEOUT_MS)) };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { after, test } from 'node:test';
+import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
 import { createPool } from './pool.ts';
 
@@ -38,7 +39,7 @@ test('a server that is gone in the moment that it takes a connection ends that c
       waitMax: 10,
       statementTimeoutMs: 1000,
     },
-    { log: silentLog, onFailure: (error) => failures.push(error) },
+    { clock: systemClock, log: silentLog, onFailure: (error) => failures.push(error) },
   );
   const connection = await pool.connect();
   assert.match(String(connection.lost()), /unexpected postmaster exit/);

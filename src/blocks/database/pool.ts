@@ -2,7 +2,8 @@
  * Connections of one Postgres role: few, shared, with a bounded line of waiters.
  */
 import pg from 'pg';
-import { withSignal } from '#base/deadline';
+import type { Clock } from '#base/clock';
+import { createDeadline, withSignal } from '#base/deadline';
 import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { type Connection, createConnection } from './connection.ts';
@@ -61,12 +62,16 @@ function startupOptions({ role, statementTimeoutMs }: PoolOptions): string {
     .join(' ');
 }
 
+/** How long past the limit of statements an answer may take to arrive. */
+const SILENCE_MS = 5000;
+const KEEP_ALIVE_MS = 10_000;
+
 const stopped = () => lifecycleErrors.stopped({ detail: 'the database is being stopped' });
 
 /** @param onFailure told of every failure to reach the server, also of a connection that broke while idle */
 export function createPool(
   options: PoolOptions,
-  deps: { log: Log; onFailure: (error: unknown) => void },
+  deps: { clock: Clock; log: Log; onFailure: (error: unknown) => void },
 ): Pool {
   const inUse = new Set<Connection>();
   /** How to send away those who wait for a connection. */
@@ -78,6 +83,7 @@ export function createPool(
     idleTimeoutMillis: 0,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     application_name: `loadstone ${options.role}`,
     options: startupOptions(options),
     pipeline: true,
@@ -145,11 +151,21 @@ export function createPool(
     signal: AbortSignal | undefined,
     use: (connection: Connection) => Promise<T>,
   ): Promise<T> {
-    const connection = await connect(signal);
+    // Postgres keeps the limit of statements itself, but not when it is gone without a word.
+    const silence = signal ? undefined : createDeadline(deps.clock, options.statementTimeoutMs + SILENCE_MS);
     try {
-      return await use(connection);
+      const connection = await connect(signal ?? silence?.signal);
+      try {
+        return await use(connection);
+      } finally {
+        connection.release();
+      }
+    } catch (error) {
+      if (!silence?.signal.aborted) throw error;
+      const detail = 'Postgres does not answer';
+      throw databaseErrors.database_unavailable({ detail, retryAfterS: 1, cause: error });
     } finally {
-      connection.release();
+      silence?.done();
     }
   }
 

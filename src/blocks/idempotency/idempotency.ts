@@ -12,9 +12,10 @@
  * A record answers until it is deleted, which is at the earliest after the retention.
  */
 import type { Clock, Timer } from '#base/clock';
+import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
-import type { MasterKey } from '#base/master-key';
+import { type MasterKey, masterKeyErrors } from '#base/master-key';
 import { isConstraintViolation, type Queryable, sql } from '#blocks/database';
 import { idempotencyErrors } from './errors.ts';
 import { canonicalJson, hashFields } from './key.ts';
@@ -108,8 +109,21 @@ export function createIdempotency(options: IdempotencyOptions, deps: Idempotency
     );
   }
 
+  /** Servers of one database must have one master key: what one has kept, another is asked for. */
+  async function proveMasterKey(): Promise<void> {
+    const proof = masterKey.derive('proof of the master key');
+    await core.run(sql`insert into core.master_key (proof) values (${proof}) on conflict do nothing`);
+    const first = await core.first<{ proof: Buffer }>(sql`select proof from core.master_key`);
+    if (first?.proof.equals(proof)) return;
+    throw masterKeyErrors.master_key_invalid({
+      detail:
+        'what this database keeps was sealed with another master key: give every server the same LOADSTONE_MASTER_KEY, or the file master.key of the first one',
+    });
+  }
+
   const lifecycle = createLifecycle('idempotency', {
-    async start() {
+    async start(signal) {
+      await withSignal(proveMasterKey(), signal);
       schedule();
     },
     async stop() {

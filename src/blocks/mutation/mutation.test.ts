@@ -194,6 +194,23 @@ describe('mutation', () => {
     );
   });
 
+  test('a job that is refused for its twin undoes the rule', async () => {
+    const rule = (name: string) => async (tx: MutationTx) => {
+      await tx.run(sql`insert into public.things (name) values (${name})`);
+      tx.publish({ stream: 'things', type: 'thing.made', key: name, payload: { name } });
+      const jobId = tx.enqueue({ queue: 'mail', payload: { name }, uniqueKey: 'only one' });
+      return { status: 201, headers: {}, body: { jobId } };
+    };
+    await mutations.run(mutation(), rule('first twin'));
+    await assert.rejects(mutations.run(mutation(), rule('second twin')), { code: 'job_duplicate' });
+    assert.deepEqual(await traces('second twin'), { rows: 0, jobs: 0, events: 0 });
+    for (let i = 0; i < 2; i++) {
+      const refused = mutations.run(mutation('twin-key'), rule('third twin'));
+      await assert.rejects(refused, { code: 'job_duplicate' });
+    }
+    assert.deepEqual(await traces('third twin'), { rows: 0, jobs: 0, events: 0 });
+  });
+
   test('what cannot be written with the commit undoes the rule', async () => {
     const rule = async (tx: MutationTx): Promise<Outcome> => {
       await make('undone')(tx);

@@ -70,7 +70,7 @@ export interface MutationsDeps {
   database: Pick<Database, 'transact'>;
   idempotency: Pick<Idempotency, 'identify' | 'find' | 'keep' | 'isRepeated'>;
   outbox: Pick<Outbox, 'assertRoom' | 'insertEvents' | 'wake'>;
-  queue: Pick<Queue, 'prepareJob' | 'insertJobs' | 'wakeFor'>;
+  queue: Pick<Queue, 'prepareJob' | 'insertJobs' | 'release' | 'wakeFor' | 'waitForRoom'>;
 }
 
 /** How often an equal request may be completed in between before that counts as a defect. */
@@ -82,7 +82,10 @@ interface Made {
   jobs: PreparedJob[];
 }
 
-const NOTHING: Made = { events: [], jobs: [] };
+/** The queue that had no room for a job of the rule. */
+interface Full {
+  queue: string | undefined;
+}
 
 /** What is kept for a repetition of the request. */
 interface Record {
@@ -94,12 +97,13 @@ interface Prepared {
   mutation: Mutation;
   deps: MutationsDeps;
   made: Made;
+  full: Full;
 }
 
 /** The transaction given to the rule: collects events and jobs, and refuses them once the rule has ended. */
 function createMutationTx(
   tx: Transaction,
-  { mutation, deps, made }: Prepared,
+  { mutation, deps, made, full }: Prepared,
 ): { given: MutationTx; end(): void } {
   let hasEnded = false;
   const place = { workspaceId: mutation.placement.workspaceId, bucket: tx.bucket };
@@ -119,7 +123,9 @@ function createMutationTx(
       },
       enqueue(job) {
         assert(!hasEnded, 'the rule has ended: its transaction takes no more jobs');
+        full.queue = job.queue;
         const prepared = deps.queue.prepareJob(job, place, mutation.traceparent);
+        full.queue = undefined;
         made.jobs.push(prepared);
         return prepared.jobId;
       },
@@ -159,37 +165,62 @@ export function createMutations(deps: MutationsDeps): Mutations {
   /** The rule, and behind it everything that travels with the commit. `recordOf` is what is kept for the request. */
   async function carryOut<T>(
     tx: Transaction,
-    mutation: Mutation,
+    prepared: Prepared,
     rule: (tx: MutationTx) => Promise<T>,
     recordOf: (given: T) => Record | undefined,
-  ): Promise<{ given: T; made: Made }> {
-    const prepared: Prepared = { mutation, deps, made: { events: [], jobs: [] } };
+  ): Promise<T> {
     const { given: own, end } = createMutationTx(tx, prepared);
     const given = await rule(own).finally(end);
     sendWithCommit(tx, prepared, recordOf(given));
-    return { given, made: prepared.made };
+    return given;
   }
 
-  function tellOf({ events, jobs }: Made): void {
-    if (events.length > 0) outbox.wake();
-    if (jobs.length > 0) queue.wakeFor(jobs);
-  }
-
-  async function runOnce(
+  /** A transaction, then word of what it has made; of one that fails, its jobs count as waiting no more. */
+  async function transact<T>(
     mutation: Mutation,
-    rule: (tx: MutationTx) => Promise<Outcome>,
-  ): Promise<MutationResult> {
+    full: Full,
+    work: (tx: Transaction, prepared: Prepared) => Promise<T>,
+  ): Promise<T> {
     const { placement, signal } = mutation;
-    const { made, ...result } = await database.transact(placement, { signal }, async (tx) => {
-      const request = identify(mutation, tx.bucket);
-      const earlier = request && (await idempotency.find(tx, request));
-      if (earlier) return { outcome: earlier, isReplayed: true, made: NOTHING };
-      const recordOf = (outcome: Outcome) => request && { request, outcome };
-      const { given, made } = await carryOut(tx, mutation, rule, recordOf);
-      return { outcome: given, isReplayed: false, made };
-    });
-    tellOf(made);
-    return result;
+    let made: Made = { events: [], jobs: [] };
+    try {
+      const given = await database.transact(placement, { signal }, (tx) => {
+        // Of an attempt before this one, which has met a conflict.
+        queue.release(made.jobs);
+        made = { events: [], jobs: [] };
+        return work(tx, { mutation, deps, made, full });
+      });
+      if (made.events.length > 0) outbox.wake();
+      if (made.jobs.length > 0) queue.wakeFor(made.jobs);
+      return given;
+    } catch (error) {
+      queue.release(made.jobs);
+      throw error;
+    }
+  }
+
+  /** Once more when a queue that blocks has room again: waited for outside of the transaction. */
+  async function withRoom<T>(signal: AbortSignal, attempt: (full: Full) => Promise<T>): Promise<T> {
+    const full: Full = { queue: undefined };
+    try {
+      return await attempt(full);
+    } catch (error) {
+      const isFull = (error as { code?: string }).code === 'queue_full' && full.queue !== undefined;
+      if (!isFull || !(await queue.waitForRoom(full.queue as string, signal))) throw error;
+      return attempt({ queue: undefined });
+    }
+  }
+
+  function runOnce(mutation: Mutation, rule: (tx: MutationTx) => Promise<Outcome>): Promise<MutationResult> {
+    return withRoom(mutation.signal, (full) =>
+      transact(mutation, full, async (tx, prepared) => {
+        const request = identify(mutation, tx.bucket);
+        const earlier = request && (await idempotency.find(tx, request));
+        if (earlier) return { outcome: earlier, isReplayed: true };
+        const recordOf = (outcome: Outcome) => request && { request, outcome };
+        return { outcome: await carryOut(tx, prepared, rule, recordOf), isReplayed: false };
+      }),
+    );
   }
 
   /** Keeps a refusal in a transaction of its own: what the rule had written is undone. */
@@ -235,11 +266,9 @@ export function createMutations(deps: MutationsDeps): Mutations {
     async write(work, rule) {
       outbox.assertRoom();
       const mutation = { ...work, keyed: undefined };
-      const { given, made } = await database.transact(work.placement, { signal: work.signal }, (tx) =>
-        carryOut(tx, mutation, rule, () => undefined),
+      return withRoom(work.signal, (full) =>
+        transact(mutation, full, (tx, prepared) => carryOut(tx, prepared, rule, () => undefined)),
       );
-      tellOf(made);
-      return given;
     },
   };
 }

@@ -95,6 +95,8 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
       leader.lost(reign.held);
       return;
     }
+    // Whether the batch was moved is not known: what it left below the floor's bound has to be looked for again.
+    reign = undefined;
     failure = describeError(error);
     log.warn({ err: error }, 'the relay stumbled; going on');
     // It may have run out of segments.

@@ -83,6 +83,7 @@ export async function moveGroup(
     insert into core.stream_offsets as offsets (stream_id, group_name, partition, position)
     select ${streamId}, ${group}, partition, ${to} from generate_series(0, ${partitions - 1}) as partition
     on conflict (stream_id, group_name, partition)
-    do update set position = excluded.position, holder = null, epoch = offsets.epoch + 1`);
+    do update set position = excluded.position, holder = null, epoch = offsets.epoch + 1,
+      is_expired = false`);
   return tx.run(sql`delete from core.stream_aside where stream_id = ${streamId} and group_name = ${group}`);
 }

@@ -7,6 +7,7 @@ export { queueMigrations } from './migrations.ts';
 export { overtakenMsMax, queueCosts, queueLimits, workersNeeded } from './model.ts';
 export { type QueueOptions, queueOptions } from './options.ts';
 export { createQueue, type EnqueueOptions, type Queue, type QueueDeps } from './queue.ts';
+export { RUN_AT_MS_MAX } from './score.ts';
 export { drainSeconds } from './signals.ts';
 export type { JobFilter, QueueMeasure, StoredJob } from './store.ts';
 export type { LeaderLease } from './upkeep.ts';

@@ -261,6 +261,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     pace.turned(startedMs, ended.done.length + ended.failed.length);
     const want = Math.max(0, Math.min(room(), pace.takeMax()));
     const strays = line.begin(want);
+    const held = lease;
     try {
       accept(await store.turn(request(ended, want, strays)), ended, startedMs);
       failures = 0;
@@ -268,7 +269,8 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       failures++;
       const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** failures) * (0.5 + random.fraction());
       retryAtMs = clock.monotonicMs() + waitMs;
-      hand.restore(ended);
+      // Under a lease that was lost meanwhile they count as not ended: others have these jobs.
+      if (lease === held) hand.restore(ended);
       line.woken(undefined);
       log.warn({ queue, err: error }, 'a turn on a queue failed; trying again');
     } finally {

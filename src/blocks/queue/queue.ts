@@ -10,7 +10,7 @@ import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
-import { createAdmission } from './admission.ts';
+import { type Admission, createAdmission } from './admission.ts';
 import { createCron, type Schedule } from './cron.ts';
 import { completeDefinition, type Definition, type QueueDefinition } from './definition.ts';
 import { queueErrors } from './errors.ts';
@@ -68,11 +68,13 @@ export interface Queue extends Lifecycle {
    * @throws what prepareJob and insertJobs throw; database_unavailable, database_busy, outcome_unknown
    */
   enqueueGrouped(place: Place, jobs: readonly NewJob[], options: EnqueueOptions): Promise<string[]>;
+  /** Counts prepared jobs as waiting no more: the transaction that was to write them has failed. */
+  release(jobs: readonly PreparedJob[]): void;
   /**
-   * Waits until a queue that blocks has room: before a transaction is opened, because inside of one an enqueue into a
-   * full queue is refused. @throws queue_unknown, queue_full
+   * Waits until a queue that blocks has room: outside of a transaction, because inside of one an enqueue into a full queue
+   * is refused. @returns whether the queue is one that blocks @throws queue_unknown, queue_full
    */
-  waitForRoom(queueName: string, signal: AbortSignal): Promise<void>;
+  waitForRoom(queueName: string, signal: AbortSignal): Promise<boolean>;
   readonly inspection: JobInspection;
   /** As last measured, once a second or so: for `/readyz` and people. */
   measures(): readonly QueueMeasure[];
@@ -106,6 +108,10 @@ function createWakes() {
       return () => listeners.delete(listener);
     },
   };
+}
+
+function releaseFrom(admission: Admission, jobs: readonly PreparedJob[]): void {
+  for (const { queue, isDropped } of jobs) if (!isDropped) admission.ended(queue, 1);
 }
 
 /** The queue of one process, on Postgres. Its start makes the history’s next days; workers start after it. */
@@ -151,6 +157,8 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
       if (!isScheduled && !isDropped) wake(queue, score);
     }
   }
+
+  const release = (jobs: readonly PreparedJob[]) => releaseFrom(admission, jobs);
 
   async function write(jobs: readonly PreparedJob[]): Promise<void> {
     if (!(await store.insertAlone(jobs))) await writeTogether(jobs);
@@ -203,12 +211,17 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
         for (const job of jobs) prepared.push(prepareJob(job, place, traceparent));
         await withSignal(groups.enqueue(prepared), signal);
       } catch (error) {
-        for (const { queue, isDropped } of prepared) if (!isDropped) admission.ended(queue, 1);
+        release(prepared);
         throw error;
       }
       return prepared.map(({ jobId }) => jobId);
     },
-    waitForRoom: async (queueName, signal) => admission.waitForRoom(definitionOf(queueName), 1, signal),
+    async waitForRoom(queueName, signal) {
+      const definition = definitionOf(queueName);
+      await admission.waitForRoom(definition, 1, signal);
+      return definition.whenFull === 'block';
+    },
+    release,
     inspection: createInspection({
       clock,
       store: inspectionStore,

@@ -3,36 +3,10 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
+import { deadSuite } from './dead.suite.ts';
+import { createHandle, type Handle, takeOne } from './handle.fixture.ts';
 import type { ClaimedJob, PreparedJob } from './job.ts';
 import { freshQueue, makeJob, makeTurn, type SuiteStores, scoreAt } from './store.fixture.ts';
-import type { Lease, Turn, TurnRequest } from './store.ts';
-
-type Held = Extract<Turn, { kind: 'held' }>;
-
-/** What the tests do with a store. */
-function createHandle(stores: SuiteStores) {
-  const { jobs } = stores;
-  return {
-    ...stores,
-    async insert(...prepared: PreparedJob[]) {
-      await stores.transact((tx) => jobs.insert(tx, prepared));
-    },
-    async turn(queue: string, over: Partial<TurnRequest> = {}): Promise<Held> {
-      const turn = await jobs.turn(makeTurn(queue, over));
-      assert(turn.kind === 'held', 'the lease is lost');
-      return turn;
-    },
-    /** The payloads' numbers of what a first turn takes. */
-    async take(queue: string, want: number, over: Partial<TurnRequest> = {}): Promise<string[]> {
-      const turn = await this.turn(queue, { want, ...over });
-      return turn.jobs.map(({ jobId }) => jobId);
-    },
-    async state(jobId: string): Promise<string | undefined> {
-      return (await stores.inspection.find(jobId))?.state;
-    },
-  };
-}
-type Handle = ReturnType<typeof createHandle>;
 
 const ids = (jobs: readonly { jobId: string }[]) => jobs.map(({ jobId }) => jobId);
 const done = (jobs: readonly ClaimedJob[]) => jobs.map(({ jobId }) => ({ jobId, result: undefined }));
@@ -50,6 +24,7 @@ export function jobStoreSuite(name: string, start: () => Promise<SuiteStores>): 
     lineSuite(handle);
     leaseSuite(handle);
     endSuite(handle);
+    deadSuite(handle);
     keySuite(handle);
     rateSuite(handle);
     handSuite(handle);
@@ -304,19 +279,23 @@ function leaseSuite(at: () => Handle): void {
       states.map((job) => [job?.state, job?.attempts]),
       [
         ['ready', 1],
-        ['scheduled', 2],
+        ['ready', 2],
         ['dead', 1],
       ],
     );
     assert.deepEqual(await at().jobs.turn(makeTurn(queue, { lease: held.lease })), { kind: 'lost' });
+    await at().turn(queue, { want: 2, untilMs });
+    await at().jobs.reap([queue], untilMs + 1);
+    const lostAgain = await Promise.all([fresh, tried].map(({ jobId }) => at().inspection.find(jobId)));
+    assert.deepEqual(
+      lostAgain.map((job) => [job?.state, job?.attempts]),
+      [
+        ['scheduled', 2],
+        ['dead', 3],
+      ],
+    );
     assert.deepEqual(await at().jobs.reap([freshQueue()], untilMs + 60_000), []);
   });
-}
-
-async function takeOne(at: Handle, job: PreparedJob): Promise<{ claimed: ClaimedJob; lease: Lease }> {
-  await at.insert(job);
-  const { jobs, lease } = await at.turn(job.queue, { want: 1 });
-  return { claimed: jobs[0]!, lease };
 }
 
 function endSuite(at: () => Handle): void {

@@ -42,7 +42,7 @@ function selectUnderWay(
   const limit = sql`limit ${EVENTS_MAX + 1}`;
   return sql<FoundRow>`
     (select false as is_job, workspace_id, type, key, payload::text as payload from core.outbox
-      where stream_id = ${stream} and ${ofThem} ${limit})
+      where seq >= (select seq from core.outbox_floor) and stream_id = ${stream} and ${ofThem} ${limit})
     union all
     (select false, event.workspace_id, event.type, event.key, event.payload::text from core.stream_offsets as reached
       join core.stream_events as event on event.stream_id = reached.stream_id

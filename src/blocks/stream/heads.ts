@@ -24,6 +24,8 @@ export interface Heads {
 
 const IDLE_MS = 60_000;
 const RETRY_MS = 500;
+/** Past it the log is asked in any case: what a relay could not tell, having lost an answer, must not stay unseen. */
+const UNPOLLED_MS_MAX = 1000;
 
 export function createHeads(
   { pollMs }: { pollMs: number },
@@ -33,7 +35,9 @@ export function createHeads(
   const listeners = new Map<number, Set<() => void>>();
   const bell = createBell(clock);
   const closing = new AbortController();
-  let newest = POSITION_MIN;
+  /** As far as polls have asked: what a relay tells is of the streams of one batch, and others may have grown before it. */
+  let polled = POSITION_MIN;
+  let polledMs = Number.NEGATIVE_INFINITY;
   let grownMs = Number.NEGATIVE_INFINITY;
   let failure: string | undefined;
   let running = Promise.resolve();
@@ -42,14 +46,16 @@ export function createHeads(
     for (const { streamId, position } of heads) {
       if (comparePositions(position, known.get(streamId) ?? POSITION_MIN) <= 0) continue;
       known.set(streamId, position);
-      if (comparePositions(position, newest) > 0) newest = position;
       for (const listener of listeners.get(streamId) ?? []) listener();
     }
   }
 
   async function poll(): Promise<void> {
     try {
-      grown(await withSignal(store.headsAfter(newest), closing.signal));
+      const heads = await withSignal(store.headsAfter(polled), closing.signal);
+      for (const { position } of heads) if (comparePositions(position, polled) > 0) polled = position;
+      polledMs = clock.monotonicMs();
+      grown(heads);
       failure = undefined;
     } catch (error) {
       if (closing.signal.aborted) return;
@@ -63,8 +69,9 @@ export function createHeads(
     while (!closing.signal.aborted) {
       if (listeners.size === 0) await bell.wait(IDLE_MS);
       else await bell.wait(failure === undefined ? pollMs : RETRY_MS);
-      // A relay in this process is the only writer there is: while it tells, nobody else has news.
-      const isTold = clock.monotonicMs() - grownMs < pollMs;
+      // A relay in this process is the only writer there is: while it tells, hardly anybody else has news.
+      const nowMs = clock.monotonicMs();
+      const isTold = nowMs - grownMs < pollMs && nowMs - polledMs < UNPOLLED_MS_MAX;
       if (!closing.signal.aborted && listeners.size > 0 && !isTold) await poll();
     }
   }

@@ -35,9 +35,9 @@ const segment = (fields: Partial<Segment>): Segment => ({
   ...fields,
 });
 
-test('there is always room for two segments more', () => {
-  assert.equal(roomUntil('0', POLICY), '2001');
-  assert.equal(roomUntil('1500', POLICY), '3501');
+test('there is always room for two segments and a batch more', () => {
+  assert.equal(roomUntil('0', POLICY), '12001');
+  assert.equal(roomUntil('1500', POLICY), '13501');
 });
 
 test('a segment is ended when the log has passed it, when it is old, and when it is large', () => {

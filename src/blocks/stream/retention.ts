@@ -39,9 +39,12 @@ const RETRY_MS = 1000;
 /** So that what is kept too long, or is dropped too early for want of space, is an eighth. */
 const SEGMENTS_PER_RETENTION = 8;
 
+/** The largest batch that a relay may be set to. */
+const BATCH_MAX = 10_000n;
+
 /** The position that segments should reach, so that whole ones are free for what may come before the next look. */
 export function roomUntil(head: string, { segmentEvents }: RetentionPolicy): string {
-  return String(BigInt(head) + 1n + 2n * BigInt(segmentEvents));
+  return String(BigInt(head) + 1n + 2n * BigInt(segmentEvents) + BATCH_MAX);
 }
 
 /** The position before which all segments are to be ended: the present one too if it is old or large. */

@@ -3,7 +3,13 @@ import { afterEach, before, test } from 'node:test';
 import { type Queryable, sql } from '#blocks/database';
 import { eventually, type TestDatabase } from '#fixtures/database';
 import type { StreamEvent, StreamInfo } from './event.ts';
-import { type LogProcess, type LogProcessOptions, startLogDatabase, startLogProcess } from './log.fixture.ts';
+import {
+  append,
+  type LogProcess,
+  type LogProcessOptions,
+  startLogDatabase,
+  startLogProcess,
+} from './log.fixture.ts';
 import type { Tail, TailOptions } from './tail.ts';
 
 let started: TestDatabase;
@@ -232,4 +238,17 @@ test('a stream that nobody has declared cannot be followed', async () => {
   const { streams } = await setUp();
   const options = { after: 'latest', onEvents() {}, onEnd() {} } as const;
   await assert.rejects(streams.tail('nobody', options), { code: 'stream_unknown' });
+});
+
+test('what a relay could not tell is found, though other streams have grown since', async () => {
+  const process = await setUp();
+  const other = await process.streams.declare(`${process.stream.name}_other`, 4);
+  const follower = await follow(process, process.stream);
+  // The answer to this commit is lost: nobody here is told.
+  await append(started.database, process.store, [process.stream, numbered(1)]);
+  await process.publish(other, numbered(2));
+  await eventually('it is seen', () => {
+    process.clock.advance(100);
+    return follower.seen.length === 1;
+  });
 });

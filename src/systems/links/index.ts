@@ -38,7 +38,6 @@ export default defineSystem({
       own: ownHosts(publicUrl, [deps.listen]),
       publicUrl,
       changed: redirects.changed,
-      unsure: redirects.unsure,
     });
     emitLinksSignals(deps.signals, redirects.counts);
     return {

@@ -4,7 +4,7 @@
 
 import { parseId } from '#blocks/ids';
 import type { MutationTx } from '#blocks/mutation';
-import type { NewJob, QueueDefinition } from '#blocks/queue';
+import { type NewJob, type QueueDefinition, RUN_AT_MS_MAX } from '#blocks/queue';
 import type { JobWork } from '#blocks/system';
 import type { StoredLink } from './store.ts';
 
@@ -23,14 +23,15 @@ interface ExpiryPayload {
  * Undefined when the link is permanent.
  */
 export function expiryJob(
-  { linkId, expiresAt }: StoredLink,
+  { linkId, expiresAt }: Pick<StoredLink, 'linkId' | 'expiresAt'>,
   onDuplicate: 'replace' | 'reject',
 ): NewJob | undefined {
   if (expiresAt === null) return undefined;
   return {
     queue: EXPIRY_QUEUE,
     payload: { linkId, expiresAt: expiresAt.toISOString() },
-    runAtMs: expiresAt.getTime(),
+    // A time that no job can have is come nearer to: a job that finds its link not due yet is enqueued again.
+    runAtMs: Math.min(expiresAt.getTime(), RUN_AT_MS_MAX),
     uniqueKey: linkId,
     onDuplicate,
   };

@@ -69,8 +69,6 @@ export interface LinksDeps {
   publicUrl: string;
   /** Called after a code's redirect has changed. */
   changed: (code: string) => void;
-  /** Called when a change failed in a way that leaves open whether it took place. */
-  unsure: () => void;
 }
 
 const DEFAULT_REDIRECT_STATUS: RedirectStatus = 302;
@@ -145,7 +143,11 @@ export function createLinks(deps: LinksDeps): Links {
     return change;
   }
 
-  function scheduleExpiry(tx: MutationTx, link: StoredLink, onDuplicate: 'replace' | 'reject'): void {
+  function scheduleExpiry(
+    tx: MutationTx,
+    link: Pick<StoredLink, 'linkId' | 'expiresAt'>,
+    onDuplicate: 'replace' | 'reject',
+  ): void {
     const job = expiryJob(link, onDuplicate);
     if (job) tx.enqueue(job);
   }
@@ -174,8 +176,10 @@ export function createLinks(deps: LinksDeps): Links {
       deps.changed(code);
       return reply;
     } catch (error) {
-      // After a broken commit or a missed deadline the change may have taken place all the same; a refusal undoes it.
-      if (!isLoadstoneError(error) || error.status >= 500) deps.unsure();
+      // After a broken commit or a missed deadline the change may have taken place all the same; a refusal undoes it, and
+      // before the rule has given a link nothing was sent that could be committed.
+      const isUnsure = !isLoadstoneError(error) || error.status >= 500;
+      if (code !== '' && isUnsure) deps.changed(code);
       throw error;
     }
   }
@@ -237,6 +241,11 @@ export function createLinks(deps: LinksDeps): Links {
     },
 
     async expire(tx, workspaceId, linkId, expiresAt) {
+      if (expiresAt.getTime() > clock.nowMs()) {
+        // Retried by hand, by a clock that is ahead, or further off than a job can be scheduled.
+        scheduleExpiry(tx, { linkId, expiresAt }, 'replace');
+        return;
+      }
       const link = await store.expire(tx, workspaceId, linkId, expiresAt);
       if (link) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
     },

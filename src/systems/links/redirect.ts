@@ -19,8 +19,6 @@ export interface Redirects {
   handle(request: IncomingMessage, response: ServerResponse): boolean;
   /** A code's target has changed. */
   changed(code: string): void;
-  /** A change may have taken place; of which code is not known. */
-  unsure(): void;
   counts: { hits: number; misses: number; unknown: number; gone: number; stale: number };
 }
 
@@ -158,7 +156,6 @@ export function createRedirects(
   return {
     counts,
     changed: cache.forget,
-    unsure: cache.forgetAll,
     handle(request, response) {
       const path = request.url ?? '';
       const nowMs = clock.nowMs();

@@ -30,8 +30,6 @@ export interface TargetCache {
   keep(code: string, ticket: number, target: CachedTarget | undefined): void;
   /** The code's target has changed: what is kept, and what fills under way will bring, is void. */
   forget(code: string): void;
-  /** Something has changed, or may have, and it is not known of which code. */
-  forgetAll(): void;
   size(): number;
 }
 
@@ -91,10 +89,6 @@ export function createTargetCache(
         voidBefore = ticket + 1;
       }
       changes.set(code, ticket);
-    },
-    forgetAll() {
-      entries.clear();
-      voidBefore = ticket + 1;
     },
     size: () => entries.size,
   };

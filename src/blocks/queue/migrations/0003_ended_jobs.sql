@@ -70,7 +70,7 @@ end
 $$;
 
 -- Ends the leases of these queues that have run out, and gives their jobs back with one attempt more: ready at once after the first
--- loss. After each further one they wait, each for another time, so that a job that kills its worker is parted from
+-- loss, whatever failed before it. After a loss upon a loss they wait, each for another time, so that a job that kills its worker is parted from
 -- those that were only in hand with it. Those without an attempt left are dead: `reaped_dead` has a line of id, attempts
 -- and trace for each of them.
 create function core.reap_jobs(_now_ms bigint, _queues text[]) returns table (reaped_queue text, reaped_worker text, reaped_jobs integer,
@@ -100,9 +100,9 @@ begin
     end if;
     update core.jobs
     set attempts = attempts + 1, last_error = _error, progress = null,
-      state = case when attempts = 0 then 'ready' else 'scheduled' end,
-      run_at_ms = case when attempts = 0 then run_at_ms
-        else _now_ms + (1000 << least(attempts, 9)) * (hashint8(job_id) & 1023) / 1024 end
+      state = case when last_error like 'the worker % was lost' then 'scheduled' else 'ready' end,
+      run_at_ms = case when last_error like 'the worker % was lost'
+        then _now_ms + (1000 << least(attempts, 9)) * (hashint8(job_id) & 1023) / 1024 else run_at_ms end
     where job_id = any(_jobs);
     get diagnostics reaped_jobs = row_count;
     reaped_jobs := reaped_jobs + coalesce(jsonb_array_length(_failures), 0);

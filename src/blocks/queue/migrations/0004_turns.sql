@@ -108,7 +108,8 @@ declare
 begin
   perform pg_advisory_xact_lock(hashtextextended('queue ' || _queue, 0));
   if _lease is not null then
-    delete from core.job_leases where queue = _queue and lease_id = _lease;
+    -- By its worker too: a crash of Postgres may have forgotten that the id was given out.
+    delete from core.job_leases where queue = _queue and lease_id = _lease and worker = _worker;
     if not found then return; end if;
   end if;
 

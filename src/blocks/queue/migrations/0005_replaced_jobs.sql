@@ -8,6 +8,13 @@
 create function core.replace_jobs(_jobs jsonb) returns void
 language sql security definer set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
 set enable_hashjoin = off set enable_mergejoin = off as $$
+  -- Locked first, and in order, so that what is filed is what is replaced: not what another call is replacing right now.
+  select from pg_catalog.jsonb_to_recordset(_jobs) as given (workspace_id bigint, queue text, unique_key text)
+  join core.jobs as old
+    on old.workspace_id = given.workspace_id and old.queue = given.queue and old.unique_key = given.unique_key
+  order by old.workspace_id, old.queue, old.unique_key
+  for update of old;
+
   with given as materialized (
     select job_id, workspace_id, score, run_at_ms, bucket, priority, attempts_max, queue, state, unique_key,
       concurrency_key, traceparent, payload

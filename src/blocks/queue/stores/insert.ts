@@ -3,7 +3,7 @@
  * 7 µs. So a run of jobs that differ only in id, score and payload goes as one statement of three arrays, and the rest
  * as one of thirteen; all of them sent together, in one round trip.
  */
-import { type Queryable, type Sql, sql } from '#blocks/database';
+import { isConstraintViolation, type Queryable, type Sql, sql } from '#blocks/database';
 import { queueErrors } from '../errors.ts';
 import type { PreparedJob } from '../job.ts';
 import type { Scores } from '../score.ts';
@@ -108,8 +108,8 @@ function replaceJobs(jobs: readonly PreparedJob[]): Sql {
 
 interface Plan {
   statements: Sql[];
-  /** Writes those that are to be rejected if they have a twin: so many rows must be inserted. */
-  rejecting: { statement: Sql; count: number } | undefined;
+  /** Writes those that are to be rejected if they have a twin. */
+  rejecting: Sql | undefined;
 }
 
 function planInsert(jobs: readonly PreparedJob[], scores: Scores): Plan {
@@ -124,19 +124,23 @@ function planInsert(jobs: readonly PreparedJob[], scores: Scores): Plan {
   if (ignore.length > 0) statements.push(insertMixed(ignore, KEEP_ON_CONFLICT));
   if (replace.length > 0) statements.push(replaceJobs(replace));
   if (reject.length === 0) return { statements, rejecting: undefined };
-  const statement = insertMixed(reject, KEEP_ON_CONFLICT);
-  return { statements, rejecting: { statement, count: reject.length } };
+  return { statements, rejecting: insertMixed(reject, NOTHING_ON_CONFLICT) };
 }
 
-async function insertRejecting(
-  tx: Queryable,
-  { statement, count }: NonNullable<Plan['rejecting']>,
-): Promise<void> {
-  const inserted = await tx.run(statement);
-  if (inserted === count) return;
-  throw queueErrors.job_duplicate({
-    detail: `${count - inserted} of ${count} jobs with a unique key have a twin that waits or runs`,
-  });
+/**
+ * Postgres itself refuses the twin, and with it the transaction: a count of what was inserted would be known only after
+ * the commit, which may have been sent behind the statement without waiting.
+ */
+async function insertRejecting(tx: Queryable, statement: Sql): Promise<void> {
+  try {
+    await tx.run(statement);
+  } catch (error) {
+    if (!isConstraintViolation(error, 'jobs_once')) throw error;
+    throw queueErrors.job_duplicate({
+      detail: 'a job with the same unique key waits or runs already',
+      cause: error,
+    });
+  }
 }
 
 /** @throws job_duplicate */

@@ -1,7 +1,7 @@
 /**
  * Jobs as people look at them, and what they do to them by hand.
  */
-import { type Queryable, type Sql, sql } from '#blocks/database';
+import { isConstraintViolation, type Queryable, type Sql, sql } from '#blocks/database';
 import { parseId } from '#blocks/ids';
 import type { JobFilter, JobInspectionStore, StoredJob, WaitCircumstances } from '../store.ts';
 import { numbers } from './literals.ts';
@@ -164,17 +164,25 @@ export function createPostgresInspection(core: Queryable): JobInspectionStore {
       } satisfies WaitCircumstances;
     },
     async redrive(jobs, nowMs) {
-      const rows = await core.rows<{ jobId: string }>(sql`
+      const rising = core.rows<{ jobId: string }>(sql`
         with given as (
           select job_id, score from unnest(${numbers(jobs.map(({ jobId }) => jobId))}::bigint[],
             ${numbers(jobs.map(({ score }) => score))}::bigint[]) as one (job_id, score)
-        ), risen as (
-          delete from core.dead_jobs as dead using given
-          where dead.job_id = given.job_id and not exists (
+        ), picked as (
+          -- Of dead jobs with one unique key only the newest can rise.
+          select distinct on (dead.workspace_id, dead.queue, coalesce('key ' || dead.unique_key, 'job ' || dead.job_id))
+            dead.job_id, given.score
+          from given join core.dead_jobs as dead using (job_id)
+          where not exists (
             select from core.jobs as twin where twin.workspace_id = dead.workspace_id and twin.queue = dead.queue
               and twin.unique_key = dead.unique_key
           )
-          returning dead.job_id, dead.workspace_id, given.score, dead.bucket, dead.priority, dead.attempts_max,
+          order by dead.workspace_id, dead.queue, coalesce('key ' || dead.unique_key, 'job ' || dead.job_id),
+            dead.job_id desc
+        ), risen as (
+          delete from core.dead_jobs as dead using picked
+          where dead.job_id = picked.job_id
+          returning dead.job_id, dead.workspace_id, picked.score, dead.bucket, dead.priority, dead.attempts_max,
             dead.queue, dead.unique_key, dead.concurrency_key, dead.traceparent, dead.last_error, dead.payload
         )
         insert into core.jobs (job_id, workspace_id, score, run_at_ms, bucket, priority, attempts_max, queue, unique_key,
@@ -183,7 +191,13 @@ export function createPostgresInspection(core: Queryable): JobInspectionStore {
           concurrency_key, traceparent, last_error, payload
         from risen
         returning job_id as "jobId"`);
-      return idsOf(rows);
+      try {
+        return idsOf(await rising);
+      } catch (error) {
+        // A twin was enqueued in this very moment: nothing has risen.
+        if (isConstraintViolation(error, 'jobs_once')) return [];
+        throw error;
+      }
     },
     async hasten(jobId, score, nowMs) {
       const changed = await core.run(sql`

@@ -62,15 +62,15 @@ function unpack({ heads, key_pairs, payloads }: Row, isKeyed: boolean): ClaimedJ
   });
 }
 
-/** Postgres takes no NUL in a text. */
-const withoutNul = (text: string) => text.replaceAll('\0', '');
+/** Postgres takes neither NUL nor half of a surrogate pair, which an error that quotes its input may hold. */
+const storable = (text: string) => text.replaceAll('\0', '').toWellFormed();
 
 function failures({ failed }: TurnRequest): string | null {
   if (failed.length === 0) return null;
   return JSON.stringify(
     failed.map(({ jobId, error, retry }) => ({
       id: jobId,
-      error: withoutNul(error),
+      error: storable(error),
       runAtMs: retry?.runAtMs ?? null,
       score: retry?.score ?? null,
     })),

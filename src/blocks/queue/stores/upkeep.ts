@@ -122,7 +122,9 @@ export function createPostgresUpkeep(core: Queryable): UpkeepStore {
         delete from core.job_keys where (queue, workspace_id, key) in (
           select queue, workspace_id, key from core.job_keys
           where conforms_ms < ${nowMs}::bigint and release_ms is null limit ${FORGOTTEN_KEYS_MAX}
-        )`);
+        )
+        -- Looked at again once a turn that has just used the key has let go of the row.
+        and conforms_ms < ${nowMs}::bigint and release_ms is null`);
       const row = await core.first<{ released: number }>(sql`
         select core.release_orphaned_jobs(${ORPHANED_KEYS_MAX}::integer) as released`);
       return row?.released ?? 0;

@@ -51,3 +51,12 @@ create index stream_aside_parked on core.stream_aside (stream_id, group_name, po
 
 grant select, insert, update, delete on core.stream_members, core.stream_offsets, core.stream_aside
   to loadstone_system;
+
+-- Members are fenced off before what they have set aside is looked for: one that is committing has either done so by
+-- then, and its rows are seen, or it fails.
+create function core.seek_stream_group(_stream_id integer, _group text, _position bigint) returns void
+language sql as $$
+  update core.stream_offsets set position = _position, holder = null, epoch = epoch + 1, is_expired = false
+  where stream_id = _stream_id and group_name = _group;
+  delete from core.stream_aside where stream_id = _stream_id and group_name = _group and position > _position;
+$$;

@@ -81,14 +81,7 @@ export function createGroupStore(core: Queryable, stream: StreamInfo, name: stri
     },
     advance: (tx, moves) => advance(tx, stream, name, moves),
     async seek(position) {
-      await core.run(sql`
-        with forgotten as (
-          delete from core.stream_aside
-          where stream_id = ${streamId} and group_name = ${name} and position > ${position}
-        )
-        update core.stream_offsets
-        set position = ${position}, holder = null, epoch = epoch + 1, is_expired = false
-        where stream_id = ${streamId} and group_name = ${name}`);
+      await core.run(sql`select core.seek_stream_group(${streamId}, ${name}, ${position})`);
     },
   };
 }
