@@ -105,7 +105,8 @@ describe('jobs, beside a server', () => {
     assert.match(why, new RegExp(`^job ${id}: it waits for its time, \\S+Z \\(in \\d+ min\\)\n$`));
 
     assert.match(await run(`jobs retry ${id}`), /waited for its time, and runs now\n$/);
-    await untilState(id, 'done');
+    // It finds that the link is not due yet, and has another one wait for that.
+    await untilState(id, 'replaced');
   });
 
   test('dead ones: why, retried once what was wrong has been repaired, redriven, discarded', async () => {
@@ -414,7 +415,7 @@ describe('without a server', () => {
 
   test('the server finds what the commands have left, and runs it', async () => {
     server = await scene.start({ cwd, data: server.data, args: ['--listen', FREE_PORT], env, key: KEY });
-    await untilState(waiting, 'done');
+    await untilState(waiting, 'replaced');
     await server.stop();
   });
 });

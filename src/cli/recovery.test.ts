@@ -124,7 +124,17 @@ test('LOADSTONE_DATABASE serves from a Postgres of one’s own, and leaves it ru
   assert.equal(await owner.follow(code), undefined);
   await server.stop();
 
-  const again = await scene.start({ env: { LOADSTONE_DATABASE: address }, key: server.key });
+  const other = scene.directory();
+  const args = ['start', '--data', join(other, 'data'), '--listen', FREE_PORT, '--database', address];
+  const { code: status, stderr } = await scene.run(args, { cwd: other });
+  assert.equal(status, 1, 'what the database keeps cannot be read with another master key');
+  assert.match(stderr, /^loadstone: what this database keeps was sealed with another master key: /m);
+
+  const again = await scene.start({
+    env: { LOADSTONE_DATABASE: address },
+    key: server.key,
+    data: server.data,
+  });
   assert.equal(await again.follow(code), 'https://example.com/elsewhere');
   await again.stop();
   assert.equal((await owner.request('/readyz')).status, 200);
