@@ -5,6 +5,7 @@
  *                                           backing_off ◀──failure────────┘  ▲
  *                                                 └──────────time────────────┘          stopped (from any)
  */
+import { backoffMs } from '#base/backoff';
 import type { Clock, Timer } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
@@ -165,8 +166,8 @@ export function createShipper(options: ShipperOptions, deps: ShipperDeps): Lifec
     const isSmaller = !isAway && inHand.length > 1;
     if (isSmaller) batchLimit = Math.floor(inHand.length / 2);
     else failures += 1;
-    const fullMs = Math.min(retryMsMax, RETRY_MS_MIN * 2 ** Math.min(failures, 20));
-    const retryMs = Math.round(fullMs * (0.5 + random.fraction() / 2));
+    const wait = { baseMs: RETRY_MS_MIN, maxMs: retryMsMax };
+    const retryMs = Math.round(backoffMs(wait, failures + 1, random));
     const records = { first: inHand[0]?.sequence, count: inHand.length, waiting: waiting() };
     if (state.kind === 'stopped') {
       log.warn({ journal: name, err: error, records }, 'records stay in the journal for the next start');

@@ -6,6 +6,8 @@
  *              │                                │  └──woken, or polled─────────────┘
  *              └──fenced off, or the lease ran out
  */
+
+import { backoffMs } from '#base/backoff';
 import { type Clock, sleep } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
@@ -13,7 +15,7 @@ import { type Health, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Held, Leader } from '#blocks/leases';
-import { type Bell, backoffMs, type Streams } from '#blocks/stream';
+import type { Bell, Streams } from '#blocks/stream';
 import { createFloor, type Floor } from './floor.ts';
 import type { OutboxOptions } from './options.ts';
 import type { OutboxRows } from './rows.ts';

@@ -13,11 +13,12 @@
  * group there with new epochs; rename. A consumer in any process that began before has either committed by then, or will
  * find its epoch gone and have no effect.
  */
+
+import { backoffMs } from '#base/backoff';
 import { sleep } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import { identifier, sql } from '#blocks/database';
-import { backoffMs } from '#blocks/stream';
 import {
   alter,
   applyNext,

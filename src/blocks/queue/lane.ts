@@ -10,13 +10,14 @@
  * A lease that has been lost (a turn says so, or it could not be renewed in time) takes all jobs in hand with it: others
  * run them. Their signals abort, and what they give is not recorded.
  */
+
+import { backoffMs } from '#base/backoff';
 import type { Clock, Timer } from '#base/clock';
 import { deadlineErrors, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import { type Health, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { backoffMs } from './backoff.ts';
 import type { Definition } from './definition.ts';
 import { queueErrors } from './errors.ts';
 import { createHand, type Ended } from './hand.ts';
@@ -146,7 +147,13 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       hand.failed({ jobId, error, retry: undefined });
       return;
     }
-    const runAtMs = Math.ceil(nowMs + Math.max(retryAfterMs, backoffMs(definition, attempts, random)));
+    const runAtMs = Math.ceil(
+      nowMs +
+        Math.max(
+          retryAfterMs,
+          backoffMs({ baseMs: definition.backoffBaseMs, maxMs: definition.backoffMaxMs }, attempts, random),
+        ),
+    );
     hand.failed({ jobId, error, retry: { runAtMs, score: scores.next(runAtMs, claimed.priority, nowMs) } });
   }
 

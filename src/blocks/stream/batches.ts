@@ -12,12 +12,13 @@
  * A batch that is refused is cut in half until the event is found that is to blame; the halves that are in order are
  * committed on the way. Effects are in the same transaction as the positions, so what was refused has had none.
  */
+
+import { backoffMs } from '#base/backoff';
 import type { Clock } from '#base/clock';
 import { describeError } from '#base/errors';
 import type { Random } from '#base/random';
 import type { Transaction } from '#blocks/database';
 import { type AttemptDeps, attempt } from './attempt.ts';
-import { backoffMs } from './backoff.ts';
 import type { StreamEvent } from './event.ts';
 import { keyId, type Owned } from './membership.ts';
 import type { AsideEvent, AsideKey, AsideStore, GroupStore, Move, NewAside } from './store.ts';

@@ -5,6 +5,8 @@
  * One loop per consumer, and in it one batch at a time: it holds a connection while it reads, and during a transaction,
  * and none while it waits.
  */
+
+import { backoffMs } from '#base/backoff';
 import type { Clock } from '#base/clock';
 import { sleep } from '#base/clock';
 import { withSignal } from '#base/deadline';
@@ -14,7 +16,6 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Database } from '#blocks/database';
 import { nameHolder } from '#blocks/leases';
-import { backoffMs } from './backoff.ts';
 import { type Batches, createBatches, type Handler } from './batches.ts';
 import { type Bell, createBell } from './bell.ts';
 import { streamErrors } from './errors.ts';

@@ -1,4 +1,3 @@
-export { backoffMs } from './backoff.ts';
 export type { Handler } from './batches.ts';
 export { type Bell, createBell } from './bell.ts';
 export type { Consumer, ConsumerDefinition, ConsumerLag, StartAt } from './consumer.ts';

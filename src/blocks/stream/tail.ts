@@ -2,13 +2,14 @@
  * Follows a stream for people who look on: every event from a position on, in the order of positions, as it comes.
  * There is no group and no memory of how far it got: whoever follows keeps the position.
  */
+
+import { backoffMs } from '#base/backoff';
 import type { Clock } from '#base/clock';
 import { sleep } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { backoffMs } from './backoff.ts';
 import { createBell } from './bell.ts';
 import { comparePositions, type StreamEvent, type StreamInfo } from './event.ts';
 import type { Heads } from './heads.ts';

@@ -7,6 +7,7 @@
  *
  * A crash of one of Postgres's own processes goes ready ─▶ down ─▶ ready without a new start: Postgres recovers by itself.
  */
+import { backoffMs } from '#base/backoff';
 import { type Clock, sleep } from '#base/clock';
 import { describeError, isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
@@ -61,8 +62,7 @@ const STABLE_MS = 60_000;
 
 /** Doubles with each attempt from 0 up to a bound; the upper half is drawn, so that many do not retry in step. */
 export function retryDelayMs(attempt: number, random: Random): number {
-  const delayMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(attempt, 20));
-  return delayMs * (0.5 + 0.5 * random.fraction());
+  return backoffMs({ baseMs: RETRY_MS_MIN, maxMs: RETRY_MS_MAX }, attempt + 1, random);
 }
 
 /** A signal that aborts with `postgres_start_timeout` after `timeoutMs`, or with `parent`. */

@@ -1,7 +1,7 @@
 /**
  * When to try again. Pure but for the dice.
  */
-import type { Random } from '#base/random';
+import type { Random } from './random.ts';
 
 export interface Backoff {
   baseMs: number;
