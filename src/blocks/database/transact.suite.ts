@@ -307,7 +307,8 @@ function conflictTests({ db, transact, count }: Shop): void {
       await tx.run(update(second));
     };
     await Promise.all([transact(updateBoth('a', 'b')), transact(updateBoth('b', 'a'))]);
-    assert.equal(tries, 3);
+    // The victim's second try may take its row again before the one that waited for it wakes: then they deadlock again.
+    assert(tries >= 3);
     assert.deepEqual(await db().admin.rows(sql`select stock from shop.items where name in ('a', 'b')`), [
       { stock: 2 },
       { stock: 2 },
