@@ -13,7 +13,7 @@ async function stale(root: string) {
   return staleReferences(tree, await makeReference(root, tree));
 }
 
-test('docs/errors.md and docs/options.md are what npm run docs would write', async () => {
+test('docs/errors.md, docs/faults.md and docs/options.md are what npm run docs would write', async () => {
   const tree = readRepository(ROOT);
   assert.deepEqual(staleReferences(tree, await makeReference(ROOT, tree)), []);
 });

@@ -1,11 +1,13 @@
 /**
- * The generated references: docs/errors.md from every `defineErrors`, docs/options.md from every options schema.
+ * The generated references: docs/errors.md from every `defineErrors`, docs/faults.md from every `defineFaults`,
+ * docs/options.md from every options schema.
  * `npm run docs` writes them; the check fails when they are not what would be written.
  */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { TSchema } from 'typebox';
 import { type ErrorDefinition, errorCatalogue } from '#base/errors';
+import { faultCatalogue } from '#base/faults';
 import { describeAllowed, type SchemaNode } from '#base/schema';
 import { isTest, roomNames } from './rooms.ts';
 import type { Finding } from './rule.ts';
@@ -13,6 +15,7 @@ import { nameOf, stringValue, walk } from './syntax.ts';
 import type { Module, Tree } from './tree.ts';
 
 const ERRORS = 'docs/errors.md';
+const FAULTS = 'docs/faults.md';
 const OPTIONS = 'docs/options.md';
 
 export interface Reference {
@@ -25,17 +28,21 @@ export interface Reference {
 /** @param root the directory of `tree`, from which its modules are loaded */
 export async function makeReference(root: string, tree: Tree): Promise<Reference> {
   const codes = new Set<string>();
+  const points = new Set<string>();
   for (const module of tree.modules.filter(({ path }) => path.startsWith('src/') && !isTest(path))) {
-    const own = errorCodesIn(module);
-    if (own.length > 0) await load(root, module.path);
-    for (const code of own) codes.add(code);
+    const own = { codes: definedIn(module, 'defineErrors'), points: definedIn(module, 'defineFaults') };
+    if (own.codes.length + own.points.length > 0) await load(root, module.path);
+    for (const { name } of own.codes) codes.add(name);
+    for (const { room, name } of own.points) points.add(`${room}.${name}`);
   }
   const errors = [...errorCatalogue()].filter(([code]) => codes.has(code));
+  const faults = [...faultCatalogue()].filter(([point]) => points.has(point));
   const schema = await loadOptions(root, tree);
   const options = listOptions(schema);
   return {
     files: new Map([
       [ERRORS, errorsPage(errors)],
+      ...(faults.length > 0 ? [[FAULTS, faultsPage(faults)] as const] : []),
       [OPTIONS, optionsPage(schema, options)],
     ]),
     findings: options
@@ -61,18 +68,19 @@ async function load(root: string, path: string): Promise<Record<string, unknown>
   return (await import(pathToFileURL(join(root, path)).href)) as Record<string, unknown>;
 }
 
-/** The keys of the object given to `defineErrors`. */
-function errorCodesIn({ program }: Module): string[] {
-  const codes: string[] = [];
+/** The room, and the keys of the object, given to each call of `definer`. */
+function definedIn({ program }: Module, definer: string): { room: string; name: string }[] {
+  const defined: { room: string; name: string }[] = [];
   walk(program, (node) => {
-    if (node.type !== 'CallExpression' || nameOf(node.callee) !== 'defineErrors') return;
-    const [room, definitions] = node.arguments;
-    if (!room || stringValue(room) === undefined || definitions?.type !== 'ObjectExpression') return;
+    if (node.type !== 'CallExpression' || nameOf(node.callee) !== definer) return;
+    const [first, definitions] = node.arguments;
+    const room = first && stringValue(first);
+    if (room === undefined || definitions?.type !== 'ObjectExpression') return;
     for (const property of definitions.properties) {
-      if (property.type === 'Property') codes.push(nameOf(property.key) ?? '');
+      if (property.type === 'Property') defined.push({ room, name: nameOf(property.key) ?? '' });
     }
   });
-  return codes;
+  return defined;
 }
 
 /** The whole configuration: the server's options, and those of each system under its name. */
@@ -147,6 +155,32 @@ function errorsPage(errors: readonly [string, ErrorDefinition & { room: string }
       lines.push('', `### ${code}`, '', `${status}. ${error.title}.`, '', error.doc);
     }
   }
+  return `${lines.join('\n')}\n`;
+}
+
+function faultsPage(faults: readonly [string, string][]): string {
+  const rows = faults
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([point, meaning]) => `| \`${point}\` | ${escapeText(meaning)} |`);
+  const lines = [
+    '# Fault points',
+    '',
+    GENERATED,
+    '',
+    'Where a drill can make a process crash, hang, fail or wait. They do nothing unless the process was started with',
+    '`LOADSTONE_FAULTS`, the name of a file that says what is armed:',
+    '',
+    '```json',
+    '{ "points": { "outbox.moved": { "action": "crash", "afterHits": 2 } }, "clockStepMs": -3600000 }',
+    '```',
+    '',
+    '`action` is `crash`, `hang`, `error` or `delay` (with `delayMs`); `afterHits` passages are let through first, and it acts',
+    '`times` times. The file is read again whenever it changes.',
+    '',
+    '| point | when it is passed |',
+    '|---|---|',
+    ...rows,
+  ];
   return `${lines.join('\n')}\n`;
 }
 

@@ -15,6 +15,7 @@ import { backoffMs } from '#base/backoff';
 import type { Clock, Timer } from '#base/clock';
 import { deadlineErrors, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
+import { defineFaults } from '#base/faults';
 import { type Health, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
@@ -37,6 +38,10 @@ import {
 import type { Scores } from './score.ts';
 import type { LaneSignals } from './signals.ts';
 import type { JobStore, Lease, Turn, TurnRequest } from './store.ts';
+
+const faults = defineFaults('queue', {
+  handled: 'a handler has ended; that its job is done has not been recorded',
+});
 
 /** What has ended waits so long for more, when nothing else calls for a turn. */
 const LINGER_MS = 2;
@@ -122,6 +127,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     let outcome: Outcome;
     try {
       outcome = outcomeOf(await handler(run.job));
+      await faults.handled();
     } catch (error) {
       outcome = failureOf(error);
     }

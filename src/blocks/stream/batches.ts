@@ -16,12 +16,17 @@
 import { backoffMs } from '#base/backoff';
 import type { Clock } from '#base/clock';
 import { describeError } from '#base/errors';
+import { defineFaults } from '#base/faults';
 import type { Random } from '#base/random';
 import type { Transaction } from '#blocks/database';
 import { type AttemptDeps, attempt } from './attempt.ts';
 import type { StreamEvent } from './event.ts';
 import { keyId, type Owned } from './membership.ts';
 import type { AsideEvent, AsideKey, AsideStore, GroupStore, Move, NewAside } from './store.ts';
+
+const faults = defineFaults('stream', {
+  handled: 'a consumer has written the effects of a batch; neither they nor its position are committed',
+});
 
 /** Has the effects of the events, all in `tx`. May run more than once for the same events; commits once. */
 export type Handler = (events: readonly StreamEvent[], tx: Transaction) => Promise<void>;
@@ -96,6 +101,7 @@ export function createBatches(policy: BatchPolicy, deps: BatchDeps): Batches {
     const outcome = await attempt({ timeoutMs }, deps, async (tx) => {
       if (events.length > 0) await handler(events, tx);
       await Promise.all([aside.add(tx, asides), group.advance(tx, moves)]);
+      await faults.handled();
     });
     if (outcome.kind === 'refused') return outcome;
     for (const { partition, to } of moves) (owned.get(partition) as Owned).position = to;

@@ -11,6 +11,7 @@ export {
   type StreamInfo,
 } from './event.ts';
 export { streamMigrations } from './migrations.ts';
+export { eventBytes } from './model.ts';
 export { type StreamOptions, streamOptions } from './options.ts';
 export type { Appended, AppendRow, OpenedGroup, ParkedEvent, StreamHead, StreamStore } from './store.ts';
 export { createPostgresStreams } from './stores/postgres.ts';

@@ -3,7 +3,7 @@
  * group.
  */
 import { Gauge } from 'prom-client';
-import type { Signals } from '#base/signals';
+import type { AcrossProcesses, Signals } from '#base/signals';
 import type { StreamEvent } from './event.ts';
 
 /** A consumer, as it is scraped. */
@@ -51,10 +51,16 @@ export function emitStreamSignals(signals: Signals): StreamMeasures {
   const dropped = signals.counter('loadstone_stream_segments_dropped_unread_total', {
     help: 'Segments of the log dropped for want of space before every group had read them',
   });
-  const gauge = (name: string, help: string, read: (consumer: MeasuredConsumer) => number) =>
+  const gauge = (
+    name: string,
+    help: string,
+    read: (consumer: MeasuredConsumer) => number,
+    across: AcrossProcesses = 'sum',
+  ) =>
     new Gauge({
       name,
       help,
+      aggregator: across,
       labelNames: labels,
       registers: [signals.registry],
       collect() {
@@ -71,6 +77,7 @@ export function emitStreamSignals(signals: Signals): StreamMeasures {
     'loadstone_stream_lag_seconds',
     'Age of the oldest event that a group has before it',
     (each) => each.lag().oldestMs / 1000,
+    'max',
   );
   gauge(
     'loadstone_stream_partitions_owned',
@@ -79,17 +86,21 @@ export function emitStreamSignals(signals: Signals): StreamMeasures {
   );
 
   return {
-    ofConsumer: (stream, group) => ({
-      handled(events, nowMs) {
-        handled.labels(stream, group).inc(events.length);
-        const oldestMs = Math.min(...events.map(({ createdAt }) => createdAt.getTime()));
-        delay.labels(stream, group).observe(Math.max(0, nowMs - oldestMs) / 1000);
-      },
-      refused(isParked) {
-        refused.labels(stream, group).inc();
-        if (isParked) parked.labels(stream, group).inc();
-      },
-    }),
+    ofConsumer(stream, group) {
+      // A series that begins with its first increase hides that from `increase()`.
+      for (const counter of [handled, refused, parked]) counter.labels(stream, group).inc(0);
+      return {
+        handled(events, nowMs) {
+          handled.labels(stream, group).inc(events.length);
+          const oldestMs = Math.min(...events.map(({ createdAt }) => createdAt.getTime()));
+          delay.labels(stream, group).observe(Math.max(0, nowMs - oldestMs) / 1000);
+        },
+        refused(isParked) {
+          refused.labels(stream, group).inc();
+          if (isParked) parked.labels(stream, group).inc();
+        },
+      };
+    },
     watch(consumer) {
       consumers.add(consumer);
       return () => consumers.delete(consumer);
