@@ -14,12 +14,15 @@ export interface SignalDefinition {
   buckets?: readonly number[];
 }
 
+/** How the readings of several processes become one: they add up, or all read the same thing and the largest counts. */
+export type AcrossProcesses = 'sum' | 'max';
+
 export interface Signals {
   readonly registry: Registry;
   counter(name: string, definition: Omit<SignalDefinition, 'kind'>): Counter;
   histogram(name: string, definition: Omit<SignalDefinition, 'kind'>): Histogram;
-  /** A gauge, read when scraped. */
-  gauge(name: string, help: string, read: () => number): Gauge;
+  /** A gauge, read when scraped. @param across default: sum */
+  gauge(name: string, help: string, read: () => number, across?: AcrossProcesses): Gauge;
   /** A counter kept as a plain number by a hot path and read when scraped. */
   counted(name: string, help: string, read: () => number): Counter;
 }
@@ -36,11 +39,12 @@ export function createSignals(): Signals {
     counter: (name, { help, labels = [] }) => new Counter({ name, help, labelNames: [...labels], registers }),
     histogram: (name, { help, labels = [], buckets = LATENCY_BUCKETS_S }) =>
       new Histogram({ name, help, labelNames: [...labels], buckets: [...buckets], registers }),
-    gauge: (name, help, read) =>
+    gauge: (name, help, read, across = 'sum') =>
       new Gauge({
         name,
         help,
         registers,
+        aggregator: across,
         collect() {
           this.set(read());
         },

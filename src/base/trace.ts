@@ -4,7 +4,16 @@
  * Where an OpenTelemetry SDK is loaded into the process, its spans are used; without one, ids are made here.
  */
 
-import { context, isValidSpanId, isValidTraceId, type Span, SpanKind, trace } from '@opentelemetry/api';
+import {
+  context,
+  isValidSpanId,
+  isValidTraceId,
+  ProxyTracerProvider,
+  type Span,
+  SpanKind,
+  type SpanOptions,
+  trace,
+} from '@opentelemetry/api';
 import type { Random } from './random.ts';
 
 export interface Trace {
@@ -28,19 +37,38 @@ function parseTraceparent(header: string | undefined): Parent | undefined {
   return isValidTraceId(traceId) && isValidSpanId(spanId) ? { traceId, spanId, flags } : undefined;
 }
 
-/** `server` answers a request, `consumer` handles an event or a job, `internal` is anything else. */
-export type StepKind = 'server' | 'consumer' | 'internal';
+/** `server` answers a request, `producer` leaves events or jobs behind, `consumer` handles one, `internal` is anything else. */
+export type StepKind = 'server' | 'producer' | 'consumer' | 'internal';
 
-const SPAN_KINDS = { server: SpanKind.SERVER, consumer: SpanKind.CONSUMER, internal: SpanKind.INTERNAL };
+const SPAN_KINDS = {
+  server: SpanKind.SERVER,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
+  internal: SpanKind.INTERNAL,
+};
+
+function spanOptions(kind: StepKind, beganMs: number | undefined): SpanOptions {
+  return { kind: SPAN_KINDS[kind], ...(beganMs === undefined ? {} : { startTime: beganMs }) };
+}
+
+const NO_PROVIDER = new ProxyTracerProvider().getDelegate();
 
 export interface Tracer {
+  /** Whether an SDK is loaded: without one it is in vain to look for what could be recorded. */
+  records(): boolean;
   /** A `traceparent` for a next step: the trace of `parent` continued, or a new one. */
   traceparent(parent: string | undefined): string;
   /**
    * A step of a trace, and a span for it that records only where an SDK is loaded: end it with the step.
    * @param parent the `traceparent` of what has caused it; one that is malformed counts as none
+   * @param beganMs when it began, on the wall clock; by default now
    */
-  begin(parent: string | undefined, name: string, kind: StepKind): { trace: Trace; span: Span };
+  begin(
+    parent: string | undefined,
+    name: string,
+    kind: StepKind,
+    beganMs?: number,
+  ): { trace: Trace; span: Span };
 }
 
 const LOW_DIGITS = Array.from({ length: 4096 }, (_, i) => i.toString(16).padStart(3, '0'));
@@ -70,8 +98,12 @@ export function createTracer(random: Random): Tracer {
   }
 
   return {
+    records() {
+      const provider = trace.getTracerProvider();
+      return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== NO_PROVIDER;
+    },
     traceparent: (parent) => mint(parseTraceparent(parent)).traceparent,
-    begin(traceparent, name, kind) {
+    begin(traceparent, name, kind, beganMs) {
       const parent = parseTraceparent(traceparent);
       const around = parent
         ? trace.setSpanContext(context.active(), {
@@ -81,7 +113,7 @@ export function createTracer(random: Random): Tracer {
             isRemote: true,
           })
         : context.active();
-      const span = trace.getTracer('loadstone').startSpan(name, { kind: SPAN_KINDS[kind] }, around);
+      const span = trace.getTracer('loadstone').startSpan(name, spanOptions(kind, beganMs), around);
       if (!span.isRecording()) return { trace: mint(parent), span };
       const { traceId, spanId, traceFlags } = span.spanContext();
       return { trace: format(traceId, spanId, traceFlags.toString(16).padStart(2, '0')), span };

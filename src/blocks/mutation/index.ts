@@ -1,3 +1,4 @@
+export { mutationCosts } from './model.ts';
 export {
   createMutations,
   type KeyedRequest,

@@ -6,6 +6,7 @@ import { silentLog } from '#base/log';
 import { createMasterKey } from '#base/master-key';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
+import { createTracer } from '#base/trace';
 import { isConstraintViolation, sql } from '#blocks/database';
 import {
   createIdempotency,
@@ -31,7 +32,8 @@ const never = () => new AbortController().signal;
 /** Everything that a server has below its routes, on one Postgres. */
 async function startGround(it: TestDatabase) {
   const { database, signals } = it;
-  const common = { clock: systemClock, random: systemRandom, log: silentLog, signals, database };
+  const tracer = createTracer(systemRandom);
+  const common = { clock: systemClock, random: systemRandom, log: silentLog, signals, tracer, database };
   const ids = createIds(parseOptions(idsOptions, {}), {
     ...common,
     store: createPostgresWorkerLeases(database.core),
@@ -59,7 +61,7 @@ async function startGround(it: TestDatabase) {
   for (const part of parts) await part.start(never());
   await streams.declare('things');
   return {
-    mutations: createMutations({ database, idempotency, outbox, queue }),
+    mutations: createMutations({ tracer, database, idempotency, outbox, queue }),
     ids,
     streams,
     queue,

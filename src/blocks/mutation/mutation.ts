@@ -9,11 +9,18 @@
  * Events and jobs can be made only through the transaction that the rule is given: there is no other way to them.
  */
 import assert from 'node:assert/strict';
-import type { Database, Placement, Queryable, Transaction } from '#blocks/database';
+import { defineFaults } from '#base/faults';
+import type { Tracer } from '#base/trace';
+import type { Database, Placement, Queryable, Transaction, TransactOptions } from '#blocks/database';
 import type { Idempotency, IdempotentRequest, Outcome } from '#blocks/idempotency';
 import type { NewEvent, Outbox } from '#blocks/outbox';
 import type { NewJob, PreparedJob, Queue } from '#blocks/queue';
 import { keepRefusal, unfold } from './outcome.ts';
+
+const faults = defineFaults('mutation', {
+  rule_ended: 'the rule has written its rows; nothing is committed',
+  committed: 'everything is committed; nobody has been told',
+});
 
 /** The transaction as a rule sees it. */
 export interface MutationTx extends Queryable {
@@ -45,6 +52,8 @@ export interface Mutation {
   keyed: KeyedRequest | undefined;
   traceparent: string | undefined;
   signal: AbortSignal;
+  /** See `TransactOptions`; told of a replayed outcome and of a kept refusal as well. */
+  onCommit?: (position: string) => void;
 }
 
 export interface MutationResult {
@@ -67,6 +76,7 @@ export interface Mutations {
 }
 
 export interface MutationsDeps {
+  tracer: Pick<Tracer, 'begin'>;
   database: Pick<Database, 'transact'>;
   idempotency: Pick<Idempotency, 'identify' | 'find' | 'keep' | 'isRepeated'>;
   outbox: Pick<Outbox, 'assertRoom' | 'insertEvents' | 'wake'>;
@@ -93,17 +103,37 @@ interface Record {
   outcome: Outcome;
 }
 
+/** The step of the trace that events and jobs come from. */
+interface Origin {
+  /** What they carry. */
+  traceparent(): string;
+  end(): void;
+}
+
 interface Prepared {
   mutation: Mutation;
   deps: MutationsDeps;
   made: Made;
   full: Full;
+  origin: Origin;
+}
+
+/** Begun with the first event or job; there is none for what makes neither. */
+function createOrigin(tracer: MutationsDeps['tracer'], { traceparent, placement }: Mutation): Origin {
+  let step: ReturnType<Tracer['begin']> | undefined;
+  return {
+    traceparent() {
+      step ??= tracer.begin(traceparent, `publish ${placement.system}`, 'producer');
+      return step.trace.traceparent;
+    },
+    end: () => step?.span.end(),
+  };
 }
 
 /** The transaction given to the rule: collects events and jobs, and refuses them once the rule has ended. */
 function createMutationTx(
   tx: Transaction,
-  { mutation, deps, made, full }: Prepared,
+  { mutation, deps, made, full, origin }: Prepared,
 ): { given: MutationTx; end(): void } {
   let hasEnded = false;
   const place = { workspaceId: mutation.placement.workspaceId, bucket: tx.bucket };
@@ -124,7 +154,7 @@ function createMutationTx(
       enqueue(job) {
         assert(!hasEnded, 'the rule has ended: its transaction takes no more jobs');
         full.queue = job.queue;
-        const prepared = deps.queue.prepareJob(job, place, mutation.traceparent);
+        const prepared = deps.queue.prepareJob(job, place, origin.traceparent());
         full.queue = undefined;
         made.jobs.push(prepared);
         return prepared.jobId;
@@ -136,7 +166,7 @@ function createMutationTx(
 /** Everything that the commit carries with it, sent without waiting. */
 function sendWithCommit(
   tx: Transaction,
-  { mutation, deps, made }: Prepared,
+  { mutation, deps, made, origin }: Prepared,
   record: Record | undefined,
 ): void {
   const place = { workspaceId: mutation.placement.workspaceId, bucket: tx.bucket };
@@ -144,7 +174,7 @@ function sendWithCommit(
   if (made.jobs.length > 0) tx.trail(deps.queue.insertJobs(tx, made.jobs));
   // Last: the order of the events of a key rests on the locks taken by what went before.
   if (made.events.length > 0)
-    tx.trail(deps.outbox.insertEvents(tx, place, made.events, mutation.traceparent));
+    tx.trail(deps.outbox.insertEvents(tx, place, made.events, origin.traceparent()));
 }
 
 /** The mutations of one database. */
@@ -171,6 +201,7 @@ export function createMutations(deps: MutationsDeps): Mutations {
   ): Promise<T> {
     const { given: own, end } = createMutationTx(tx, prepared);
     const given = await rule(own).finally(end);
+    await faults.rule_ended();
     sendWithCommit(tx, prepared, recordOf(given));
     return given;
   }
@@ -181,21 +212,25 @@ export function createMutations(deps: MutationsDeps): Mutations {
     full: Full,
     work: (tx: Transaction, prepared: Prepared) => Promise<T>,
   ): Promise<T> {
-    const { placement, signal } = mutation;
+    const { placement } = mutation;
+    const origin = createOrigin(deps.tracer, mutation);
     let made: Made = { events: [], jobs: [] };
     try {
-      const given = await database.transact(placement, { signal }, (tx) => {
+      const given = await database.transact(placement, optionsOf(mutation), (tx) => {
         // Of an attempt before this one, which has met a conflict.
         queue.release(made.jobs);
         made = { events: [], jobs: [] };
-        return work(tx, { mutation, deps, made, full });
+        return work(tx, { mutation, deps, made, full, origin });
       });
+      await faults.committed();
       if (made.events.length > 0) outbox.wake();
       if (made.jobs.length > 0) queue.wakeFor(made.jobs);
       return given;
     } catch (error) {
       queue.release(made.jobs);
       throw error;
+    } finally {
+      origin.end();
     }
   }
 
@@ -225,8 +260,7 @@ export function createMutations(deps: MutationsDeps): Mutations {
 
   /** Keeps a refusal in a transaction of its own: what the rule had written is undone. */
   async function keep(mutation: Mutation, refusal: Outcome): Promise<MutationResult> {
-    const { placement, signal } = mutation;
-    return database.transact(placement, { signal }, async (tx) => {
+    return database.transact(mutation.placement, optionsOf(mutation), async (tx) => {
       const request = identify(mutation, tx.bucket);
       assert(request, 'only a keyed request has an outcome to keep');
       const earlier = await idempotency.find(tx, request);
@@ -271,6 +305,10 @@ export function createMutations(deps: MutationsDeps): Mutations {
       );
     },
   };
+}
+
+function optionsOf({ signal, onCommit }: Mutation): TransactOptions {
+  return onCommit ? { signal, onCommit } : { signal };
 }
 
 function isOfTheKey(error: unknown): boolean {

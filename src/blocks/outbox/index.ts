@@ -1,5 +1,6 @@
 export { outboxErrors } from './errors.ts';
 export { type EventPlace, type NewEvent, PAYLOAD_BYTES_MAX } from './insert.ts';
 export { outboxMigrations } from './migrations.ts';
+export { backlogBytes } from './model.ts';
 export { type OutboxOptions, outboxOptions } from './options.ts';
 export { createOutbox, type Outbox, type OutboxDeps, type OutboxLag } from './outbox.ts';

@@ -8,6 +8,7 @@ import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
+import type { Tracer } from '#base/trace';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
 import { createLeader, type LeaseStore } from '#blocks/leases';
@@ -51,9 +52,12 @@ export interface OutboxDeps {
   random: Random;
   log: Log;
   signals: Signals;
+  tracer: Pick<Tracer, 'records' | 'begin'>;
   database: Pick<Database, 'transact' | 'core'>;
   ids: Pick<Ids, 'next'>;
   leases: LeaseStore;
+  /** Whether its relay campaigns for the lease; default: yes. */
+  isCandidate?: boolean;
   /** To be started before, and stopped after. */
   streams: Pick<Streams, 'append' | 'appended' | 'maintain'>;
 }
@@ -113,7 +117,7 @@ function createGauge(
 
 /** The outbox, with a relay that campaigns for the lease of the database's one relay. Its start does not wait for that. */
 export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
-  const { clock, random, log, database, ids, leases, streams } = deps;
+  const { clock, random, log, tracer, database, ids, leases, streams, isCandidate = true } = deps;
   const bell = createBell(clock);
   const rows = createOutboxRows({ database, core: database.core, leases, streams });
   const leader = createLeader(LEASE, options, { clock, random, log, store: leases, onTaken: bell.ring });
@@ -121,6 +125,7 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
     clock,
     random,
     log,
+    tracer,
     leader,
     rows,
     streams,
@@ -138,15 +143,16 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
   function health(): Health {
     if (isFull())
       return { status: 'failing', reason: `more than ${options.lagMax} events wait for the relay` };
+    if (!isCandidate) return { status: 'ok' };
     const health = relay.health();
     return health.status === 'failing' ? health : leader.health();
   }
 
   const lifecycle = createLifecycle('outbox', {
     async start(signal) {
-      await leader.start(signal);
+      if (isCandidate) await leader.start(signal);
       await gauge.begin(signal);
-      relay.begin();
+      if (isCandidate) relay.begin();
     },
     async stop(deadline) {
       await Promise.all([gauge.end(), relay.end(deadline)]);

@@ -7,6 +7,7 @@ import { silentLog } from '#base/log';
 import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
 import { createSignals, type Signals } from '#base/signals';
+import { createTracer } from '#base/trace';
 import { type Database, databaseErrors, type Queryable, sql } from '#blocks/database';
 import { idsMigrations } from '#blocks/ids';
 import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
@@ -190,7 +191,9 @@ export async function startProcess(database: Database, options: PipelineOptions)
   const { hasRelay = true, breakIt = (store: StreamStore) => store } = options;
   const clock = createManualClock();
   const { line, database: linked } = connect(database);
-  const deps = { clock, random: seededRandom(options.seed), log: silentLog, signals: createSignals() };
+  const random = seededRandom(options.seed);
+  const tracer = createTracer(random);
+  const deps = { clock, random, log: silentLog, signals: createSignals(), tracer };
   const streams = createStreams(
     { ...STREAM_OPTIONS, ...options.streams },
     { ...deps, database: linked, store: breakIt(createPostgresStreams(linked.core)) },

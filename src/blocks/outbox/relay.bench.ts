@@ -8,6 +8,7 @@ import { silentLog } from '#base/log';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
 import { createSignals } from '#base/signals';
+import { createTracer } from '#base/trace';
 import { type Database, type Queryable, sql, type Transaction } from '#blocks/database';
 import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
 import {
@@ -41,6 +42,7 @@ const deps = {
   random: systemRandom,
   log: silentLog,
   signals,
+  tracer: createTracer(systemRandom),
   database: {
     core,
     async transact(...[placement, options, work]: Parameters<Database['transact']>) {

@@ -11,19 +11,27 @@ import { backoffMs } from '#base/backoff';
 import { type Clock, sleep } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
+import { defineFaults } from '#base/faults';
 import { type Health, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
+import type { Tracer } from '#base/trace';
 import type { Held, Leader } from '#blocks/leases';
 import type { Bell, Streams } from '#blocks/stream';
 import { createFloor, type Floor } from './floor.ts';
 import type { OutboxOptions } from './options.ts';
 import type { OutboxRows } from './rows.ts';
 
+const faults = defineFaults('outbox', {
+  moving: 'the relay has found events that wait; it has moved none of them',
+  moved: 'the relay has moved a batch into the log, and committed; it does not know it yet',
+});
+
 export interface RelayDeps {
   clock: Clock;
   random: Random;
   log: Log;
+  tracer: Pick<Tracer, 'records' | 'begin'>;
   leader: Leader;
   rows: OutboxRows;
   streams: Pick<Streams, 'appended' | 'maintain'>;
@@ -49,7 +57,7 @@ interface Reign {
 }
 
 export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayDeps): Relay {
-  const { clock, random, log, leader, rows, streams, bell } = deps;
+  const { clock, random, log, tracer, leader, rows, streams, bell } = deps;
   const { batchMax, leaseMs, pollMs } = options;
   const closing = new AbortController();
   const cutting = new AbortController();
@@ -69,13 +77,21 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
   }
 
   async function move({ held, floor }: Reign): Promise<number> {
+    const beganMs = clock.nowMs();
     const startMs = clock.monotonicMs();
     const deadline = createDeadline(clock, leaseMs, cutting.signal);
     try {
-      const moved = await rows.move(held, { floor: floor.seq(), batchMax, leaseMs, signal: deadline.signal });
+      await faults.moving();
+      const { signal } = deadline;
+      const isTraced = tracer.records();
+      const moved = await rows.move(held, { floor: floor.seq(), batchMax, leaseMs, isTraced, signal });
+      await faults.moved();
       floor.moved(moved);
       streams.appended(moved.heads);
-      if (moved.count > 0) deps.onMoved(moved.count, clock.monotonicMs() - startMs);
+      const tookMs = clock.monotonicMs() - startMs;
+      if (moved.count > 0) deps.onMoved(moved.count, tookMs);
+      for (const traceparent of moved.traceparents)
+        tracer.begin(traceparent, 'relay', 'internal', beganMs).span.end();
       return moved.count;
     } finally {
       deadline.done();

@@ -13,7 +13,7 @@ export interface OutboxRows {
    * Moves the next events, from `floor` on, to the log: in one transaction, which has an effect only under the lease.
    * @throws lease_lost
    */
-  move(held: Held, options: MoveOptions): Promise<Appended>;
+  move(held: Held, options: MoveOptions): Promise<Moved>;
   readFloor(): Promise<bigint>;
   /** Never lowers it. */
   keepFloor(floor: bigint): Promise<void>;
@@ -21,8 +21,15 @@ export interface OutboxRows {
   measure(eventsMax: number): Promise<{ events: number; oldestAtMs: number | undefined }>;
 }
 
+export interface Moved extends Appended {
+  /** The `traceparent`s of moved events whose traces are recorded: each once, and of many only some. */
+  traceparents: readonly string[];
+}
+
 export interface MoveOptions {
   floor: bigint;
+  /** Whether to look for `traceparents`. */
+  isTraced: boolean;
   batchMax: number;
   leaseMs: number;
   signal: AbortSignal;
@@ -35,6 +42,7 @@ export interface RowsDeps {
   streams: Pick<Streams, 'append'>;
 }
 
+const TRACED_MAX = 100;
 const BATCH_BYTES_MAX = 16_777_216;
 /** A batch is of many workspaces and buckets; each event keeps its own. */
 const PLACEMENT = { system: 'outbox', workspaceId: '0', bucket: 0 };
@@ -61,6 +69,14 @@ function take(floor: bigint, batchMax: number): Sql<AppendRow> {
       payload`;
 }
 
+/** Those with the flag `recorded` (W3C Trace Context, 3.2.2.5) among the next to be moved. */
+function traceparentsOf(floor: bigint, batchMax: number): Sql<{ traceparent: string }> {
+  return sql<{ traceparent: string }>`
+    select distinct traceparent
+    from (select traceparent from core.outbox where seq >= ${floor} order by seq limit ${batchMax}) as first_ones
+    where traceparent like '%-01' limit ${TRACED_MAX}`;
+}
+
 export function createOutboxRows({ database, core, leases, streams }: RowsDeps): OutboxRows {
   return {
     async isWaiting(floor) {
@@ -68,15 +84,16 @@ export function createOutboxRows({ database, core, leases, streams }: RowsDeps):
         select exists (select from core.outbox where seq >= ${floor}) as waiting`);
       return row?.waiting === true;
     },
-    move: (held, { floor, batchMax, leaseMs, signal }) =>
+    move: (held, { floor, batchMax, leaseMs, isTraced, signal }) =>
       database.transact(PLACEMENT, { signal, role: 'system' }, async (tx) => {
         // One burst. The fence comes first: the batch sees all that an earlier holder has committed.
-        const [, , appended] = await Promise.all([
+        const [, , traced, appended] = await Promise.all([
           tx.run(settings(leaseMs)),
           leases.fence(tx, held),
+          isTraced ? tx.rows(traceparentsOf(floor, batchMax)) : [],
           streams.append(tx, take(floor, batchMax)),
         ]);
-        return appended;
+        return { ...appended, traceparents: traced.map(({ traceparent }) => traceparent) };
       }),
     async readFloor() {
       const row = await core.first<{ seq: string }>(sql`select seq from core.outbox_floor`);

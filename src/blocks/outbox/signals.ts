@@ -15,11 +15,13 @@ export function emitOutboxSignals(signals: Signals, outbox: MeasuredOutbox): Out
     'loadstone_outbox_events',
     'Events that wait for the relay, as of the last second',
     () => outbox.lag().events,
+    'max',
   );
   signals.gauge(
     'loadstone_outbox_oldest_seconds',
     'Age of the oldest event that waits for the relay',
     () => outbox.lag().oldestMs / 1000,
+    'max',
   );
   signals.gauge('loadstone_outbox_leading', '1 in the process whose relay moves events', () =>
     outbox.isLeading() ? 1 : 0,

@@ -172,7 +172,8 @@ export async function startShopProcess(
   const { options = {}, hasRelay = true, hasConsumer = true, database = it.database } = settings;
   ids += 1;
   const random = seededRandom(ids);
-  const deps = { clock: systemClock, random, log: silentLog, signals: createSignals(), database };
+  const tracer = createTracer(random);
+  const deps = { clock: systemClock, random, log: silentLog, signals: createSignals(), tracer, database };
   const streams = createStreams(STREAM_OPTIONS, { ...deps, store: createPostgresStreams(database.core) });
   const outbox = createOutbox(
     { ...parseOptions(outboxOptions, {}), batchMax: 50, leaseMs: 500, pollMs: 5 },
@@ -180,7 +181,7 @@ export async function startShopProcess(
   );
   const projections = createProjections(
     { ...parseOptions(projectionOptions, {}), ...options },
-    { ...deps, tracer: createTracer(random), streams, definitions: [shop.projection] },
+    { ...deps, streams, definitions: [shop.projection] },
   );
   await streams.start(never);
   await streams.declare(shop.name, PARTITIONS);

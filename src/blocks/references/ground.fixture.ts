@@ -7,6 +7,7 @@ import { createLog } from '#base/log';
 import { createMasterKey } from '#base/master-key';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
+import { createTracer } from '#base/trace';
 import { identifier, sql } from '#blocks/database';
 import { createIdempotency, idempotencyMigrations, idempotencyOptions } from '#blocks/idempotency';
 import { createIds, createPostgresWorkerLeases, idsMigrations, idsOptions } from '#blocks/ids';
@@ -70,7 +71,8 @@ async function startParts(it: TestDatabase) {
     { level: 'debug', service: 'test' },
     { write: (line) => void lines.push(JSON.parse(line)) },
   );
-  const common = { clock: systemClock, random: systemRandom, log, signals, database };
+  const tracer = createTracer(systemRandom);
+  const common = { clock: systemClock, random: systemRandom, log, signals, tracer, database };
   const ids = createIds(parseOptions(idsOptions, {}), {
     ...common,
     store: createPostgresWorkerLeases(database.core),
@@ -92,7 +94,7 @@ async function startParts(it: TestDatabase) {
     masterKey: createMasterKey(systemRandom.bytes(32), systemRandom),
     core: database.core,
   });
-  const mutations = createMutations({ database, idempotency, outbox, queue });
+  const mutations = createMutations({ tracer, database, idempotency, outbox, queue });
   const deps = { log, signals, database, streams, queue, mutations, declared: Object.values(declared) };
   const references = createReferences(options, deps);
   const parts = [ids, streams, outbox, queue, idempotency];

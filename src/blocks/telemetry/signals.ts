@@ -13,20 +13,42 @@ export function emitXminSignals(signals: Signals, readings: XminReadings): void 
     'loadstone_xmin_age_seconds',
     'How long the oldest snapshot or transaction has held back vacuum',
     () => readings.ageMs() / 1000,
+    'max',
   );
   signals.gauge(
     'loadstone_xmin_age_transactions',
     'Transactions that have begun since the oldest snapshot that holds back vacuum',
     readings.ageTransactions,
+    'max',
   );
   signals.gauge(
     'loadstone_xmin_over_limit',
     '1 while vacuum is held back for longer than the limits allow',
     () => (readings.isOverLimit() ? 1 : 0),
+    'max',
   );
   signals.counted(
     'loadstone_xmin_look_failures_total',
     'Looks at what holds back vacuum that the database did not answer',
     readings.failures,
+  );
+}
+
+export interface TraceExportCounts {
+  sent: number;
+  failed: number;
+}
+
+/** What the trace export measures. */
+export function emitTraceExportSignals(signals: Signals, counts: TraceExportCounts): void {
+  signals.counted(
+    'loadstone_trace_spans_sent_total',
+    'Spans that the OpenTelemetry receiver has taken',
+    () => counts.sent,
+  );
+  signals.counted(
+    'loadstone_trace_spans_failed_total',
+    'Spans dropped because the OpenTelemetry receiver did not take them',
+    () => counts.failed,
   );
 }
