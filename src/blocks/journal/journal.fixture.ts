@@ -34,6 +34,7 @@ export const testOptions: JournalOptions & { name: string } = {
   bytesMax: 2 ** 30,
   fileBytesMax: 2 ** 24,
   fileAgeMsMax: 60_000,
+  adoptEveryMs: 100,
   recordBytesMax: 65_536,
 };
 

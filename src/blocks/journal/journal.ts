@@ -2,12 +2,13 @@
  * A journal: a local append-only file for what is too hot for a transaction each. See README.md for promises.
  *
  * Each start writes a directory of its own. Those that ended processes of this name have left are taken over first, and
- * are shipped before it, oldest first, so that a restarted process keeps its order.
+ * are shipped before it, oldest first, so that a restarted process keeps its order. What others leave behind later on is
+ * taken over too: the lock of a directory is its lease, and it ends with the process that holds it.
  */
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '#base/clock';
+import type { Clock, Timer } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
@@ -65,7 +66,7 @@ interface Own {
 
 /** @param options of the journal, and its `name`: small letters, digits and underscores, at most 31 */
 export function createJournal(options: JournalOptions & { name: string }, deps: JournalDeps): Journal {
-  const { name, bytesMax, fileAgeMsMax } = options;
+  const { name, bytesMax, fileAgeMsMax, adoptEveryMs } = options;
   const { clock, log, directory: root } = deps;
   assertJournalName(name);
   const fileBytesMax = Math.min(options.fileBytesMax, Math.floor(bytesMax / 4));
@@ -74,6 +75,9 @@ export function createJournal(options: JournalOptions & { name: string }, deps: 
   let adopted: JournalSource[] = [];
   let own: Own | undefined;
   let offersLost = 0;
+  let timer: Timer | undefined;
+  let looking = Promise.resolve();
+  let isStopping = false;
 
   const bytesOfOthers = () => adopted.reduce((sum, source) => sum + source.bytes(), 0);
   const changed = () => {
@@ -132,6 +136,29 @@ export function createJournal(options: JournalOptions & { name: string }, deps: 
     }
   }
 
+  /** Those of processes that have ended since: a directory of a live one is locked. */
+  async function adoptOrphans(): Promise<void> {
+    const known = new Set([...adopted, ...(own ? [own.source] : [])].map(({ journalId }) => journalId));
+    const orphans = listJournals(root, name).filter((journalId) => !known.has(journalId));
+    for (const journalId of orphans) if (!isStopping) await adopt(journalId);
+    if (adopted.some(({ journalId }) => !known.has(journalId))) changed();
+  }
+
+  function lookLater(): void {
+    if (isStopping) return;
+    timer = clock.after(
+      adoptEveryMs,
+      () => {
+        looking = adoptOrphans()
+          .catch((error: unknown) => {
+            log.warn({ journal: name, err: error }, 'a journal that was left behind could not be taken over');
+          })
+          .finally(lookLater);
+      },
+      'background',
+    );
+  }
+
   const lifecycle = createLifecycle(`journal ${name}`, {
     async start(signal) {
       try {
@@ -143,11 +170,15 @@ export function createJournal(options: JournalOptions & { name: string }, deps: 
         const { journalId, lock } = makeOwnDirectory(root, name, deps);
         own = openOwn(journalId, lock);
         await syncDirectory(root);
+        lookLater();
       } catch (error) {
         throw toStartError(root, error);
       }
     },
     async stop(deadline) {
+      isStopping = true;
+      timer?.cancel();
+      await looking;
       await withSignal(own?.commit.close() ?? Promise.resolve(), deadline).catch((error: unknown) => {
         log.warn({ journal: name, err: error }, 'the journal stops while it is still being synced');
       });

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { seededRandom } from '#base/random';
 import type { TestDatabase } from '#fixtures/database';
+import { listJournals } from './directories.ts';
 import { makeJournal, never, scratchDirectory } from './journal.fixture.ts';
 import { appliedTo, applyTo, shipperDefaults, shipperDeps } from './records.fixture.ts';
 import { createShipper } from './shipper.ts';
@@ -48,6 +49,35 @@ async function shipTheRest({ database }: TestDatabase, root: string, run: string
   await until('all is shipped', () => journal.sources().length === 1);
   await shipper.stop(never);
   await journal.stop(never);
+}
+
+/**
+ * A process is killed while another one runs, which takes over what it leaves: all that was acknowledged must be there, each
+ * record once and in order.
+ */
+export async function checkSurvivor(made: TestDatabase, seed: number): Promise<void> {
+  const root = scratchDirectory();
+  const run = `survivor ${seed}`;
+  const { journal } = makeJournal({}, { directory: root });
+  const shipper = createShipper(
+    shipperDefaults,
+    shipperDeps({ journal, database: made.database, run, apply: applyTo(run) }),
+  );
+  await journal.start(never);
+  await shipper.start(never);
+  const random = seededRandom(seed);
+  const writer = { url: made.url, root, round: 0, run, callers: 4, journal: { fileBytesMax: 65_536 } };
+  const told = await writeUntilKilled(writer, 100 + Math.floor(random.fraction() * 1000));
+  await until('the directory of the killed one is gone', () => listJournals(root, 'clicks').length === 1);
+  await shipper.stop(never);
+  await journal.stop(never);
+  const applied = (await appliedTo(made.database, run)).map((text) => Number(text.split(':')[1]));
+  assert.deepEqual(
+    applied,
+    Array.from({ length: applied.length }, (_, number) => number),
+    `seed ${seed}`,
+  );
+  assert(applied.length > Math.max(...told), `seed ${seed}: acknowledged records are lost`);
 }
 
 export interface KillRounds {

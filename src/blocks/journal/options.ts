@@ -37,6 +37,13 @@ export const journalOptions = optionsSchema(
       default: 60_000,
       description: 'A file is closed and another begun at this age, however small it is.',
     }),
+    adoptEveryMs: Type.Integer({
+      minimum: 100,
+      maximum: 3_600_000,
+      default: 5000,
+      description:
+        'How often a process looks for journals that others on this machine have left behind, to ship them.',
+    }),
     recordBytesMax: Type.Integer({
       minimum: 16,
       maximum: RECORD_BYTES_CEILING,

@@ -43,5 +43,5 @@ export function emitShipperSignals(signals: Signals, name: string, readings: Shi
     `Records of the journal ${name} that wait to be shipped`,
     readings.lagRecords,
   );
-  signals.gauge(`${prefix}_lag_seconds`, `Age of the oldest of them`, () => readings.lagMs() / 1000);
+  signals.gauge(`${prefix}_lag_seconds`, `Age of the oldest of them`, () => readings.lagMs() / 1000, 'max');
 }

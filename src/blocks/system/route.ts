@@ -4,7 +4,7 @@
 import type { Static, TObject, TSchema } from 'typebox';
 import type { ErrorFactory } from '#base/errors';
 import type { Log } from '#base/log';
-import type { Consistency } from '#blocks/database';
+import type { Consistency, Queryable } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx } from '#blocks/mutation';
 
@@ -52,6 +52,11 @@ export interface CallContext {
   signal: AbortSignal;
   traceId: string;
   log: Log;
+  /**
+   * Reads with the consistency that the route declares: at `session`, a caller that sends back what its last write was
+   * answered with sees that write.
+   */
+  reader(): Queryable;
   /**
    * The one way to write: runs `rule` in a transaction that also takes the events and jobs it makes, and keeps its reply
    * for the request's Idempotency-Key. A call makes at most one. See `Mutations.run` for what the rule must heed and

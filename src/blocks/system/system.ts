@@ -14,6 +14,7 @@ import type { Ids } from '#blocks/ids';
 import type { ProjectionDefinition } from '#blocks/projection';
 import type { QueueDefinition, Schedule } from '#blocks/queue';
 import type { Guards, Reference } from '#blocks/references';
+import type { Streams } from '#blocks/stream';
 import type { JobWork } from './job.ts';
 import type { Route } from './route.ts';
 
@@ -26,6 +27,8 @@ export interface SystemDeps {
   /** For reads: what is written goes through `mutate` of a call or a job. */
   database: Pick<Database, 'reader' | 'core'>;
   ids: Ids;
+  /** For following what is told, as by a cache that must not outlive what it has kept; effects are made by projections. */
+  streams: Pick<Streams, 'tail'>;
   /** What keeps declared references, for the mutations on both of their sides. */
   references: Guards;
   /** The address under which the outside reaches this server, without a trailing slash. */

@@ -5,6 +5,8 @@ import Type, { type Static } from 'typebox';
 import { defineRoute } from '#blocks/system';
 import { linksErrors } from './errors.ts';
 
+export { linksModel } from './model.ts';
+
 const closed = { additionalProperties: false } as const;
 
 const Url = Type.String({
@@ -111,7 +113,7 @@ export const getLink = defineRoute({
   params: LinkId,
   replies: { 200: Link },
   errors: [linksErrors.link_not_found],
-  consistency: 'strong',
+  consistency: 'session',
   whenPartitioned: 'refuse',
 });
 
@@ -139,7 +141,7 @@ export const listLinks = defineRoute({
     ),
   },
   errors: [linksErrors.cursor_invalid],
-  consistency: 'strong',
+  consistency: 'session',
   whenPartitioned: 'refuse',
 });
 

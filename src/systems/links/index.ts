@@ -5,6 +5,7 @@ import { createPostgresCodeSpaces, openCodeSpace } from '#blocks/ids';
 import { defineSystem } from '#blocks/system';
 import { ownHosts } from './destination.ts';
 import { LINKS_STREAM } from './events.ts';
+import { createInvalidation } from './invalidation.ts';
 import { createJobs, linksQueues } from './jobs.ts';
 import { createLinks } from './links.ts';
 import { linksOptions } from './options.ts';
@@ -40,7 +41,9 @@ export default defineSystem({
       changed: redirects.changed,
     });
     emitLinksSignals(deps.signals, redirects.counts);
+    const { changed: forget, allChanged: forgetAll } = redirects;
     return {
+      lifecycle: createInvalidation({ ...deps, forget, forgetAll }),
       routes: createRoutes(links, store.counts),
       jobs: createJobs(links.expire),
       hot: redirects.handle,

@@ -37,6 +37,9 @@ export interface VersionedLink {
   version: number;
 }
 
+/** Who calls, and the caller's way to read. */
+export type ReadingCall = Pick<CallContext, 'principal' | 'reader'>;
+
 /** Who calls, and the caller's way to write. */
 export type MutatingCall = Pick<CallContext, 'principal' | 'mutate'>;
 
@@ -44,11 +47,10 @@ type ToReply = (link: VersionedLink) => Reply;
 
 export interface Links {
   create(call: MutatingCall, input: LinkInput, toReply: ToReply): Promise<Reply>;
-  read(principal: Principal, id: string, signal: AbortSignal): Promise<VersionedLink>;
+  read(call: ReadingCall, id: string): Promise<VersionedLink>;
   list(
-    principal: Principal,
+    call: ReadingCall,
     page: { limit: number; cursor: string | undefined },
-    signal: AbortSignal,
   ): Promise<{ items: Link[]; nextCursor: string | null }>;
   change(
     call: MutatingCall,
@@ -205,15 +207,15 @@ export function createLinks(deps: LinksDeps): Links {
       });
     },
 
-    async read(principal, id, signal) {
-      const stored = await store.find(principal, requireId(id), signal);
+    async read({ principal, reader }, id) {
+      const stored = await store.find(reader(), principal, requireId(id));
       if (!stored) throw linksErrors.link_not_found({ detail: `no link has the id ${id}` });
       return present(stored);
     },
 
-    async list(principal, { limit, cursor }, signal) {
+    async list({ principal, reader }, { limit, cursor }) {
       const before = cursor === undefined ? undefined : decodeCursor(cursor);
-      const stored = await store.list(principal, before, limit + 1, signal);
+      const stored = await store.list(reader(), principal, before, limit + 1);
       const page = stored.slice(0, limit);
       const last = page.at(-1);
       return {

@@ -23,7 +23,7 @@ export const linksOptions = optionsSchema(
       maximum: 3_600_000,
       default: 30_000,
       description:
-        'How long a kept redirect is answered without asking the database: the longest that a change made by another process goes unseen. A change made by this process is seen at once.',
+        'How long a kept redirect is answered without asking the database. A change made by this process is seen at once, one made by another as soon as the log tells of it, and in any case after this long.',
     }),
     staleMsMax: Type.Integer({
       minimum: 0,

@@ -19,6 +19,8 @@ export interface Redirects {
   handle(request: IncomingMessage, response: ServerResponse): boolean;
   /** A code's target has changed. */
   changed(code: string): void;
+  /** What has changed is not known. */
+  allChanged(): void;
   counts: { hits: number; misses: number; unknown: number; gone: number; stale: number };
 }
 
@@ -156,6 +158,7 @@ export function createRedirects(
   return {
     counts,
     changed: cache.forget,
+    allChanged: cache.forgetAll,
     handle(request, response) {
       const path = request.url ?? '';
       const nowMs = clock.nowMs();

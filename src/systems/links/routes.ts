@@ -40,16 +40,16 @@ export function createRoutes(links: Links, counts: LinksStore['counts']): Route[
   return [
     handleRoute(api.shorten, ({ body }, context) => links.create(context, body, shortened)),
     handleRoute(api.createLink, ({ body }, context) => links.create(context, body, created)),
-    handleRoute(api.listLinks, async ({ query }, { principal, signal }) => {
+    handleRoute(api.listLinks, async ({ query }, context) => {
       const page = { limit: query.limit ?? 20, cursor: query.cursor };
-      return { status: 200, body: await links.list(principal, page, signal) };
+      return { status: 200, body: await links.list(context, page) };
     }),
-    handleRoute(api.countLinks, async (_, { principal, signal }) => ({
+    handleRoute(api.countLinks, async (_, { principal, reader }) => ({
       status: 200,
-      body: await counts(principal, signal),
+      body: await counts(reader(), principal),
     })),
-    handleRoute(api.getLink, async ({ params }, { principal, signal }) =>
-      linkReply(200, await links.read(principal, params.id, signal)),
+    handleRoute(api.getLink, async ({ params }, context) =>
+      linkReply(200, await links.read(context, params.id)),
     ),
     handleRoute(api.patchLink, async ({ params, body, headers }, context) => {
       const patch = { fields: body, ifVersion: ifVersion(headers) };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { sql } from '#blocks/database';
+import { type Queryable, sql } from '#blocks/database';
 import { bucketOfId, parseId } from '#blocks/ids';
 import type { MutationTx } from '#blocks/mutation';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
@@ -12,6 +12,7 @@ const signal = new AbortController().signal;
 
 let it: TestDatabase;
 let store: LinksStore;
+let reader: Queryable;
 
 before(async () => {
   const migrations = [
@@ -20,6 +21,7 @@ before(async () => {
   // One connection a role, so that it can be told to report its counts.
   it = await startTestDatabase({ migrations, options: { poolMax: 1 } });
   store = createLinksStore({ database: it.database, nextId: () => '1' });
+  reader = it.database.reader({ consistency: 'session', signal });
   // Two workspaces, so that a scan of one is told from a scan of all.
   await it.admin.run(sql`
     insert into links.links (workspace_id, bucket, link_id, domain, code, url, redirect_status, created_by, created_at,
@@ -58,9 +60,9 @@ test('every query of the store goes by an index, however many links there are', 
   const idOf = (i: number) => String(BigInt(i) << 22n);
   const before = await scans();
   assert.equal((await store.targets(['code1', 'code2', 'missing'], signal)).length, 2);
-  assert.equal((await store.find(principal, idOf(2), signal))?.code, 'code2');
-  assert.equal((await store.list(principal, undefined, 21, signal)).length, 21);
-  assert.equal((await store.list(principal, idOf(1000), 21, signal))[0]?.code, 'code998');
+  assert.equal((await store.find(reader, principal, idOf(2)))?.code, 'code2');
+  assert.equal((await store.list(reader, principal, undefined, 21)).length, 21);
+  assert.equal((await store.list(reader, principal, idOf(1000), 21))[0]?.code, 'code998');
   const version = { ifVersion: undefined, nowMs: 1e12 };
   const changed = await write(idOf(4), (tx) =>
     store.change(tx, principal, idOf(4), { url: 'https://example.com/' }, version),
@@ -83,8 +85,8 @@ test('a link of another workspace is not found, changed or removed', async () =>
   const foreign = String(3n << 22n);
   const other = { ...principal, workspaceId: '1' };
   assert.equal(bucketOfId(foreign) >= 0, true);
-  assert.equal((await store.find({ ...principal, workspaceId: '2' }, foreign, signal))?.code, 'code3');
-  assert.equal(await store.find(other, foreign, signal), undefined);
+  assert.equal((await store.find(reader, { ...principal, workspaceId: '2' }, foreign))?.code, 'code3');
+  assert.equal(await store.find(reader, other, foreign), undefined);
   const version = { ifVersion: undefined, nowMs: 1e12 };
   const changed = await write(foreign, (tx) =>
     store.change(tx, other, foreign, { redirectStatus: 301 }, version),

@@ -66,15 +66,15 @@ export interface LinkCounts {
 export interface LinksStore {
   /** Undefined when the code is taken. */
   insert(tx: MutationTx, principal: Principal, link: NewLink): Promise<StoredLink | undefined>;
-  find(principal: Principal, linkId: string, signal: AbortSignal): Promise<StoredLink | undefined>;
+  find(reader: Queryable, principal: Principal, linkId: string): Promise<StoredLink | undefined>;
   /** Up to `count` living links with ids below `beforeId`, newest first. */
   list(
+    reader: Queryable,
     principal: Principal,
     beforeId: string | undefined,
     count: number,
-    signal: AbortSignal,
   ): Promise<StoredLink[]>;
-  counts(principal: Principal, signal: AbortSignal): Promise<LinkCounts>;
+  counts(reader: Queryable, principal: Principal): Promise<LinkCounts>;
   change(
     tx: MutationTx,
     principal: Principal,
@@ -96,6 +96,7 @@ export interface LinksStore {
     linkId: string,
     expiresAt: Date,
   ): Promise<StoredLink | undefined>;
+  /** From the primary: what is looked up is remembered, and a link just made must redirect. */
   targets(codes: readonly string[], signal: AbortSignal): Promise<Target[]>;
 }
 
@@ -104,10 +105,6 @@ export function createLinksStore(deps: {
   nextId: (bucket: number) => string;
 }): LinksStore {
   const { database } = deps;
-
-  function reader(signal: AbortSignal): Queryable {
-    return database.reader({ consistency: 'strong', signal });
-  }
 
   /**
    * Carries out `assignments` on the link, and tells a missing one from one of another version. The row is locked before
@@ -157,26 +154,24 @@ export function createLinksStore(deps: {
         returning ${columns}`);
     },
 
-    find(principal, linkId, signal) {
-      return reader(signal).first(sql<StoredLink>`
+    find(reader, principal, linkId) {
+      return reader.first(sql<StoredLink>`
         select ${columns} from links.links
         where workspace_id = ${principal.workspaceId} and link_id = ${linkId} and deleted_at is null`);
     },
 
-    list(principal, beforeId, count, signal) {
-      return reader(signal).rows(sql<StoredLink>`
+    list(reader, principal, beforeId, count) {
+      return reader.rows(sql<StoredLink>`
         select ${columns} from links.links
         where workspace_id = ${principal.workspaceId} and deleted_at is null
           and link_id < ${beforeId ?? '9223372036854775807'}
         order by link_id desc limit ${count}`);
     },
 
-    async counts(principal, signal) {
-      const counts = await database.reader({ consistency: 'eventual', signal }).first(
-        sql<LinkCounts>`
-          select coalesce(sum(live), 0)::float8 as live, coalesce(sum(expired), 0)::float8 as expired
-          from links.counts where workspace_id = ${principal.workspaceId}`,
-      );
+    async counts(reader, principal) {
+      const counts = await reader.first(sql<LinkCounts>`
+        select coalesce(sum(live), 0)::float8 as live, coalesce(sum(expired), 0)::float8 as expired
+        from links.counts where workspace_id = ${principal.workspaceId}`);
       return counts ?? { live: 0, expired: 0 };
     },
 
@@ -207,7 +202,7 @@ export function createLinksStore(deps: {
     },
 
     async targets(codes, signal) {
-      const reader = database.reader({ consistency: 'eventual', role: 'system', signal });
+      const reader = database.reader({ consistency: 'strong', role: 'system', signal });
       const rows = await reader.rows(sql<Omit<Target, 'expiresAtMs'> & { expiresAt: Date | null }>`
         select c.code, l.url, l.redirect_status as "redirectStatus", l.expires_at as "expiresAt",
           l.deleted_at is not null as deleted

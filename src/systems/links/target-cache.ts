@@ -30,6 +30,8 @@ export interface TargetCache {
   keep(code: string, ticket: number, target: CachedTarget | undefined): void;
   /** The code's target has changed: what is kept, and what fills under way will bring, is void. */
   forget(code: string): void;
+  /** The same for all codes. */
+  forgetAll(): void;
   size(): number;
 }
 
@@ -89,6 +91,11 @@ export function createTargetCache(
         voidBefore = ticket + 1;
       }
       changes.set(code, ticket);
+    },
+    forgetAll() {
+      entries.clear();
+      changes.clear();
+      voidBefore = ticket + 1;
     },
     size: () => entries.size,
   };

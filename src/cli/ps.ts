@@ -1,0 +1,54 @@
+/**
+ * `loadstone ps`: the processes of the installation, on this machine and others.
+ */
+import type { Command } from 'commander';
+import { createPostgresRegistry, type ListedProcess, listProcesses } from '#blocks/discovery';
+import {
+  type Answer,
+  addInstallationFlags,
+  type CommandContext,
+  type InstallationFlags,
+  onInstallation,
+} from './command.ts';
+import { alignColumns, formatCount, formatSpan, formatTime, oneLine, toTime } from './text.ts';
+
+const HEAD = ['PID', 'HOST', 'ROLE', 'STATE', 'ADDRESS', 'SYSTEMS', 'VERSION', 'STARTED', 'LAST SEEN'];
+
+function row(entry: ListedProcess): string[] {
+  return [
+    String(entry.pid),
+    oneLine(entry.host, 40),
+    entry.role,
+    entry.isLive ? entry.state : 'lost',
+    entry.address ?? '-',
+    oneLine(entry.systems.join(','), 40),
+    entry.version,
+    formatTime(entry.startedAt.getTime()),
+    `${formatSpan(entry.silentMs)} ago`,
+  ];
+}
+
+function describe(entries: readonly ListedProcess[]): string {
+  if (entries.length === 0) return 'no process of this installation lives';
+  const lost = entries.filter(({ isLive }) => !isLive).length;
+  const live = formatCount(entries.length - lost, 'process', 'processes');
+  const summary = lost === 0 ? `${live} live` : `${live} live, ${lost} lost`;
+  return `${alignColumns([HEAD, ...entries.map(row)])}\n\n${summary}`;
+}
+
+async function ps({ ground, configuration }: CommandContext): Promise<Answer> {
+  const store = createPostgresRegistry(ground.database.core);
+  const entries = await listProcesses(store, configuration.options.registry);
+  const items = entries.map(({ startedAt, address, ...rest }) => ({
+    ...rest,
+    address: address ?? null,
+    startedAt: toTime(startedAt.getTime()),
+  }));
+  return { text: describe(entries), json: { items } };
+}
+
+export function addPsCommand(program: Command): void {
+  addInstallationFlags(
+    program.command('ps').description('List the processes of the installation, and those that were lost.'),
+  ).action((flags: InstallationFlags) => onInstallation(flags, ps));
+}
