@@ -20,6 +20,7 @@ import type { Log } from '#base/log';
 import { listProblems } from '#base/schema';
 import type { Signals } from '#base/signals';
 import type { Trace, Tracer } from '#base/trace';
+import type { Database } from '#blocks/database';
 import type { Identity, Principal } from '#blocks/identity';
 import type { Mutations } from '#blocks/mutation';
 import type { Route } from '#blocks/system';
@@ -28,6 +29,7 @@ import { serverErrors } from './errors.ts';
 import { createMutate } from './mutate.ts';
 import { openApiInfo, routeSchema } from './openapi.ts';
 import { problemHeaders, problemOf, toLoadstoneError } from './problem.ts';
+import { createSession, type Session } from './session.ts';
 import { traceparentOf } from './traceparent.ts';
 
 export interface ApiOptions {
@@ -44,6 +46,7 @@ export interface ApiDeps {
   tracer: Tracer;
   identity: Identity;
   mutations: Mutations;
+  database: Pick<Database, 'reader'>;
   /** Whether answers should close their connections. */
   isDraining: () => boolean;
   /** Aborts when requests in flight have to end. */
@@ -57,6 +60,8 @@ interface Context {
   startedMs: number;
   principal: Principal | undefined;
   deadline: Deadline | undefined;
+  /** Undefined until a route takes the request. */
+  session: Session | undefined;
   /** Its lines carry the trace id. Made when first used: most requests log nothing but their access line. */
   log(): Log;
 }
@@ -140,7 +145,10 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
       const { url, body, headers } = request;
       const key = headers['idempotency-key'];
       const { traceparent } = trace;
-      const asked = { system, shape, url, body, key, principal, traceparent, signal };
+      const session = createSession(headers);
+      request.loadstone.session = session;
+      const onCommit = session.committed;
+      const asked = { system, shape, url, body, key, principal, traceparent, signal, onCommit };
       const work = handle(
         {
           params: request.params as Record<string, unknown>,
@@ -153,6 +161,8 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
           signal,
           traceId: trace.traceId,
           log: request.loadstone.log(),
+          reader: () =>
+            deps.database.reader({ consistency: shape.consistency, after: session.after(), signal }),
           mutate: createMutate(asked, deps.mutations),
         },
       );
@@ -197,6 +207,7 @@ function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDep
     startedMs: deps.clock.monotonicMs(),
     principal: undefined,
     deadline: undefined,
+    session: undefined,
     log() {
       log ??= deps.log.child({ traceId: trace.traceId, spanId: trace.spanId });
       return log;
@@ -221,7 +232,9 @@ function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: 
       .authenticate(request.headers.authorization, deadline.signal)
       .finally(deadline.done);
   });
-  app.addHook('onSend', async (_request, reply, payload) => {
+  app.addHook('onSend', async (request, reply, payload) => {
+    const { session } = request.loadstone;
+    if (session) reply.headers(session.headers());
     if (deps.isDraining()) reply.raw.shouldKeepAlive = false;
     return payload;
   });

@@ -19,6 +19,8 @@ export interface Asked {
   principal: Principal;
   traceparent: string;
   signal: AbortSignal;
+  /** Told of the position of the commit. */
+  onCommit: (position: string) => void;
 }
 
 function keyedOf({ shape, url, body, key: header, principal }: Asked): KeyedRequest | undefined {
@@ -31,7 +33,7 @@ function keyedOf({ shape, url, body, key: header, principal }: Asked): KeyedRequ
 /** @throws idempotency_key_invalid, at once: also for a request whose rule would not write */
 export function createMutate(asked: Asked, mutations: Mutations): CallContext['mutate'] {
   const keyed = keyedOf(asked);
-  const { system, principal, traceparent, signal } = asked;
+  const { system, principal, traceparent, signal, onCommit } = asked;
   const { workspaceId } = principal;
   let isUsed = false;
   return async (place, rule) => {
@@ -39,7 +41,8 @@ export function createMutate(asked: Asked, mutations: Mutations): CallContext['m
     isUsed = true;
     const placed = keyed && 'shardKey' in place ? { shardKey: keyed.key } : place;
     const placement = { system, workspaceId, ...placed };
-    const { outcome } = await mutations.run({ placement, keyed, traceparent, signal }, async (tx) => {
+    const mutation = { placement, keyed, traceparent, signal, onCommit };
+    const { outcome } = await mutations.run(mutation, async (tx) => {
       const { status, headers = {}, body } = await rule(tx);
       return { status, headers, body };
     });

@@ -11,15 +11,24 @@ import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import { parseAddress } from './address.ts';
 import { BUCKETS, bucketOf } from './buckets.ts';
-import { createEmbeddedPostgres, type EmbeddedPostgres, SUPERUSER_NAME } from './embedded/embedded.ts';
+import {
+  createEmbeddedPostgres,
+  createJoinedPostgres,
+  type PostgresAddress,
+  type PostgresPlace,
+  SUPERUSER_NAME,
+} from './embedded/embedded.ts';
 import { databaseErrors } from './errors.ts';
 import { migrate } from './migrate.ts';
 import type { MigrationSet } from './migration-files.ts';
 import type { DatabaseOptions } from './options.ts';
-import { type Address, createPool, type Pool } from './pool.ts';
-import { createProbe } from './probe.ts';
-import { emitDatabaseSignals } from './signals.ts';
-import { type Sql, sql } from './sql.ts';
+import type { Address, Pool } from './pool.ts';
+import { createPrimary, type Primary } from './primary.ts';
+import { createPrimaryTerm, type PrimaryTerm } from './primary-term.ts';
+import { createReader, type ReadsDeps } from './reads.ts';
+import { createReplicas } from './replicas.ts';
+import { createReplicaSignals } from './signals.ts';
+import type { Sql } from './sql.ts';
 import { beginAlteration, beginSnapshot, ORDINARY, transactOn } from './transact.ts';
 
 /** Postgres roles. `app` acts for a caller; `system` for the server itself (redirects, leases, verify). */
@@ -50,11 +59,17 @@ export interface Transaction extends Queryable {
   trail(sent: Promise<unknown>): void;
 }
 
-/** How fresh a read is. With one primary and no replicas every read is `strong`; callers state it all the same. */
+/**
+ * How fresh a read is. `strong`: the primary answers. `session`: any healthy replica that has replayed `after`, else the
+ * primary. `eventual`: any healthy replica that is at most `database.replicaLagMsMax` behind, else the primary. Without
+ * replicas every read is `strong`; callers state it all the same.
+ */
 export type Consistency = 'strong' | 'session' | 'eventual';
 
 export interface ReadOptions {
   consistency: Consistency;
+  /** What a `session` read must see: the position of the caller's last commit. Undefined when it has made none. */
+  after?: string | undefined;
   role?: Role;
   signal?: AbortSignal;
 }
@@ -62,9 +77,15 @@ export interface ReadOptions {
 export interface TransactOptions {
   signal: AbortSignal;
   role?: Role;
+  /**
+   * Where there are replicas: told the position of the commit, opaque, for `ReadOptions.after`. It comes with the answer to
+   * the commit, in the same round trip. Just before the commit is sent it is told one that only the primary has come to,
+   * which stays when the outcome is not known.
+   */
+  onCommit?: (position: string) => void;
 }
 
-export interface SnapshotOptions extends TransactOptions {
+export interface SnapshotOptions extends Omit<TransactOptions, 'onCommit'> {
   /** In the place of `database.statementTimeoutMs`, for each statement and all of it. */
   timeoutMs: number;
 }
@@ -115,12 +136,13 @@ export interface DatabaseDeps {
   signals: Signals;
   /** Holds the embedded Postgres. */
   dataDirectory: string;
+  /** Whether this process runs the embedded Postgres, or uses the one that another runs there. Default: own. */
+  embedded?: 'own' | 'join' | undefined;
   migrations: readonly MigrationSet[];
   /** Told in a person's words what the start is doing. */
   report: (line: string) => void;
 }
 
-const PROBE_TIMEOUT_MS = 5000;
 const OWN_MIGRATIONS: MigrationSet = {
   room: 'database',
   schema: undefined,
@@ -129,72 +151,76 @@ const OWN_MIGRATIONS: MigrationSet = {
 
 /** The engine is the embedded Postgres, unless `options.primary` names another server. */
 export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Database {
-  const embedded =
-    options.primary === undefined
-      ? createEmbeddedPostgres(
-          { directory: join(deps.dataDirectory, 'postgres'), startTimeoutMs: options.startTimeoutMs },
-          deps,
-        )
-      : undefined;
-  let pools: Record<Role, Pool> | undefined;
-  const probe = createProbe(deps.clock, async () => {
-    const deadline = createDeadline(deps.clock, PROBE_TIMEOUT_MS);
-    const answer = opened('system').queryable(deadline.signal).first(sql`select 1`);
-    await answer.finally(deadline.done);
-  });
+  const place = options.primary === undefined ? createPlace(options, deps) : undefined;
+  const countMax = options.replicas.length + options.standbys;
+  // Who could replace an embedded primary is a standby; who could replace another is not known here.
+  const primaryTerm = place && countMax === 0 ? undefined : createPrimaryTerm();
+  const primary = createPrimary(options, { ...deps, primaryTerm });
+  const reads =
+    primaryTerm && countMax > 0 ? createReads(options, deps, { primary, primaryTerm, place }) : undefined;
+  let current: Address | undefined;
+  let stopListening = () => {};
 
-  function opened(role: Role): Pool {
-    if (pools) return pools[role];
-    throw databaseErrors.database_unavailable({ detail: 'the database is not running', retryAfterS: 1 });
-  }
-
-  function openPool(address: Address, role: Role): Pool {
-    const { poolMax: connectionsMax, waitMax, statementTimeoutMs } = options;
-    const pool = createPool(
-      { address, role: `loadstone_${role}`, connectionsMax, waitMax, statementTimeoutMs },
-      { clock: deps.clock, log: deps.log, onFailure: probe.failed },
-    );
-    emitDatabaseSignals(deps.signals, role, pool);
-    return pool;
+  /** Goes where the primary is now. */
+  function follow(): void {
+    const address = addressOf(options, place);
+    if (current === undefined || isSame(address, current)) return;
+    current = address;
+    primary.move(address);
   }
 
   const lifecycle = createLifecycle('database', {
     async start(signal) {
-      deps.report(embedded ? 'starting Postgres' : 'connecting to Postgres');
-      await embedded?.start(signal);
-      const address = addressOf(options, embedded);
+      refuseContradiction(options);
+      deps.report(place ? 'starting Postgres' : 'connecting to Postgres');
+      await place?.start(signal);
+      const address = addressOf(options, place);
       deps.report('migrating');
       await bringUpToDate(address, options, deps, signal);
-      pools = { app: openPool(address, 'app'), system: openPool(address, 'system') };
-      for (const role of ['app', 'system'] as const) await refuseOtherRole(pools[role], role, signal);
+      await primary.open(address, signal);
+      await reads?.replicas.start(signal);
+      current = address;
+      stopListening = place?.onChange(follow) ?? stopListening;
+      follow();
     },
     async stop(deadline) {
-      probe.close();
-      const cut = await Promise.all([pools?.app.close(deadline), pools?.system.close(deadline)]);
+      stopListening();
+      const cut = [await primary.close(deadline), await reads?.replicas.close(deadline)];
       if (cut.some(Boolean)) deps.log.warn({ cut }, 'connections were still in use at the stop deadline');
-      await embedded?.stop(deadline);
+      await place?.stop(deadline);
     },
     health() {
-      const own = embedded?.health() ?? { status: 'ok' };
-      return own.status === 'failing' ? own : probe.health();
+      const own = place?.health() ?? { status: 'ok' };
+      return own.status === 'failing' ? own : primary.health();
     },
   });
 
   return {
     ...lifecycle,
-    async transact(placement, { signal, role = 'app' }, work) {
+    async transact(placement, { signal, role = 'app', onCommit }, work) {
       assertPlacement(placement);
       const bucket = 'bucket' in placement ? placement.bucket : bucketOf(placement.shardKey);
-      return transactOn(opened(role), { begin: ORDINARY, bucket }, signal, deps, work);
+      const kind = { begin: ORDINARY, bucket, onCommit: reads && onCommit };
+      return transactOn(primary.pool(role), kind, signal, deps, work);
     },
     async snapshot({ signal, role = 'app', timeoutMs }, work) {
-      return transactOn(opened(role), { begin: beginSnapshot(timeoutMs), bucket: 0 }, signal, deps, work);
+      return transactOn(
+        primary.pool(role),
+        { begin: beginSnapshot(timeoutMs), bucket: 0 },
+        signal,
+        deps,
+        work,
+      );
     },
     async alter({ signal, ...limits }, work) {
-      return transactOn(opened('system'), { begin: beginAlteration(limits), bucket: 0 }, signal, deps, work);
+      const kind = { begin: beginAlteration(limits), bucket: 0 };
+      return transactOn(primary.pool('system'), kind, signal, deps, work);
     },
-    reader: ({ role = 'app', signal }) => createQueryable(() => opened(role), signal),
-    core: createQueryable(() => opened('system')),
+    reader(asked) {
+      if (reads) return createReader(asked, reads);
+      return createQueryable(() => primary.pool(asked.role ?? 'app'), asked.signal);
+    },
+    core: createQueryable(() => primary.pool('system')),
   };
 }
 
@@ -207,19 +233,63 @@ function createQueryable(pool: () => Pool, signal?: AbortSignal): Queryable {
   };
 }
 
-function addressOf({ primary }: DatabaseOptions, embedded: EmbeddedPostgres | undefined): Address {
-  if (primary !== undefined) return parseAddress(primary);
-  assert(embedded, 'without a primary the database is embedded');
-  return { ...embedded.address, user: SUPERUSER_NAME };
+function refuseContradiction({ primary, replicas, standbys }: DatabaseOptions): void {
+  const detail =
+    primary === undefined && replicas.length > 0
+      ? 'database.replicas goes with database.primary; beside the embedded Postgres set database.standbys'
+      : primary !== undefined && standbys > 0
+        ? 'database.standbys are embedded; beside database.primary name them in database.replicas'
+        : undefined;
+  if (detail !== undefined) throw databaseErrors.database_unsupported({ detail });
 }
 
-/** A pooler that drops startup options would leave every connection with all the rights of the login. */
-async function refuseOtherRole(pool: Pool, role: Role, signal: AbortSignal): Promise<void> {
-  const acting = await pool.queryable(signal).first<{ role: string }>(sql`select current_user as role`);
-  if (acting?.role === `loadstone_${role}`) return;
-  throw databaseErrors.database_unsupported({
-    detail: `connections act as ${acting?.role}, not loadstone_${role}: something between here and Postgres drops the startup parameter "options"`,
-  });
+function createPlace({ startTimeoutMs, standbys }: DatabaseOptions, deps: DatabaseDeps): PostgresPlace {
+  const directory = join(deps.dataDirectory, 'postgres');
+  if (deps.embedded === 'join') return createJoinedPostgres({ directory, startTimeoutMs }, deps);
+  return createEmbeddedPostgres({ directory, startTimeoutMs, standbys }, deps);
+}
+
+function createReads(
+  options: DatabaseOptions,
+  { clock, random, log, ...deps }: DatabaseDeps,
+  {
+    primary,
+    primaryTerm,
+    place,
+  }: { primary: Primary; primaryTerm: PrimaryTerm; place: PostgresPlace | undefined },
+): ReadsDeps {
+  const countMax = options.replicas.length + options.standbys;
+  let named: Address[] | undefined;
+  const parseNamed = () => options.replicas.map((address) => parseAddress(address, 'database.replicas'));
+  const signals = createReplicaSignals(deps.signals, countMax, () => clock.monotonicMs());
+  const { replicaLagMsMax: lagMsMax, poolMax, waitMax, statementTimeoutMs } = options;
+  const replicas = createReplicas(
+    { lagMsMax, poolMax, waitMax, statementTimeoutMs },
+    {
+      ...{ clock, random, log, signals, primaryTerm },
+      primary: (signal) => primary.pool('system').queryable(signal),
+      addresses() {
+        if (place) return place.standbys().map(loginAt);
+        named ??= parseNamed();
+        return named;
+      },
+    },
+  );
+  return { pool: primary.pool, replicas, signals };
+}
+
+function loginAt(address: PostgresAddress): Address {
+  return { ...address, user: SUPERUSER_NAME };
+}
+
+function isSame(one: Address, other: Address): boolean {
+  return one.host === other.host && one.port === other.port;
+}
+
+function addressOf({ primary }: DatabaseOptions, place: PostgresPlace | undefined): Address {
+  if (primary !== undefined) return parseAddress(primary);
+  assert(place, 'without a primary the database is embedded');
+  return loginAt(place.address);
 }
 
 async function bringUpToDate(

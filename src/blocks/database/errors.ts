@@ -39,7 +39,7 @@ export const databaseErrors = defineErrors('database', {
   database_unsupported: {
     status: 500,
     title: 'The database cannot be used',
-    doc: 'The address `database.primary` is malformed, its server is older than Postgres 17, its login cannot log in or may not create the roles and schemas that Loadstone needs, or a pooler in between drops startup options. The server does not start.',
+    doc: 'The address `database.primary` or one of `database.replicas` is malformed, the primary is a standby or older than Postgres 17, its login cannot log in or may not create the roles and schemas that Loadstone needs, a pooler in between drops startup options, or options contradict each other. The server does not start.',
   },
   migration_failed: {
     status: 500,

@@ -3,7 +3,7 @@
  * Other rooms import this as `#fixtures/database`, in tests only.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -25,6 +25,8 @@ export interface TestDatabaseSettings {
   options?: Partial<DatabaseOptions>;
   /** For a second start on the same data. Made and removed if it is not given. */
   dataDirectory?: string;
+  /** `join`: the Postgres of `dataDirectory` is run by another database. */
+  embedded?: 'own' | 'join';
   report?: (line: string) => void;
 }
 
@@ -82,7 +84,7 @@ export function makeTestDirectory(): string {
 
 /** A database that is not started yet; `primary` among the options makes it use that server. */
 export function makeTestDatabase(settings: TestDatabaseSettings = {}) {
-  const { migrations = [], options = {}, report = () => {} } = settings;
+  const { migrations = [], options = {}, report = () => {}, embedded } = settings;
   const dataDirectory = settings.dataDirectory ?? makeTestDirectory();
   const signals = createSignals();
   const database = createDatabase(parseOptions(databaseOptions, options), {
@@ -91,6 +93,7 @@ export function makeTestDatabase(settings: TestDatabaseSettings = {}) {
     log: silentLog,
     signals,
     dataDirectory,
+    embedded,
     migrations,
     report,
   });
@@ -113,9 +116,12 @@ export async function startTestDatabase(settings: TestDatabaseSettings = {}): Pr
 }
 
 /** Postgres writes down where it listens, in the fifth line of this file; the first is its pid. */
-export function readPostmasterFile(dataDirectory: string): { pid: number; socketDirectory: string } {
-  const lines = readFileSync(join(dataDirectory, 'postgres', 'postmaster.pid'), 'utf8').split('\n');
-  return { pid: Number(lines[0]), socketDirectory: lines[4] ?? '' };
+export function readPostmasterFile(
+  dataDirectory: string,
+  name = 'postgres',
+): { pid: number; socketDirectory: string; status: string } {
+  const lines = readFileSync(join(dataDirectory, name, 'postmaster.pid'), 'utf8').split('\n');
+  return { pid: Number(lines[0]), socketDirectory: lines[4] ?? '', status: (lines[7] ?? '').trim() };
 }
 
 function urlOf(socketDirectory: string, name: string, login = SUPERUSER_NAME): string {
@@ -139,6 +145,14 @@ function openAdmin(url: string): { queryable: Queryable; close(): Promise<unknow
 /** Where the server that runs its Postgres in this data directory finds it. */
 export function locateDatabase(dataDirectory: string): string {
   return urlOf(readPostmasterFile(dataDirectory).socketDirectory, 'loadstone');
+}
+
+/** Where its standby answers reads; undefined while there is none. */
+export function locateStandby(dataDirectory: string): string | undefined {
+  const name = 'postgres-standby-1';
+  if (!existsSync(join(dataDirectory, name, 'postmaster.pid'))) return undefined;
+  const { status, socketDirectory } = readPostmasterFile(dataDirectory, name);
+  return status === 'ready' ? urlOf(socketDirectory, 'loadstone') : undefined;
 }
 
 /** Looks behind servers that use the database at `url`, as the superuser. */

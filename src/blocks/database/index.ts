@@ -13,10 +13,25 @@ export {
   type Transaction,
   type TransactOptions,
 } from './database.ts';
+export {
+  type BaseBackup,
+  type BaseBackupDeps,
+  type BaseBackupSource,
+  syncTree,
+  takeBaseBackup,
+} from './embedded/base-backup.ts';
 export { type DirectoryLock, lockDirectory } from './embedded/directory-lock.ts';
+export { createEmbeddedPostgres, SUPERUSER_NAME } from './embedded/embedded.ts';
+export { embeddedErrors } from './embedded/errors.ts';
+export { locateInstallation } from './embedded/installation.ts';
 export { locateEmbedded } from './embedded/locate.ts';
+export { askForPromotion, type PromotionOutcome } from './embedded/promotion-request.ts';
+export { type DatabaseStatus, databaseStatus } from './embedded/status.ts';
 export { databaseErrors } from './errors.ts';
 export { isConstraintViolation } from './failure.ts';
 export type { MigrationSet } from './migration-files.ts';
+export { databaseLimits, indexBytes, rowBytes } from './model.ts';
 export { type DatabaseOptions, databaseOptions } from './options.ts';
+export { isPosition, latestPosition } from './position.ts';
+export { type CopiedTable, type Partition, type Session, withSession } from './session.ts';
 export { identifier, nothing, type Sql, type SqlValue, sql } from './sql.ts';

@@ -44,7 +44,7 @@ export async function withLogin<T>(
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     await logIn(client);
-    await refuseOldVersion(client);
+    await refuseUnfit(client);
     await client.query(SESSION);
     return await use(client);
   } catch (error) {
@@ -72,11 +72,18 @@ async function logIn(client: pg.Client): Promise<void> {
   }
 }
 
-async function refuseOldVersion(client: pg.Client): Promise<void> {
-  const result = await client.query<{ number: number; text: string }>(`
-    select current_setting('server_version_num')::integer as number, current_setting('server_version') as text`);
-  const { number = 0, text } = result.rows[0] ?? {};
+async function refuseUnfit(client: pg.Client): Promise<void> {
+  const result = await client.query<{ number: number; text: string; isStandby: boolean }>(`
+    select current_setting('server_version_num')::integer as number, current_setting('server_version') as text,
+      pg_is_in_recovery() as "isStandby"`);
+  const { number = 0, text, isStandby = false } = result.rows[0] ?? {};
   if (number < VERSION_MIN) {
     throw databaseErrors.database_unsupported({ detail: `Postgres 17 or newer is needed; this is ${text}` });
+  }
+  if (isStandby) {
+    throw databaseErrors.database_unsupported({
+      detail:
+        'the server named as primary is a standby (it is in recovery): name the one that takes writes, or promote this one',
+    });
   }
 }

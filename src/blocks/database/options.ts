@@ -2,17 +2,39 @@ import type { Static } from 'typebox';
 import Type from 'typebox';
 import { optionsSchema } from '#base/options';
 
+const ADDRESS = '^postgres(ql)?://';
+const ADDRESS_ALLOWED = 'an address such as postgres://login:password@host:5432/database';
+
 export const databaseOptions = optionsSchema(
   {
     primary: Type.Optional(
       Type.String({
-        pattern: '^postgres(ql)?://',
+        pattern: ADDRESS,
         secret: true,
-        allowed: 'an address such as postgres://login:password@host:5432/database',
+        allowed: ADDRESS_ALLOWED,
         description:
           'Address of a Postgres 17 or newer to use instead of the embedded one. Its login must be able to create roles and schemas, or find `loadstone_owner`, `loadstone_app` and `loadstone_system` made and granted to it.',
       }),
     ),
+    replicas: Type.Array(Type.String({ pattern: ADDRESS, secret: true, allowed: ADDRESS_ALLOWED }), {
+      default: [],
+      maxItems: 8,
+      description:
+        'Addresses of streaming standbys of `primary`, for reads that need not be `strong`. Each costs 2 × `poolMax` and one more connections on it.',
+    }),
+    replicaLagMsMax: Type.Integer({
+      minimum: 1000,
+      maximum: 60_000,
+      default: 5000,
+      description: 'How old the data of a replica may be that answers; one further behind gets no reads.',
+    }),
+    standbys: Type.Integer({
+      minimum: 0,
+      maximum: 2,
+      default: 0,
+      description:
+        'Streaming standbys that the embedded Postgres has beside it, for reads and for promotion.',
+    }),
     poolMax: Type.Integer({
       minimum: 1,
       maximum: 100,

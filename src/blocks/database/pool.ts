@@ -10,6 +10,7 @@ import { type Connection, createConnection } from './connection.ts';
 import type { Queryable } from './database.ts';
 import { databaseErrors } from './errors.ts';
 import { classify, toCoded } from './failure.ts';
+import { IDENTITY, type PrimaryTerm, type ServerIdentity } from './primary-term.ts';
 
 export interface Address {
   /** A directory (Unix socket) or a host name. */
@@ -39,9 +40,19 @@ export interface Pool {
   inUse(): number;
   /**
    * Refuses whoever waits, and closes each connection when it is given back. Those still in use when `deadline` aborts
-   * are cut off. @returns how many that were
+   * are cut off. @param reason what the refused are told, and those cut off; that the database stops, if not given
+   * @returns how many were cut off
    */
-  close(deadline: AbortSignal): Promise<number>;
+  close(deadline: AbortSignal, reason?: Error): Promise<number>;
+}
+
+export interface PoolDeps {
+  clock: Clock;
+  log: Log;
+  /** Told of every failure to reach the server, also of a connection that broke while idle. */
+  onFailure: (error: unknown) => void;
+  /** Asks each connection whose it is when it opens, a round trip, and takes none of a primary that was replaced. */
+  primaryTerm?: PrimaryTerm | undefined;
 }
 
 export const CONNECT_TIMEOUT_MS = 5000;
@@ -68,15 +79,13 @@ const KEEP_ALIVE_MS = 10_000;
 
 const stopped = () => lifecycleErrors.stopped({ detail: 'the database is being stopped' });
 
-/** @param onFailure told of every failure to reach the server, also of a connection that broke while idle */
-export function createPool(
-  options: PoolOptions,
-  deps: { clock: Clock; log: Log; onFailure: (error: unknown) => void },
-): Pool {
+export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
+  const { primaryTerm } = deps;
+  const terms = new WeakMap<object, number>();
   const inUse = new Set<Connection>();
   /** How to send away those who wait for a connection. */
   const waiters = new Set<(reason: unknown) => void>();
-  let isClosed = false;
+  let closedBy: Error | undefined;
   const pool = new pg.Pool({
     ...options.address,
     max: options.connectionsMax,
@@ -87,12 +96,23 @@ export function createPool(
     application_name: `loadstone ${options.role}`,
     options: startupOptions(options),
     pipeline: true,
-  } as pg.PoolConfig);
+    ...(primaryTerm ? { onConnect: (client: pg.PoolClient) => askTerm(client, primaryTerm) } : {}),
+  } as unknown as pg.PoolConfig);
   pool.on('error', (error) => {
-    if (isClosed) return;
+    if (closedBy) return;
     deps.log.warn({ err: error }, 'an idle database connection broke');
     deps.onFailure(error);
   });
+
+  async function askTerm(client: pg.PoolClient, { admit }: PrimaryTerm): Promise<void> {
+    const silence = createDeadline(deps.clock, CONNECT_TIMEOUT_MS);
+    try {
+      const answer = await withSignal(client.query<ServerIdentity>(IDENTITY.text), silence.signal);
+      terms.set(client, admit(answer.rows[0] as ServerIdentity));
+    } finally {
+      silence.done();
+    }
+  }
 
   /** Up to a tick's worth of waiters is about to get the idle connections: those do not count. */
   function refuseIfLineIsFull(): void {
@@ -103,7 +123,7 @@ export function createPool(
 
   async function connect(signal?: AbortSignal): Promise<Connection> {
     signal?.throwIfAborted();
-    if (isClosed) throw stopped();
+    if (closedBy) throw closedBy;
     refuseIfLineIsFull();
     try {
       return await acquire(signal);
@@ -115,9 +135,12 @@ export function createPool(
   }
 
   function open(client: pg.PoolClient, signal: AbortSignal | undefined): Connection {
+    const term = terms.get(client);
     const connection = createConnection(client, signal, {
       onFailure: deps.onFailure,
       onRelease: (released) => inUse.delete(released),
+      term,
+      isReplaced: () => primaryTerm?.isPast(term) ?? false,
     });
     inUse.add(connection);
     return connection;
@@ -136,14 +159,20 @@ export function createPool(
       const onAbort = () => giveUp(signal?.reason);
       waiters.add(giveUp);
       signal?.addEventListener('abort', onAbort, { once: true });
-      pool.connect((error, client) => {
-        const hasGivenUp = !leave();
-        // Who gives up cannot be taken out of the driver's line: the connection goes back as soon as it comes.
-        if (hasGivenUp) client?.release();
-        // At once: the driver listens no more, and the rest of what has just arrived may be the server's farewell.
-        else if (client) resolve(open(client, signal));
-        else reject(error);
-      });
+      const take = () =>
+        pool.connect((error, client) => {
+          if (client && primaryTerm?.isPast(terms.get(client))) {
+            client.release(true);
+            return take();
+          }
+          const hasGivenUp = !leave();
+          // Who gives up cannot be taken out of the driver's line: the connection goes back as soon as it comes.
+          if (hasGivenUp) client?.release();
+          // At once: the driver listens no more, and the rest of what has just arrived may be the server's farewell.
+          else if (client) resolve(open(client, signal));
+          else reject(error);
+        });
+      take();
     });
   }
 
@@ -178,13 +207,13 @@ export function createPool(
     }),
     waiting: () => pool.waitingCount,
     inUse: () => inUse.size,
-    async close(deadline) {
-      isClosed = true;
-      for (const giveUp of waiters) giveUp(stopped());
+    async close(deadline, reason) {
+      closedBy = reason ?? stopped();
+      for (const giveUp of waiters) giveUp(closedBy);
       let left = 0;
       await withSignal(pool.end(), deadline).catch(() => {
         left = inUse.size;
-        for (const connection of inUse) connection.cut();
+        for (const connection of inUse) connection.cut(reason);
       });
       return left;
     },

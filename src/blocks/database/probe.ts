@@ -13,6 +13,8 @@ export const PROBE_EVERY_MS = 500;
 export interface Probe {
   /** Tells that something could not reach the database. */
   failed(error: unknown): void;
+  /** Tells that it has been reached. */
+  answered(): void;
   health(): Health;
   close(): void;
 }
@@ -46,6 +48,10 @@ export function createProbe(clock: Clock, ask: () => Promise<unknown>): Probe {
       if (reason !== undefined || isClosed) return;
       reason = describeError(error);
       probe(0);
+    },
+    answered() {
+      reason = undefined;
+      timer?.cancel();
     },
     health: () =>
       reason === undefined

@@ -3,11 +3,19 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { systemClock } from '#base/clock';
+import { silentLog } from '#base/log';
+import { systemRandom } from '#base/random';
+import { parseAddress } from './address.ts';
 import type { Transaction } from './database.ts';
 import { makeTestDatabase, startTestDatabase, startTestPostgres, type TestDatabase } from './fixture.ts';
 import { SUITE_TABLES, shopMigrations } from './migrations.fixture.ts';
+import { createPool } from './pool.ts';
+import { isUnsure, parseLsn, parsePosition } from './position.ts';
+import { createPrimaryTerm } from './primary-term.ts';
 import { type SocketProxy, startSocketProxy } from './socket-proxy.fixture.ts';
 import { sql } from './sql.ts';
+import { ORDINARY, transactOn } from './transact.ts';
 
 const postgres = await startTestPostgres();
 const url = await postgres.makeDatabase();
@@ -63,6 +71,37 @@ test('a write of one statement costs two round trips, prepared or not, and each 
   assert.equal(await cost(writeBoth), 2);
   assert.equal(await cost(read), 1);
   assert.equal(await cost(() => transact(async () => 'nothing to write')), 0);
+});
+
+test('the position of a commit comes with its answer: it costs no round trip', async () => {
+  const pool = createPool(
+    {
+      address: parseAddress(throughProxy),
+      role: 'loadstone_app',
+      connectionsMax: 1,
+      waitMax: 10,
+      statementTimeoutMs: 10_000,
+    },
+    { clock: systemClock, log: silentLog, onFailure() {}, primaryTerm: createPrimaryTerm() },
+  );
+  const deps = { clock: systemClock, random: systemRandom };
+  const positions: string[] = [];
+  const write = (onCommit?: (position: string) => void) =>
+    transactOn(pool, { begin: ORDINARY, bucket: 0, onCommit }, signal, deps, (tx) => tx.run(insert('here')));
+  await write();
+  proxy.takeRoundTrips();
+  await write();
+  assert.equal(proxy.takeRoundTrips(), 2);
+  await write((position) => positions.push(position));
+  assert.equal(proxy.takeRoundTrips(), 2);
+  const [unsure, known] = positions.map((each) => parsePosition(each));
+  assert(unsure && isUnsure(unsure) && known && !isUnsure(known));
+  assert.equal(known.term, 1);
+  const { lsn } = (await direct.admin.first(sql`select pg_current_wal_insert_lsn()::text as lsn`)) as {
+    lsn: string;
+  };
+  assert(known.lsn <= parseLsn(lsn));
+  await pool.close(signal);
 });
 
 test('the wire is cut before the commit arrives: outcome_unknown, and it was not written', async () => {

@@ -1,16 +1,71 @@
 import type { Signals } from '#base/signals';
+import type { Consistency } from './database.ts';
 import type { Pool } from './pool.ts';
+import type { ReplicaHealth } from './replica-health.ts';
 
-/** What the database block measures. */
-export function emitDatabaseSignals(signals: Signals, role: string, pool: Pool): void {
+/** What the database block measures. @param pool the one of now: it changes with the primary */
+export function emitDatabaseSignals(signals: Signals, role: string, pool: () => Pool | undefined): void {
   signals.gauge(
     `loadstone_database_${role}_connections_in_use`,
     `Connections of the ${role} role now in use`,
-    pool.inUse,
+    () => pool()?.inUse() ?? 0,
   );
   signals.gauge(
     `loadstone_database_${role}_waiting`,
     `Requests waiting for a connection of the ${role} role`,
-    pool.waiting,
+    () => pool()?.waiting() ?? 0,
   );
+}
+
+/**
+ * Why a read went where it did. `asked`: as its consistency says, a strong one to the primary and any other to a replica.
+ * To the primary all the same: `none_usable`, no replica is healthy and within the bound; `behind`, none had replayed what
+ * the session has written; `failed`, the replica did.
+ */
+export type ReadReason = 'asked' | 'none_usable' | 'behind' | 'failed';
+
+export interface ReplicaSignals {
+  read(consistency: Consistency, server: 'primary' | 'replica', reason: ReadReason): void;
+  ejected(): void;
+  /** The replicas as they are now, in the order in which they are named. */
+  show(replicas: readonly (ReplicaHealth | undefined)[]): void;
+}
+
+/** What is measured where there are replicas: at most `countMax` of them. */
+export function createReplicaSignals(
+  signals: Signals,
+  countMax: number,
+  nowMs: () => number,
+): ReplicaSignals {
+  let shown: readonly (ReplicaHealth | undefined)[] = [];
+  const reads = signals.counter('loadstone_database_reads_total', {
+    help: 'Reads by the consistency they asked for, where they went, and why',
+    labels: ['consistency', 'server', 'reason'],
+  });
+  const ejections = signals.counter('loadstone_database_replica_ejections_total', {
+    help: 'How often a replica was given no more reads because it failed or was none',
+  });
+  const seenOf = (at: number) => {
+    const health = shown[at];
+    return health && 'seen' in health ? health.seen : undefined;
+  };
+  const healthy = () => shown.filter((health) => health?.kind === 'healthy').length;
+  signals.gauge('loadstone_database_replicas_healthy', 'Replicas that get reads', healthy);
+  for (let at = 0; at < countMax; at++) {
+    const name = `loadstone_database_replica_${at + 1}`;
+    signals.gauge(`${name}_lag_seconds`, `How old the data of replica ${at + 1} is at most`, () => {
+      const asOfMs = seenOf(at)?.asOfMs;
+      return asOfMs === undefined ? Number.NaN : (nowMs() - asOfMs) / 1000;
+    });
+    signals.gauge(`${name}_lag_bytes`, `How much of the log replica ${at + 1} has yet to replay`, () => {
+      return seenOf(at)?.lagBytes ?? Number.NaN;
+    });
+  }
+  return {
+    read: (consistency, server, reason) => reads.inc({ consistency, server, reason }),
+    ejected: () => ejections.inc(),
+    show(replicas) {
+      shown = replicas;
+    },
+  };
 }

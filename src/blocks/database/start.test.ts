@@ -177,5 +177,10 @@ describe('start', { concurrency: true }, () => {
   describe('external', { concurrency: 1 }, async () => {
     const primary = await postgres.makeDatabase();
     lifecycleSuite('external database', async () => makeTestDatabase({ options: { primary } }).database);
+    const replicas = [`postgres://a@/b?host=${encodeURIComponent(makeTestDirectory())}`];
+    lifecycleSuite(
+      'external database with a replica that is away',
+      async () => makeTestDatabase({ options: { primary, replicas } }).database,
+    );
   });
 });

@@ -17,6 +17,7 @@ import type { Transaction } from './database.ts';
 import { databaseErrors } from './errors.ts';
 import { isConflict, isRefusal, toCoded } from './failure.ts';
 import type { Pool } from './pool.ts';
+import { formatPosition, unsureIn } from './position.ts';
 
 const ATTEMPTS_MAX = 4;
 const RETRY_BASE_MS = 5;
@@ -25,6 +26,8 @@ export interface TransactionKind {
   begin: Begin;
   /** What `Transaction.bucket` says. */
   bucket: number;
+  /** See `TransactOptions`. */
+  onCommit?: ((position: string) => void) | undefined;
 }
 
 export const ORDINARY: Begin = 'begin';
@@ -64,20 +67,26 @@ async function commit(
   connection: Connection,
   signal: AbortSignal,
   trailing: readonly Promise<unknown>[],
+  { onCommit }: TransactionKind,
 ): Promise<void> {
   signal.throwIfAborted();
   const lost = connection.lost();
   if (lost) throw toCoded(lost);
-  const committing = connection.control('commit');
+  const { term } = connection;
+  const isAsked = onCommit !== undefined && term !== undefined;
+  if (isAsked) onCommit(formatPosition(unsureIn(term)));
+  const committing = connection.commit(isAsked);
   const [, ...trailed] = await Promise.allSettled([committing, ...trailing]);
-  let outcome: string;
-  try {
-    outcome = await committing;
-  } catch (error) {
+  const { outcome, lsn } = await committing.catch((error: unknown) => {
     if (!signal.aborted && isRefusal(error)) throw error;
     connection.cut();
     throw databaseErrors.outcome_unknown({ cause: error, retryAfterS: 1 });
+  });
+  if (connection.isReplaced()) {
+    const detail = 'the primary that has answered the commit was replaced meanwhile';
+    throw databaseErrors.outcome_unknown({ detail, retryAfterS: 1 });
   }
+  if (isAsked && lsn !== undefined) onCommit(formatPosition({ term, lsn }));
   const failed = trailed.find((each) => each.status === 'rejected');
   if (failed) throw failed.reason;
   if (outcome !== 'COMMIT') {
@@ -136,7 +145,7 @@ async function attempt<T>(
     const begun = end();
     if (begun) {
       await begun;
-      await commit(connection, signal, trailing);
+      await commit(connection, signal, trailing, kind);
     }
     return result;
   } catch (error) {

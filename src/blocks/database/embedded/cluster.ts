@@ -1,18 +1,7 @@
 /**
  * The data directory: made on first start, checked on later ones.
  */
-import {
-  chownSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
@@ -24,6 +13,7 @@ import { sweepOrphans } from './postmaster.ts';
 import { type ProgramEnd, runProgram } from './run-program.ts';
 import { DATABASE_NAME, SUPERUSER_NAME } from './settings.ts';
 import type { Site } from './site.ts';
+import { syncDirectory } from './sync-directory.ts';
 
 /**
  * Makes the cluster if there is none. It is made in a sibling directory, database included, and renamed when complete:
@@ -38,7 +28,7 @@ export async function prepareCluster(
   const { dataDirectory } = site;
   deps.report(`creating a database in ${dataDirectory}`);
   await removeDrafts(dataDirectory, deps.clock);
-  const draft = `${dataDirectory}${DRAFT}${deps.random.bytes(6).toString('hex')}`;
+  const draft = makeDraftName(dataDirectory, deps.random);
   try {
     makeOwnedDirectory(draft, site.launch.account);
     await runInitdb(site, draft, deps.signal);
@@ -53,11 +43,16 @@ export async function prepareCluster(
 
 const DRAFT = '.draft-';
 
+/** Where a directory is made before it takes its place. */
+export function makeDraftName(dataDirectory: string, random: Random): string {
+  return `${dataDirectory}${DRAFT}${random.bytes(6).toString('hex')}`;
+}
+
 /**
  * Removes what killed starts left behind. A program of theirs may be writing for a moment still: hence a new name for
  * each draft, and what cannot be removed now is left to the next start.
  */
-async function removeDrafts(dataDirectory: string, clock: Clock): Promise<void> {
+export async function removeDrafts(dataDirectory: string, clock: Clock): Promise<void> {
   const parent = dirname(dataDirectory);
   const names = readdirSync(parent).filter((name) => name.startsWith(`${basename(dataDirectory)}${DRAFT}`));
   for (const name of names) {
@@ -72,7 +67,7 @@ async function removeDrafts(dataDirectory: string, clock: Clock): Promise<void> 
 }
 
 /** False if there is nothing yet. */
-function isCluster({ dataDirectory, installation }: Site): boolean {
+export function isCluster({ dataDirectory, installation }: Site): boolean {
   if (!existsSync(dataDirectory)) return false;
   let version: string;
   try {
@@ -139,15 +134,6 @@ async function createDatabase(site: Site, draft: string, signal: AbortSignal): P
     signal,
   });
   if (!end.ok) throw toProgramError('creating the database', end.ending, site.dataDirectory, end.said);
-}
-
-function syncDirectory(directory: string): void {
-  const fd = openSync(directory, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** Makes an empty directory that only `account` may enter. */

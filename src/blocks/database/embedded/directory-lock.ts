@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isLoadstoneError } from '#base/errors';
 import type { Random } from '#base/random';
 import { embeddedErrors, toDataError } from './errors.ts';
@@ -31,12 +31,24 @@ const TURNS_MAX = 100;
  * @throws data_in_use with the holder's pid; data_unwritable; data_disk_full
  */
 export function lockDirectory(directory: string, random: Random): DirectoryLock {
-  const file = join(directory, LOCK_FILE);
+  return lockFile(join(directory, LOCK_FILE), random);
+}
+
+/** The same for a lock file of another name. @throws as `lockDirectory` */
+export function lockFile(file: string, random: Random): DirectoryLock {
+  const directory = dirname(file);
   try {
     return acquire(file, directory, random);
   } catch (error) {
     throw isLoadstoneError(error) ? error : toDataError(error, directory);
   }
+}
+
+/** The live process that holds the directory; undefined if none does. */
+export function holderOf(directory: string): number | undefined {
+  const found = readIfThere(join(directory, LOCK_FILE));
+  const holder = found === undefined ? undefined : parseHolder(found);
+  return holder && isAlive(holder) ? holder.pid : undefined;
 }
 
 function acquire(file: string, directory: string, random: Random): DirectoryLock {

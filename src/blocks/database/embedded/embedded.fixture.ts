@@ -13,6 +13,7 @@ import pg from 'pg';
 import { sleep, systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
 import { systemRandom } from '#base/random';
+import { DIRECTORY_NAMES } from './database-file.ts';
 import {
   createEmbeddedPostgres,
   type EmbeddedPostgres,
@@ -57,6 +58,25 @@ export async function eventually(what: string, condition: () => boolean, boundMs
   const untilMs = systemClock.monotonicMs() + boundMs;
   while (!condition()) {
     assert(systemClock.monotonicMs() < untilMs, `not within ${boundMs} ms: ${what}`);
+    await sleep(systemClock, 10);
+  }
+}
+
+/** As `eventually`, of what has to be asked for. A question that fails counts as not yet. */
+export async function eventuallySo(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  boundMs = 30_000,
+): Promise<void> {
+  const untilMs = systemClock.monotonicMs() + boundMs;
+  let failure = '';
+  for (;;) {
+    try {
+      if (await condition()) return;
+    } catch (error) {
+      failure = `; ${error}`;
+    }
+    assert(systemClock.monotonicMs() < untilMs, `not within ${boundMs} ms: ${what}${failure}`);
     await sleep(systemClock, 10);
   }
 }
@@ -118,10 +138,15 @@ const SCRIPT = fileURLToPath(new URL('./serve.fixture.ts', import.meta.url));
 export function serveElsewhere(
   t: Scope,
   options: { directory: string } & Partial<EmbeddedPostgresOptions>,
-  { as, through = [] }: { as?: { uid: number; gid: number }; through?: string[] } = {},
+  {
+    as,
+    through = [],
+    faults,
+  }: { as?: { uid: number; gid: number }; through?: string[]; faults?: string } = {},
 ): ForeignServer {
   const [file = '', ...args] = [...through, process.execPath, SCRIPT, JSON.stringify(options)];
-  const child = spawn(file, args, { ...as, stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' });
+  const env = faults === undefined ? process.env : { ...process.env, LOADSTONE_FAULTS: faults };
+  const child = spawn(file, args, { ...as, env, stdio: ['pipe', 'pipe', 'inherit'], cwd: '/' });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const exited = once(child, 'exit');
   const uid = as?.uid ?? process.getuid?.() ?? -1;
@@ -132,14 +157,15 @@ export function serveElsewhere(
   };
   atEnd(t, async () => {
     await kill('SIGKILL');
+    const directories = DIRECTORY_NAMES.map((name) => join(dirname(options.directory), name));
     await eventually(
       'no Postgres is left',
-      () => postgresProcessesIn(options.directory).length === 0,
+      () => directories.every((directory) => postgresProcessesIn(directory).length === 0),
       20_000,
     );
-    // A killed server cannot remove it, and no other starts here.
+    // A killed server cannot remove them, and no other starts here.
     if (existsSync(dirname(options.directory))) {
-      sockets.add(socketDirectoryOf(realDirectory(options.directory), uid));
+      for (const directory of directories) sockets.add(socketDirectoryOf(realDirectory(directory), uid));
     }
     for (const directory of sockets) removeSocketDirectory(directory);
   });

@@ -1,38 +1,43 @@
 /**
- * The embedded Postgres: found, made, started, watched, restarted when it dies, and stopped with the server.
+ * The embedded Postgres: found, made, started, watched, restarted when it dies, and stopped with the server; and its
+ * standbys beside it.
  *
- * One server owns it, by a lock on the parent of its directory; other processes connect to the same socket. Whatever
- * happens to the server, no Postgres is left behind for good: on Linux the kernel tells it to shut down when the server
- * dies, elsewhere the next start takes it over.
+ * One server owns it, by a lock on the parent of its directory; other processes connect to the same socket (joined.ts).
+ * Whatever happens to the server, no Postgres is left behind for good: on Linux the kernel tells it to shut down when the
+ * server dies, elsewhere the next start takes it over.
  */
 import assert from 'node:assert/strict';
-import type { Clock } from '#base/clock';
-import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
+import { basename } from 'node:path';
+import { type Clock, sleep } from '#base/clock';
+import { describeError } from '#base/errors';
+import { createLifecycle, type Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { prepareCluster } from './cluster.ts';
+import { type DatabaseFile, type DirectoryName, readDatabaseFile } from './database-file.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
-import { settlePrevious } from './previous.ts';
-import { DATABASE_NAME } from './settings.ts';
-import { chooseSite, makeParent, type SiteOptions } from './site.ts';
-import {
-  makeSocketDirectory,
-  POSTGRES_PORT,
-  removeSocketDirectory,
-  socketDirectoryOf,
-} from './socket-directory.ts';
-import { createSupervisor, type PostgresState, type Supervisor, startTimeout } from './supervisor.ts';
+import { createEnsemble, type OwnEnsemble } from './ensemble.ts';
+import type { PostgresPlace } from './place.ts';
+import { carryOut, finish } from './promotion.ts';
+import { makeParent, type SiteOptions } from './site.ts';
+import { removeSocketDirectory } from './socket-directory.ts';
+import type { StandbyState } from './standby.ts';
+import { type PostgresState, startTimeout } from './supervisor.ts';
 
+export { createJoinedPostgres, type JoinedPostgresOptions } from './joined.ts';
+export type { PostgresAddress, PostgresPlace } from './place.ts';
 export { SUPERUSER_NAME } from './settings.ts';
+export type { StandbyState } from './standby.ts';
 export type { PostgresState } from './supervisor.ts';
 
 export interface EmbeddedPostgresOptions extends Partial<SiteOptions> {
-  /** Postgres's own directory, such as `<data>/postgres`. Its parent is locked (`server.lock`) and made if missing. */
+  /** `<data>/postgres`. Its parent is locked (`server.lock`), made if missing, and holds the standbys and database.json. */
   directory: string;
   /** Bounds the first start, waiting for an earlier Postgres and crash recovery included, and each later one. */
   startTimeoutMs: number;
   /** Postgres settings that win over ours, by name, as for `postgres -c`. */
   settings?: Readonly<Record<string, string>>;
+  /** Streaming standbys beside the primary, 0 to 2. Default 0. */
+  standbys?: number;
 }
 
 export interface EmbeddedPostgresDeps {
@@ -43,109 +48,173 @@ export interface EmbeddedPostgresDeps {
   report?: (line: string) => void;
 }
 
-export interface PostgresAddress {
-  /** The directory of the socket. */
-  host: string;
-  port: number;
-  database: string;
-}
-
-export interface EmbeddedPostgres extends Lifecycle {
-  /** Where to connect, as `SUPERUSER_NAME` and without a password. Valid once started; stays the same until stopped. */
-  readonly address: PostgresAddress;
-  /** Called at each change of state, in order. Returns the unsubscribe. */
+export interface EmbeddedPostgres extends PostgresPlace {
+  /** As for every place; told what has become of the primary. */
   onChange(listener: (state: PostgresState) => void): () => void;
-  /** The postmaster's pid, as this machine sees it; undefined while there is none. */
+  /** The primary's postmaster's pid, as this machine sees it; undefined while there is none. */
   pid(): number | undefined;
+  /** What the standbys are doing, by the names of their directories. */
+  standbyStates(): ReadonlyMap<DirectoryName, StandbyState>;
 }
 
 const OTHER_USER_DIRECTORY = '/var/lib/loadstone';
+/** How often database.json is looked at for a promotion that somebody asks for. */
+const WATCH_MS = 200;
 
 interface Run {
-  state: PostgresState;
+  ensemble: OwnEnsemble;
   lock: DirectoryLock | undefined;
-  socketDirectory: string | undefined;
   /** Removed in the end. */
   privateDirectories: Set<string>;
-  supervisor: Supervisor | undefined;
+  /** What is being done beside serving; a promotion takes the place of the health. */
+  promoting: boolean;
+  /** A promotion that was asked for before the start: it waits for the standby to come up. */
+  inherited: string | undefined;
+  ending: AbortController;
+  watching: Promise<void> | undefined;
 }
 
 /**
- * Starting it raises data_in_use, data_unwritable, data_disk_full, data_foreign, postgres_missing,
+ * Resolves its start when the primary takes connections; standbys come up in the background. Starting it raises
+ * data_in_use, data_unwritable, data_disk_full, data_foreign, database_file_invalid, postgres_fenced, postgres_missing,
  * postgres_version_wrong, postgres_socket_unsafe, postgres_start_failed and postgres_start_timeout.
  */
 export function createEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
   deps: EmbeddedPostgresDeps,
 ): EmbeddedPostgres {
+  assert.equal(basename(options.directory), 'postgres', 'the primary of a new installation is in `postgres`');
   const listeners = new Set<(state: PostgresState) => void>();
+  const privateDirectories = new Set<string>();
+  const ensemble = createEnsemble(
+    { ...options, site: withDefaults(options) },
+    {
+      ...deps,
+      report: deps.report ?? (() => {}),
+      onPrivateDirectory: (made) => void privateDirectories.add(made),
+      onState: (state) => {
+        for (const listener of [...listeners]) listener(state);
+      },
+    },
+  );
   const run: Run = {
-    state: { kind: 'idle' },
+    ensemble,
     lock: undefined,
-    socketDirectory: undefined,
-    privateDirectories: new Set(),
-    supervisor: undefined,
-  };
-  const onState = (state: PostgresState) => {
-    run.state = state;
-    for (const listener of [...listeners]) listener(state);
+    privateDirectories,
+    promoting: false,
+    inherited: undefined,
+    ending: new AbortController(),
+    watching: undefined,
   };
   const lifecycle = createLifecycle('embedded Postgres', {
-    start: (signal) => start(run, options, deps, onState, signal),
+    start: (signal) => start(run, options, deps, signal),
     stop: (deadline) => stop(run, deadline),
-    health: () => healthOf(run.state),
+    health: () => (run.promoting ? PROMOTING : healthOf(ensemble.state())),
   });
   return {
     ...lifecycle,
     get address() {
-      assert(run.socketDirectory, 'the embedded Postgres has no address before it has started');
-      return { host: run.socketDirectory, port: POSTGRES_PORT, database: DATABASE_NAME };
+      const address = ensemble.address();
+      assert(address, 'the embedded Postgres has no address before it has started');
+      return address;
     },
+    get term() {
+      return ensemble.term();
+    },
+    standbys: () => ensemble.standbyAddresses(),
+    standbyStates: () => ensemble.standbyStates(),
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    pid: () => (run.state.kind === 'ready' ? run.state.pid : undefined),
+    pid() {
+      const state = ensemble.state();
+      return state.kind === 'ready' ? state.pid : undefined;
+    },
   };
 }
+
+const PROMOTING: Health = { status: 'failing', reason: 'a standby is being promoted' };
 
 async function start(
   run: Run,
   options: EmbeddedPostgresOptions,
   deps: EmbeddedPostgresDeps,
-  onState: (state: PostgresState) => void,
   parent: AbortSignal,
 ): Promise<void> {
-  const { clock, random, log, report = () => {} } = deps;
-  const timeout = startTimeout(clock, options.startTimeoutMs, parent, () => run.supervisor?.tail() ?? []);
-  const { signal } = timeout;
+  const { clock, random } = deps;
+  const { ensemble, ending } = run;
+  const timeout = startTimeout(clock, options.startTimeoutMs, parent, () => ensemble.tail());
   try {
     run.lock = lockDirectory(makeParent(options.directory), random);
-    const site = await chooseSite(options.directory, withDefaults(options), {
-      signal,
-      report,
-      randomName: () => random.bytes(6).toString('hex'),
-      onPrivateDirectory: (made) => run.privateDirectories.add(made),
-    });
-    const previous = await settlePrevious(site, { clock, signal, report });
-    const { account } = site.launch;
-    run.socketDirectory = previous?.socketDirectory ?? socketDirectoryOf(site.dataDirectory, account.uid);
-    makeSocketDirectory(run.socketDirectory, account);
-    run.privateDirectories.add(run.socketDirectory);
-    await prepareCluster(site, { clock, random, signal, report });
-    run.supervisor = createSupervisor(
-      {
-        site,
-        socketDirectory: run.socketDirectory,
-        settings: options.settings ?? {},
-        startTimeoutMs: options.startTimeoutMs,
-      },
-      { clock, random, log, report, onState },
-    );
-    await run.supervisor.start(previous?.postmaster, signal);
+    await ensemble.claim(timeout.signal);
+    run.inherited = readDatabaseFile(ensemble.dataDirectory).promotion?.id;
+    await openPrimary(ensemble, { ...deps, signal: timeout.signal });
+    ensemble.keepStandbys();
+    run.watching = watch(run, { ...deps, signal: ending.signal });
   } finally {
     timeout.done();
   }
+}
+
+interface WatchDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  signal: AbortSignal;
+}
+
+/** The primary that database.json names, after a promotion has been finished that an earlier owner could not finish. */
+async function openPrimary(ensemble: OwnEnsemble, deps: WatchDeps): Promise<void> {
+  const file = readDatabaseFile(ensemble.dataDirectory);
+  if (file.promotion?.state === 'decided') return finish(ensemble, file, deps);
+  if (isWanted(file) && file.promotion.isForced && (await carryOut(ensemble, file.promotion, deps))) return;
+  await ensemble.startPrimary(deps.signal);
+}
+
+function isWanted(file: DatabaseFile): file is DatabaseFile & { promotion: { state: 'asked' | 'begun' } } {
+  return file.promotion?.state === 'asked' || file.promotion?.state === 'begun';
+}
+
+/** Does what database.json asks for, until the end. A file that cannot be read is told of once. */
+async function watch(run: Run, deps: WatchDeps): Promise<void> {
+  const { clock, log, signal } = deps;
+  let told = '';
+  while (!signal.aborted) {
+    try {
+      await sleep(clock, WATCH_MS, signal);
+      await lookAfter(run, deps);
+      told = '';
+    } catch (error) {
+      if (signal.aborted) return;
+      const reason = describeError(error);
+      if (reason !== told)
+        log.error({ reason }, 'what database.json asks for cannot be done, and is tried again');
+      told = reason;
+    }
+  }
+}
+
+async function lookAfter(run: Run, deps: WatchDeps): Promise<void> {
+  const { ensemble } = run;
+  const file = readDatabaseFile(ensemble.dataDirectory);
+  if (file.promotion?.state !== 'decided' && !isReadyFor(file, run)) return;
+  run.promoting = true;
+  ensemble.announce();
+  if (file.promotion?.state === 'decided') await finish(ensemble, file, deps);
+  else if (isWanted(file) && !(await carryOut(ensemble, file.promotion, deps))) {
+    await ensemble.startAgain(deps.signal);
+  }
+  ensemble.keepStandbys();
+  run.promoting = false;
+  ensemble.announce();
+}
+
+function isReadyFor(file: DatabaseFile, { ensemble, inherited }: Run): boolean {
+  if (!isWanted(file)) return false;
+  if (file.promotion.isForced || file.promotion.id !== inherited) return true;
+  const state = ensemble.standbyStates().get(file.promotion.standby);
+  return state === undefined || state.kind === 'failing' || (state.kind === 'following' && state.isStreaming);
 }
 
 function withDefaults(options: EmbeddedPostgresOptions): SiteOptions {
@@ -157,7 +226,9 @@ function withDefaults(options: EmbeddedPostgresOptions): SiteOptions {
 }
 
 async function stop(run: Run, deadline: AbortSignal): Promise<void> {
-  await run.supervisor?.stop(deadline);
+  run.ending.abort();
+  await run.watching;
+  await run.ensemble.stop(deadline);
   for (const directory of run.privateDirectories) removeSocketDirectory(directory);
   run.lock?.release();
 }

@@ -49,6 +49,41 @@ export const embeddedErrors = defineErrors('database', {
     title: 'Postgres did not start in time',
     doc: 'Postgres was not ready within `database.startTimeoutMs`; recovery after a crash may need longer. The line has the last lines of its log.',
   },
+  postgres_not_running: {
+    status: 500,
+    title: 'No Postgres runs in the data directory',
+    doc: 'A process that joins another connects to the Postgres which that one runs, and found none within `database.startTimeoutMs`. Start the server that owns the data directory.',
+  },
+  postgres_fenced: {
+    status: 500,
+    title: 'The directory of a former primary is not started',
+    doc: 'A standby was promoted in its place, and `database.json` is missing or from before that. Starting it would bring back an old state and lose what was written since. Put the `database.json` back that the line shows.',
+  },
+  primary_missing: {
+    status: 500,
+    title: 'The directory of the primary is gone',
+    doc: 'The directory that `database.json` names as the primary does not exist, while one of its standbys does. A new, empty database is not made beside that. Put the directory back, or ask for `loadstone database promote --force` and start again.',
+  },
+  database_file_invalid: {
+    status: 500,
+    title: 'database.json cannot be understood',
+    doc: 'The file says which Postgres directory is the primary, so nothing is started without it. The line names what is wrong. Put a copy back, or correct it.',
+  },
+  standby_unusable: {
+    status: 500,
+    title: 'A standby cannot be kept',
+    doc: 'The embedded standby could not be made or does not follow the primary; the log line has the reason. It is tried again by itself, and the primary is not affected.',
+  },
+  promotion_refused: {
+    status: 409,
+    title: 'No standby was promoted',
+    doc: 'There is no standby, it has not caught up with the primary, a promotion is under way already, or the database is not the embedded one. The line says which; the primary stays what it was.',
+  },
+  backup_refused: {
+    status: 500,
+    title: 'A base backup cannot be taken',
+    doc: 'The files of this Postgres cannot be copied while it serves: it has tablespaces of its own, is no primary, or has dropped log that the copy needs because more was written meanwhile than `max_slot_wal_keep_size` keeps. The line says which.',
+  },
 });
 
 const UNWRITABLE_CODES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ELOOP']);

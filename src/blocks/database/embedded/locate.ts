@@ -2,12 +2,18 @@
  * Finds the Postgres that another process of ours runs in a data directory.
  */
 import { join } from 'node:path';
-import { findPostmaster } from './postmaster-file.ts';
+import { readDatabaseFile } from './database-file.ts';
+import { isFenced, isStandby } from './fence.ts';
+import { socketIn } from './joined.ts';
 import { DATABASE_NAME, SUPERUSER_NAME } from './settings.ts';
 
-/** Its address for `database.primary`; undefined when none runs there that takes connections. */
+/**
+ * The primary's address for `database.primary`; undefined when none runs there that takes connections.
+ * @throws database_file_invalid
+ */
 export function locateEmbedded(dataDirectory: string): string | undefined {
-  const found = findPostmaster(join(dataDirectory, 'postgres'));
-  if (found.kind !== 'live' || found.file.status !== 'ready') return undefined;
-  return `postgres://${SUPERUSER_NAME}@/${DATABASE_NAME}?host=${encodeURIComponent(found.file.socketDirectory)}`;
+  const directory = join(dataDirectory, readDatabaseFile(dataDirectory).primary);
+  const found = isFenced(directory) || isStandby(directory) ? undefined : socketIn(directory);
+  if (!found) return undefined;
+  return `postgres://${SUPERUSER_NAME}@/${DATABASE_NAME}?host=${encodeURIComponent(found.host)}`;
 }

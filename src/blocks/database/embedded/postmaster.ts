@@ -137,8 +137,17 @@ export async function stopPostmaster(
   const ended = await endsBefore(postmaster.exited, patience.signal);
   patience.done();
   if (ended) return;
-  postmaster.signal('SIGKILL');
-  await postmaster.exited;
+  await killPostmaster(postmaster, dataDirectory, clock);
+}
+
+/** Without asking: also when it hangs, or has been stopped. Nothing of it runs when this resolves. */
+export async function killPostmaster(
+  postmaster: Postmaster | undefined,
+  dataDirectory: string,
+  clock: Clock,
+): Promise<void> {
+  postmaster?.signal('SIGKILL');
+  await postmaster?.exited;
   await sweepOrphans(dataDirectory, clock);
 }
 

@@ -6,6 +6,7 @@
 import { rmSync } from 'node:fs';
 import pg from 'pg';
 import { type Clock, sleep } from '#base/clock';
+import { createDeadline } from '#base/deadline';
 import { adoptPostmaster, type Postmaster, stopPostmaster, sweepOrphans } from './postmaster.ts';
 import { type FoundPostmaster, findPostmaster, postmasterFileOf } from './postmaster-file.ts';
 import { DATABASE_NAME, SUPERUSER_NAME } from './settings.ts';
@@ -16,21 +17,27 @@ import { POSTGRES_PORT, verifySocketDirectory } from './socket-directory.ts';
 const SIGNAL_MS = 1000;
 const POLL_MS = 10;
 const CONNECT_TIMEOUT_MS = 2000;
+const STOP_MS = 10_000;
 
 export interface Adopted {
   postmaster: Postmaster;
   socketDirectory: string;
 }
 
+interface PreviousDeps {
+  clock: Clock;
+  /** Bounds the wait. */
+  signal: AbortSignal;
+  report: (line: string) => void;
+  /** Whether a healthy one is given to the caller; if not, it is stopped. */
+  adopts: boolean;
+}
+
 /**
  * Waits for a Postgres that is stopping to end; gives a healthy one to the caller; ends one that cannot be reached.
  * Undefined when the directory is free.
- * @param deps.signal bounds the wait
  */
-export async function settlePrevious(
-  site: Site,
-  deps: { clock: Clock; signal: AbortSignal; report: (line: string) => void },
-): Promise<Adopted | undefined> {
+export async function settlePrevious(site: Site, deps: PreviousDeps): Promise<Adopted | undefined> {
   const beganMs = deps.clock.monotonicMs();
   let reported = false;
   for (;;) {
@@ -57,9 +64,14 @@ export async function settlePrevious(
 async function adopt(
   { file, identity }: Extract<FoundPostmaster, { kind: 'live' }>,
   site: Site,
-  deps: { clock: Clock; signal: AbortSignal; report: (line: string) => void },
+  deps: PreviousDeps,
 ): Promise<Adopted | undefined> {
   const postmaster = adoptPostmaster(identity, deps);
+  if (!deps.adopts) {
+    deps.report(`stopping the Postgres that an earlier server left running (pid ${file.pid})`);
+    await stopLeftover(postmaster, site, deps);
+    return undefined;
+  }
   try {
     verifySocketDirectory(file.socketDirectory, site.launch.account.uid);
     await connectOnce(file.socketDirectory);
@@ -69,9 +81,15 @@ async function adopt(
     deps.report(
       `stopping the Postgres that an earlier server left running (pid ${file.pid}): it cannot be reached`,
     );
-    await stopPostmaster(postmaster, site.dataDirectory, deps.signal, deps.clock);
+    await stopLeftover(postmaster, site, deps);
     return undefined;
   }
+}
+
+/** It may hang, and a start shall not wait for that with all of its time. */
+async function stopLeftover(postmaster: Postmaster, site: Site, deps: PreviousDeps): Promise<void> {
+  const deadline = createDeadline(deps.clock, STOP_MS, deps.signal);
+  await stopPostmaster(postmaster, site.dataDirectory, deadline.signal, deps.clock).finally(deadline.done);
 }
 
 async function connectOnce(socketDirectory: string): Promise<void> {

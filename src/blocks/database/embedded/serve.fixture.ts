@@ -4,12 +4,18 @@
  */
 import { systemClock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
+import { armFaults } from '#base/faults';
 import { silentLog } from '#base/log';
 import { systemRandom } from '#base/random';
 import { createEmbeddedPostgres } from './embedded.ts';
 
 const argument = process.argv[2] ?? '--check';
 if (argument === '--check') process.exit(0);
+
+if (process.env.LOADSTONE_FAULTS !== undefined) {
+  const crash = () => void process.kill(process.pid, 'SIGKILL');
+  armFaults(process.env.LOADSTONE_FAULTS, { clock: systemClock, log: silentLog, crash });
+}
 
 const tell = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n`);
 const postgres = createEmbeddedPostgres(

@@ -47,6 +47,17 @@ const SETTINGS: Record<string, string> = {
   autovacuum_vacuum_scale_factor: '0.05',
   autovacuum_analyze_scale_factor: '0.05',
 
+  // Standbys. Log is kept for one that is away, up to a bound, past which it is made anew: a dead standby may not fill the
+  // disk. One that hangs is given up after 10 s, since the primary's shutdown waits for it; one that lost its primary
+  // looks for it twice a second, and tells every second how far it is.
+  wal_level: 'replica',
+  max_slot_wal_keep_size: '2GB',
+  wal_sender_timeout: '10s',
+  wal_receiver_timeout: '10s',
+  wal_retrieve_retry_interval: '500ms',
+  wal_receiver_status_interval: '1s',
+  hot_standby: 'on',
+
   // Tells waiting for the disk from computing, in explain and pg_stat_*; a clock read costs 30 ns here.
   track_io_timing: 'on',
 

@@ -1,7 +1,7 @@
 /**
  * Which programs run, as whom, and where the data really is. Usually: those of the package, as us, where we were told.
  */
-import { existsSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, realpathSync, statSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { embeddedErrors, toDataError } from './errors.ts';
 import { type Installation, linkLibraries, locateInstallation } from './installation.ts';
@@ -99,6 +99,24 @@ export async function chooseSite(directory: string, options: SiteOptions, deps: 
     return createOtherUserSite(directory, installation, { ...options, ties, owner, isComplete }, deps);
   }
   throw found.failure;
+}
+
+/**
+ * The place of another Postgres beside one that runs: programs and user are the same, and its data lies beside the other
+ * one's. Where that is elsewhere (other-user.ts), a symbolic link stands where it would be looked for.
+ */
+export function siteBeside(site: Site, directory: string): Site {
+  const asked = resolve(directory);
+  const dataDirectory = join(dirname(site.dataDirectory), basename(asked));
+  const link = lstatSync(asked, { throwIfNoEntry: false });
+  if (asked !== dataDirectory && realDirectory(dirname(asked)) !== dirname(dataDirectory) && !link) {
+    try {
+      symlinkSync(dataDirectory, asked);
+    } catch (error) {
+      throw toDataError(error, asked);
+    }
+  }
+  return { ...site, dataDirectory };
 }
 
 /** Data that already belongs to somebody else, or was placed elsewhere by an earlier start, stays theirs. */

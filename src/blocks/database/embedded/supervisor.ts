@@ -14,6 +14,7 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import { embeddedErrors, toProgramError } from './errors.ts';
 import {
+  killPostmaster,
   launchPostmaster,
   type Postmaster,
   stopPostmaster,
@@ -51,6 +52,8 @@ export interface Supervisor {
   start(adopted: Postmaster | undefined, signal: AbortSignal): Promise<void>;
   /** Ends Postgres and the watch over it, whatever state they are in. */
   stop(deadline: AbortSignal): Promise<void>;
+  /** Kills all of Postgres at once, stopped processes (SIGSTOP) included, and ends the watch. */
+  kill(): Promise<void>;
   /** What Postgres said last, for an error message. */
   tail(): string[];
 }
@@ -172,6 +175,12 @@ export function createSupervisor(options: SupervisorOptions, deps: SupervisorDep
     async stop(deadline) {
       stopping.abort();
       if (current) await stopPostmaster(current, site.dataDirectory, deadline, clock);
+      await watching;
+      deps.onState({ kind: 'stopped' });
+    },
+    async kill() {
+      stopping.abort();
+      await killPostmaster(current, site.dataDirectory, clock);
       await watching;
       deps.onState({ kind: 'stopped' });
     },

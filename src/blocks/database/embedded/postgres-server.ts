@@ -1,0 +1,102 @@
+/**
+ * A Postgres on one directory, primary or standby: what an earlier server has left there is settled, then it is started,
+ * watched and restarted.
+ */
+import type { Clock } from '#base/clock';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import type { PostgresAddress } from './place.ts';
+import { settlePrevious } from './previous.ts';
+import { DATABASE_NAME } from './settings.ts';
+import type { Site } from './site.ts';
+import {
+  makeSocketDirectory,
+  POSTGRES_PORT,
+  removeSocketDirectory,
+  socketDirectoryOf,
+} from './socket-directory.ts';
+import { createSupervisor, type PostgresState, type Supervisor } from './supervisor.ts';
+
+export interface PostgresServerOptions {
+  site: Site;
+  settings: Readonly<Record<string, string>>;
+  startTimeoutMs: number;
+  /** Whether one that an earlier server left running is taken over, settings and all, or stopped. */
+  adopts: boolean;
+}
+
+export interface PostgresServerDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  report: (line: string) => void;
+  onState: (state: PostgresState) => void;
+}
+
+export interface PostgresServer {
+  readonly site: Site;
+  /** Valid once `start` has got so far as to know it. */
+  address(): PostgresAddress | undefined;
+  state(): PostgresState;
+  /** @param prepare makes the data once the directory is known to be nobody else's */
+  start(signal: AbortSignal, prepare?: () => Promise<void>): Promise<void>;
+  /** Ends Postgres cleanly if `deadline` allows, and removes its socket directory. */
+  stop(deadline: AbortSignal): Promise<void>;
+  /** As `stop`, without asking Postgres. */
+  kill(): Promise<void>;
+  tail(): string[];
+}
+
+export function createPostgresServer(
+  options: PostgresServerOptions,
+  deps: PostgresServerDeps,
+): PostgresServer {
+  const { site } = options;
+  const { account } = site.launch;
+  let state: PostgresState = { kind: 'idle' };
+  let socketDirectory: string | undefined;
+  let supervisor: Supervisor | undefined;
+
+  function onState(next: PostgresState): void {
+    state = next;
+    deps.onState(next);
+  }
+
+  function removeSocket(): void {
+    if (socketDirectory !== undefined) removeSocketDirectory(socketDirectory);
+  }
+
+  return {
+    site,
+    address: () =>
+      socketDirectory === undefined
+        ? undefined
+        : { host: socketDirectory, port: POSTGRES_PORT, database: DATABASE_NAME },
+    state: () => state,
+    async start(signal, prepare) {
+      const previous = await settlePrevious(site, { ...deps, signal, adopts: options.adopts });
+      socketDirectory = previous?.socketDirectory ?? socketDirectoryOf(site.dataDirectory, account.uid);
+      makeSocketDirectory(socketDirectory, account);
+      await prepare?.();
+      supervisor = createSupervisor(
+        {
+          site,
+          socketDirectory,
+          settings: options.settings,
+          startTimeoutMs: options.startTimeoutMs,
+        },
+        { ...deps, onState },
+      );
+      await supervisor.start(previous?.postmaster, signal);
+    },
+    async stop(deadline) {
+      await supervisor?.stop(deadline);
+      removeSocket();
+    },
+    async kill() {
+      await supervisor?.kill();
+      removeSocket();
+    },
+    tail: () => supervisor?.tail() ?? [],
+  };
+}

@@ -1,0 +1,195 @@
+/**
+ * Promotions, asked for as the command asks for them, under load.
+ */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { systemClock } from '#base/clock';
+import { readDatabaseFile } from './database-file.ts';
+import {
+  eventuallySo,
+  isGone,
+  never,
+  postgresAt,
+  query,
+  type Scope,
+  scratchDirectory,
+  startedAt,
+} from './embedded.fixture.ts';
+import { createJoinedPostgres } from './embedded.ts';
+import { isFenced, isStandby } from './fence.ts';
+import { postgresProcessesIn } from './process-identity.ts';
+import {
+  assertKept,
+  assertNothingLeft,
+  createKept,
+  eventuallyStreaming,
+  promote,
+  writeTo,
+} from './standby.fixture.ts';
+
+/** Made once, because a first start is what takes time here; each test goes on with what the one before has left. */
+const data = join(scratchDirectory({ after: (run) => after(run) }), 'data');
+const directory = join(data, 'postgres');
+
+async function startedWithStandby(t: Scope) {
+  const it = await startedAt(t, directory, { standbys: 1 });
+  await eventuallyStreaming(it);
+  await createKept(it);
+  return it;
+}
+
+test('a planned promotion under load loses nothing, the old primary follows, and the way back works too', async (t) => {
+  const it = await startedWithStandby(t);
+  const joined = createJoinedPostgres({ directory, startTimeoutMs: 30_000 }, { clock: systemClock });
+  await joined.start(never());
+  t.after(() => joined.stop(never()));
+  assert.deepEqual(joined.address, it.address);
+  const first = it.address;
+  const load = writeTo(t, it);
+  await eventuallySo('rows are written', () => load.acknowledged() > 20);
+
+  const outcome = await promote(data);
+  assert.deepEqual(outcome, {
+    kind: 'done',
+    from: 'postgres',
+    primary: 'postgres-standby-1',
+    term: outcome.term,
+    lostBytes: 0,
+  });
+  await eventuallySo(
+    'its owner has switched over',
+    () => it.term === outcome.term && it.health().status === 'ok',
+  );
+  await eventuallySo(
+    'who has joined has too',
+    () => joined.term === outcome.term && joined.health().status === 'ok',
+  );
+  assert.notDeepEqual(it.address, first);
+  assert.deepEqual(joined.address, it.address);
+  await eventuallyStreaming(it);
+  await eventuallySo('the old one is a standby', () => joined.standbys()[0]?.host === first.host);
+  assert.deepEqual(await query(first, 'select pg_is_in_recovery() as standby'), [{ standby: true }]);
+
+  const back = await promote(data, { standby: 'postgres' });
+  assert.equal(back.lostBytes, 0);
+  assert.equal(back.term, outcome.term + 1);
+  await eventuallySo(
+    'it is where it was',
+    () => it.address.host === first.host && it.health().status === 'ok',
+  );
+  await eventuallyStreaming(it);
+  await assertKept(it, await load.stop());
+  await joined.stop(never());
+  await it.stop(never());
+  assertNothingLeft(data);
+});
+
+test('a primary that hangs is killed, what it had acknowledged is kept, and it takes no writes afterwards', async (t) => {
+  const it = await startedWithStandby(t);
+  const old = it.address;
+  const load = writeTo(t, it);
+  await eventuallySo('rows are written', () => load.acknowledged() > 20);
+  // Its own processes first: what they do for clients ends, and nobody is told.
+  const pids = postgresProcessesIn(directory);
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  const { lostBytes } = await promote(data, { isForced: true });
+  assert.equal(lostBytes, 0);
+  await eventuallySo('nothing is left that could go on', () => pids.every(isGone));
+  await eventuallySo('the standby has taken over', () => it.address.host !== old.host);
+  await query(it.address, 'insert into kept values (-1)');
+  await assert.rejects(query(old, 'insert into kept values (-2)'));
+  await eventuallyStreaming(it);
+  await assert.rejects(query(old, 'insert into kept values (-2)'), /read-only/);
+  await assertKept(it, await load.stop());
+  await it.stop(never());
+  assertNothingLeft(data);
+});
+
+test('a killed primary whose standby lagged behind: the log on its disk is replayed first', async (t) => {
+  const it = await startedWithStandby(t);
+  const { primary, standbys } = readDatabaseFile(data);
+  const [name = 'postgres'] = standbys;
+  const receivers = await query(it.standbys()[0] ?? it.address, 'select pid from pg_stat_wal_receiver');
+  process.kill(Number(receivers[0]?.pid), 'SIGSTOP');
+  await query(it.address, 'insert into kept select generate_series(0, 999)');
+  const { lostBytes } = await promote(data, { isForced: true });
+  assert.equal(lostBytes, 0);
+  await eventuallySo('the standby has taken over', () => it.health().status === 'ok' && it.term > 1);
+  assert.equal(readDatabaseFile(data).primary, name);
+  assert.notEqual(primary, name);
+  await assertKept(it, 1000);
+  await eventuallyStreaming(it);
+  await it.stop(never());
+});
+
+test('an older database.json does not bring a fenced primary back', async (t) => {
+  const it = await startedWithStandby(t);
+  const before = readFileSync(join(data, 'database.json'), 'utf8');
+  const { from } = await promote(data);
+  const older = async () => {
+    const now = readFileSync(join(data, 'database.json'), 'utf8');
+    writeFileSync(join(data, 'database.json'), before);
+    await assert.rejects(postgresAt(directory, { standbys: 1 }).start(never()), {
+      code: 'postgres_fenced',
+      message: /(was the primary until a standby was promoted|is a standby).*put the newer one back/,
+    });
+    writeFileSync(join(data, 'database.json'), now);
+  };
+  assert(isFenced(join(data, from)) || isStandby(join(data, from)));
+  await it.stop(never());
+  await older();
+  const again = await startedAt(t, directory, { standbys: 1 });
+  await eventuallyStreaming(again);
+  await again.stop(never());
+  assert(isStandby(join(data, from)));
+  await older();
+  assertNothingLeft(data);
+});
+
+test('a primary whose directory is gone: nothing is made in its place, and the standby is promoted by the next start', async (t) => {
+  const it = await startedWithStandby(t);
+  await query(it.address, 'insert into kept select generate_series(0, 99)');
+  await it.stop(never());
+  const { primary } = readDatabaseFile(data);
+  rmSync(join(data, primary), { recursive: true });
+  await assert.rejects(postgresAt(directory, { standbys: 1 }).start(never()), {
+    code: 'primary_missing',
+    message: /is gone, but postgres.* beside it is there/,
+  });
+  assert(!existsSync(join(data, primary)));
+  assert.equal((await promote(data, { isForced: true })).kind, 'pending');
+  const again = await startedAt(t, directory, { standbys: 1 });
+  assert.equal(readDatabaseFile(data).promotion?.lostBytes, null, 'nobody can tell');
+  await assertKept(again, 100);
+  await eventuallyStreaming(again);
+  await again.stop(never());
+  assertNothingLeft(data);
+});
+
+test('what cannot be promoted is refused, and the primary goes on', async (t) => {
+  const it = await startedWithStandby(t);
+  const { primary, standbys, term } = readDatabaseFile(data);
+  const refused = (why: RegExp) => ({ code: 'promotion_refused', message: why });
+  await assert.rejects(promote(data, { standby: primary }), refused(/is the primary already, in term \d+/));
+  await assert.rejects(promote(data, { standby: 'postgres-standby-2' }), refused(/is no standby; known is/));
+  const [name = 'postgres'] = standbys;
+  process.kill(Number(postgresProcessesIn(join(data, name))[0]), 'SIGKILL');
+  await eventuallySo('it is down', () => it.standbys().length === 0);
+  const asked = promote(data).then(
+    () => 'done',
+    (error) => String(error.message),
+  );
+  assert.match(await asked, /done|does not follow the primary/);
+  assert(readDatabaseFile(data).term >= term);
+  await eventuallySo('the primary answers', async () => (await query(it.address, 'select 1')).length === 1);
+  await it.stop(never());
+
+  const without = await startedAt(t, directory);
+  await assert.rejects(promote(data), refused(/has no standby; database.standbys gives it one/));
+  await eventuallySo('no log is kept for the standby', async () => {
+    const slots = await query(without.address, 'select slot_name from pg_replication_slots');
+    return slots.length === 0;
+  });
+});

@@ -1,0 +1,148 @@
+/**
+ * The connections to the primary, and how they move when another server becomes the primary.
+ *
+ * States:  closed ──open──▶ open ──move──▶ moving ──the new one takes connections──▶ open        Any ──close──▶ closed
+ *
+ * While moving, requests get database_unavailable; who was at work on the old primary is cut off, and who waited for a
+ * connection to it is sent away.
+ */
+import { type Clock, sleep } from '#base/clock';
+import { createDeadline } from '#base/deadline';
+import { describeError } from '#base/errors';
+import type { Health } from '#base/lifecycle';
+import type { Log } from '#base/log';
+import type { Signals } from '#base/signals';
+import type { Role } from './database.ts';
+import { databaseErrors } from './errors.ts';
+import type { DatabaseOptions } from './options.ts';
+import { type Address, createPool, type Pool } from './pool.ts';
+import type { PrimaryTerm } from './primary-term.ts';
+import { createProbe } from './probe.ts';
+import { emitDatabaseSignals } from './signals.ts';
+import { sql } from './sql.ts';
+
+export interface PrimaryDeps {
+  clock: Clock;
+  log: Log;
+  signals: Signals;
+  /** Where the primary may be replaced. */
+  primaryTerm: PrimaryTerm | undefined;
+}
+
+export interface Primary {
+  /** @throws database_unavailable while there is none */
+  pool(role: Role): Pool;
+  /** @throws database_unsupported, database_unavailable, or the signal's reason */
+  open(address: Address, signal: AbortSignal): Promise<void>;
+  /** Leaves the old primary at once, and goes to the new one as soon as that takes connections. */
+  move(address: Address): void;
+  health(): Health;
+  /** @returns how many connections had to be cut off */
+  close(deadline: AbortSignal): Promise<number>;
+}
+
+type Pools = Record<Role, Pool>;
+
+const PROBE_TIMEOUT_MS = 5000;
+const MOVE_RETRY_MS = 100;
+const ROLES = ['app', 'system'] as const;
+
+const away = (detail: string) => databaseErrors.database_unavailable({ detail, retryAfterS: 1 });
+
+export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Primary {
+  const { clock, log, primaryTerm } = deps;
+  const closing = new AbortController();
+  let pools: Pools | undefined;
+  let target: Address | undefined;
+  let moving: Promise<void> = Promise.resolve();
+  const probe = createProbe(clock, async () => {
+    const deadline = createDeadline(clock, PROBE_TIMEOUT_MS);
+    const answer = poolOf('system').queryable(deadline.signal).first(sql`select 1`);
+    await answer.finally(deadline.done);
+  });
+  for (const role of ROLES) emitDatabaseSignals(deps.signals, role, () => pools?.[role]);
+
+  function poolOf(role: Role): Pool {
+    if (pools) return pools[role];
+    throw away(target ? 'the database is moving to another primary' : 'the database is not running');
+  }
+
+  function openPool(address: Address, role: Role): Pool {
+    const { poolMax: connectionsMax, waitMax, statementTimeoutMs } = options;
+    return createPool(
+      { address, role: `loadstone_${role}`, connectionsMax, waitMax, statementTimeoutMs },
+      { clock, log, onFailure: probe.failed, primaryTerm },
+    );
+  }
+
+  async function closeAll(opened: Pools | undefined, deadline: AbortSignal, reason?: Error): Promise<number> {
+    if (!opened) return 0;
+    const cut = await Promise.all(ROLES.map((role) => opened[role].close(deadline, reason)));
+    return cut.reduce((sum, each) => sum + each, 0);
+  }
+
+  async function open(address: Address, signal: AbortSignal): Promise<void> {
+    const opened: Pools = { app: openPool(address, 'app'), system: openPool(address, 'system') };
+    try {
+      for (const role of ROLES) await refuseOtherRole(opened[role], role, signal);
+    } catch (error) {
+      await closeAll(opened, AbortSignal.abort());
+      throw error;
+    }
+    pools = opened;
+    probe.answered();
+  }
+
+  async function follow(): Promise<void> {
+    let said = '';
+    while (target && !closing.signal.aborted) {
+      const address = target;
+      try {
+        await open(address, closing.signal);
+        if (address === target) target = undefined;
+        else leave();
+      } catch (error) {
+        const why = describeError(error);
+        if (why !== said) log.warn({ err: error }, 'the new primary does not take connections yet');
+        said = why;
+        await sleep(clock, MOVE_RETRY_MS, closing.signal).catch(() => {});
+      }
+    }
+  }
+
+  function leave(): void {
+    const old = pools;
+    pools = undefined;
+    void closeAll(old, AbortSignal.abort(), away('another server has become the primary'));
+  }
+
+  return {
+    pool: poolOf,
+    open,
+    move(address) {
+      const isMoving = target !== undefined;
+      target = address;
+      leave();
+      if (!isMoving) moving = follow();
+    },
+    health() {
+      if (target) return { status: 'failing', reason: 'the database is moving to another primary' };
+      return probe.health();
+    },
+    async close(deadline) {
+      probe.close();
+      closing.abort();
+      await moving;
+      return closeAll(pools, deadline);
+    },
+  };
+}
+
+/** A pooler that drops startup options would leave every connection with all the rights of the login. */
+async function refuseOtherRole(pool: Pool, role: Role, signal: AbortSignal): Promise<void> {
+  const acting = await pool.queryable(signal).first<{ role: string }>(sql`select current_user as role`);
+  if (acting?.role === `loadstone_${role}`) return;
+  throw databaseErrors.database_unsupported({
+    detail: `connections act as ${acting?.role}, not loadstone_${role}: something between here and Postgres drops the startup parameter "options"`,
+  });
+}
