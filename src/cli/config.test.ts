@@ -170,3 +170,25 @@ test('addresses that look right but cannot exist are refused with their path', a
   );
   assert.deepEqual(options.trustedProxies, ['10.0.0.0/8', '::1']);
 });
+
+test('processes and role come from flags, environment or file, and what they cannot be is told', async () => {
+  const { options } = await read('processes: 2\nrole: worker\n', {}, { LOADSTONE_PROCESSES: '3' });
+  assert.deepEqual([options.processes, options.role], [3, 'worker']);
+  assert.equal((await read('', { processes: '4' }, { LOADSTONE_PROCESSES: '3' })).options.processes, 4);
+  assert.equal((await read('', {}, { LOADSTONE_ROLE: 'api' })).options.role, 'api');
+  for (const text of ['0', '65', '1.5', 'many', '-1']) {
+    assert.match(await refusal('', { processes: text }), /^processes: .* is not allowed; allowed is /);
+  }
+  assert.match(await refusal('', {}, { LOADSTONE_ROLE: 'edge' }), /^role: "edge" is not allowed/);
+});
+
+test('a joined process is one, and takes a free port on the host of the file', async () => {
+  const file = 'listen: "[::1]:8080"\nprocesses: 4\n';
+  const joined = await read(file, { join: './x' });
+  assert.deepEqual(
+    [joined.isJoined, joined.options.data, joined.options.listen, joined.options.processes],
+    [true, './x', '[::1]:0', 1],
+  );
+  assert.equal((await read(file, { join: './x', listen: '127.0.0.1:9' })).options.listen, '127.0.0.1:9');
+  assert.equal((await read(file)).isJoined, false);
+});

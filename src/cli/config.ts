@@ -20,6 +20,10 @@ export interface StartFlags {
   systems?: string | undefined;
   database?: string | undefined;
   logLevel?: string | undefined;
+  processes?: string | undefined;
+  role?: string | undefined;
+  /** The data directory of an installation whose owner runs already. */
+  join?: string | undefined;
 }
 
 export interface Configuration {
@@ -27,6 +31,8 @@ export interface Configuration {
   /** Each system's parsed options, by its name. */
   systemOptions: Record<string, unknown>;
   definitions: SystemDefinition[];
+  /** Whether the process stands beside the one that owns the data directory. */
+  isJoined: boolean;
 }
 
 const DEFAULT_FILE = 'loadstone.yaml';
@@ -62,13 +68,20 @@ function splitSystems(text: string): string[] {
     .map((part) => (isSystemPath(part) ? resolve(part) : part));
 }
 
+/** What is no number is left as it is, for the refusal to show. */
+function toNumber(text: string): number | string {
+  return /^\d{1,9}$/.test(text) ? Number(text) : text;
+}
+
 /** The options that one layer of flags or environment sets. */
 function layer(values: Omit<StartFlags, 'config'>): Record<string, unknown> {
-  const { data, listen, publicUrl, systems, database, logLevel } = values;
+  const { data, listen, publicUrl, systems, database, logLevel, processes, role, join } = values;
   const set = {
-    data,
+    data: join ?? data,
     listen,
     publicUrl,
+    processes: processes === undefined ? undefined : toNumber(processes),
+    role,
     systems: systems === undefined ? undefined : splitSystems(systems),
     database: database === undefined ? undefined : { primary: database },
     log: logLevel === undefined ? undefined : { level: logLevel },
@@ -77,14 +90,18 @@ function layer(values: Omit<StartFlags, 'config'>): Record<string, unknown> {
 }
 
 function environmentLayer(env: NodeJS.ProcessEnv): Record<string, unknown> {
-  return layer({
+  const endpoint = env.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const flags = layer({
     data: env.LOADSTONE_DATA,
     listen: env.LOADSTONE_LISTEN,
     publicUrl: env.LOADSTONE_PUBLIC_URL,
     systems: env.LOADSTONE_SYSTEMS,
     database: env.LOADSTONE_DATABASE,
     logLevel: env.LOADSTONE_LOG_LEVEL,
+    processes: env.LOADSTONE_PROCESSES,
+    role: env.LOADSTONE_ROLE,
   });
+  return endpoint ? { ...flags, traces: { endpoint } } : flags;
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {
@@ -108,12 +125,35 @@ function locateFile(flag: string | undefined, env: NodeJS.ProcessEnv): string | 
 }
 
 /**
+ * What only the flags can say. A joined process is one, and takes a free port unless told otherwise, since the address in
+ * the file is the owner's.
+ */
+function forJoining(
+  raw: Record<string, unknown>,
+  { data, listen, join, processes }: StartFlags,
+  env: NodeJS.ProcessEnv,
+): Record<string, unknown> {
+  if (join === undefined) return raw;
+  if (data !== undefined) throw invalid('join: names the data directory already; leave out --data');
+  if (processes !== undefined) throw invalid('join: adds one process; leave out --processes');
+  if (isMapping(raw.database) && raw.database.primary !== undefined) {
+    throw invalid(
+      'join: with database.primary nobody owns the database, and any process may be started beside others; leave out --join',
+    );
+  }
+  const own = listen ?? env.LOADSTONE_LISTEN;
+  const host = String(raw.listen ?? '127.0.0.1:0').replace(/:\d+$/, '');
+  return { ...raw, processes: 1, listen: own ?? `${host}:0` };
+}
+
+/**
  * @throws option_invalid, system_invalid with one line for a person
  */
 export async function readConfiguration(flags: StartFlags, env: NodeJS.ProcessEnv): Promise<Configuration> {
   const file = locateFile(flags.config, env);
   const { config: _, ...rest } = flags;
-  const raw = [file === undefined ? {} : readYaml(file), environmentLayer(env), layer(rest)].reduce(merge);
+  const layers = [file === undefined ? {} : readYaml(file), environmentLayer(env), layer(rest)];
+  const raw = forJoining(layers.reduce(merge), flags, env);
   const listed = parseOptions(Type.Object({ systems: serverOptions.properties.systems }), {
     ...pickSystems(raw),
   });
@@ -122,7 +162,7 @@ export async function readConfiguration(flags: StartFlags, env: NodeJS.ProcessEn
   const { ...parsed } = parseOptions(whole, raw) as ServerOptions & Record<string, unknown>;
   checkAddresses(parsed);
   const systemOptions = Object.fromEntries(definitions.map(({ name }) => [name, parsed[name]]));
-  return { options: parsed, systemOptions, definitions };
+  return { options: parsed, systemOptions, definitions, isJoined: flags.join !== undefined };
 }
 
 function pickSystems(raw: Record<string, unknown>): object {

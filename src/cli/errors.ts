@@ -6,6 +6,16 @@ export const cliErrors = defineErrors('cli', {
     title: 'There is no installation here',
     doc: 'A command looked for a database and found none: the data directory does not exist, or no server has ever started in it. Name it with `--data`, or a Postgres of your own with `--database`. Only `loadstone start` makes one.',
   },
+  child_failed: {
+    status: 500,
+    title: 'A process of the server did not start',
+    doc: 'One of the processes that `processes` asks for ended before it could serve, with the reason that is told. At the start that ends all of them; later the others go on, and it is tried again.',
+  },
+  owner_missing: {
+    status: 500,
+    title: 'There is no server to join',
+    doc: '`start --join` adds a process to an installation whose server runs with an embedded Postgres, and found none in the directory. Start one there first.',
+  },
   group_missing: {
     status: 404,
     title: 'There is no such consumer group',

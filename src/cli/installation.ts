@@ -68,7 +68,7 @@ export function createInstallation(
   deps: InstallationDeps,
 ): Ground {
   const database = databaseOptionsFor(place, options.database);
-  return createGround({ ...options, database }, definitions, {
+  return createGround({ ...options, database, role: 'all' }, definitions, {
     ...deps,
     signals: createSignals(),
     tracer: createTracer(deps.random),

@@ -5,16 +5,12 @@ import { Command, CommanderError, Option } from 'commander';
 import { describeError } from '#base/errors';
 import { LOG_LEVELS } from '#base/log';
 import type { StartFlags } from './config.ts';
-import { addDoctorCommand } from './doctor.ts';
-import { addGroupsCommands } from './groups.ts';
-import { addJobsCommands } from './jobs.ts';
-import { addRebuildCommand } from './rebuild.ts';
-import { addVerifyCommand } from './verify.ts';
 
 const ENVIRONMENT = `
 Environment (flags win):
   LOADSTONE_CONFIG, LOADSTONE_DATA, LOADSTONE_LISTEN, LOADSTONE_PUBLIC_URL,
-  LOADSTONE_SYSTEMS, LOADSTONE_DATABASE, LOADSTONE_LOG_LEVEL
+  LOADSTONE_SYSTEMS, LOADSTONE_DATABASE, LOADSTONE_LOG_LEVEL,
+  LOADSTONE_PROCESSES, LOADSTONE_ROLE, OTEL_EXPORTER_OTLP_ENDPOINT
   LOADSTONE_ROOT_KEY    the API key of the default workspace; at least 24 characters;
                         a changed value replaces the old key
   LOADSTONE_MASTER_KEY  32 bytes in base64url that seal secrets; without it a file
@@ -32,6 +28,14 @@ function addStartCommand(program: Command): void {
     .option('--public-url <url>', 'address under which clients reach the server (default http://LISTEN)')
     .option('--systems <names>', 'systems to run, separated by commas: names or paths (default links)')
     .option('--database <url>', 'postgres:// address to use instead of the embedded Postgres')
+    .option(
+      '--processes <n>',
+      'processes that serve, on one socket; SIGHUP replaces them one by one (default 1)',
+    )
+    .option('--join <dir>', 'add a process to the server that runs in this data directory')
+    .addOption(
+      new Option('--role <role>', 'what the process does (default all)').choices(['all', 'api', 'worker']),
+    )
     .option('--config <file>', 'configuration file (default ./loadstone.yaml, if there is one)')
     .addOption(
       new Option('--log-level <level>', 'least severe level that is logged (default info)').choices(
@@ -44,7 +48,8 @@ function addStartCommand(program: Command): void {
     .action(async (flags: StartFlags) => (await import('./start.ts')).start(flags));
 }
 
-function createProgram(): Command {
+/** @param word the first of the command line */
+async function createProgram(word: string | undefined): Promise<Command> {
   const program = new Command('loadstone')
     .description('The backend you can size, break and question.')
     .usage('<command>')
@@ -55,11 +60,8 @@ function createProgram(): Command {
     .configureOutput({ writeErr: () => {} })
     .addHelpText('after', '\nThe flags of a command: loadstone <command> --help.\n');
   addStartCommand(program);
-  addJobsCommands(program);
-  addGroupsCommands(program);
-  addVerifyCommand(program);
-  addRebuildCommand(program);
-  addDoctorCommand(program);
+  // Only these lines of the program are needed to start a server, which should be there soon.
+  if (word !== 'start') (await import('./commands.ts')).addCommands(program);
   return program;
 }
 
@@ -82,7 +84,7 @@ function describeUsage({ code, message }: CommanderError, command: Command): str
   return (known[code] ?? message).replace(/^error: /, '');
 }
 
-const program = createProgram();
+const program = await createProgram(process.argv[2]);
 try {
   await program.parseAsync(process.argv);
 } catch (error) {

@@ -2,19 +2,21 @@
  * `loadstone start`: tells what it does with elapsed seconds, serves until a stop signal, and ends with exit status 0
  * after a clean stop, 1 after a failed start or stop, 130 after a stop at once.
  */
+import cluster from 'node:cluster';
 import { type Clock, systemClock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
+import { armFaults } from '#base/faults';
 import { createLog, type Log } from '#base/log';
 import { createLogDestination } from '#base/log-destination';
 import { systemRandom } from '#base/random';
-import { createServer, type Server } from '#server/build';
+import type { Server, ServerDeps } from '#server/build';
 import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
+import { ownerOf } from './join.ts';
 import { onStopSignals } from './stop-signals.ts';
+import { stopMsMax } from './stop-time.ts';
 import { welcome } from './welcome.ts';
 
-/** Beyond the drain: time for Postgres to write its checkpoint. */
-const STOP_EXTRA_MS = 20_000;
 /** Past its deadline, a stop still waits for Postgres to end at once, which takes up to 7 s. */
 const STOP_OVERDUE_MS = 10_000;
 const EXIT_FAILED = 1;
@@ -43,7 +45,7 @@ function endWhenOverdue(deadline: AbortSignal, clock: Clock, log: Log): void {
 
 /** Stops on the first signal; gives the stop under way, if there is one. */
 function stopOnSignals(
-  server: Server,
+  server: Started,
   { http }: Configuration['options'],
   deps: { clock: Clock; log: Log; report: (line: string) => void },
 ): () => Promise<void> | undefined {
@@ -54,11 +56,7 @@ function stopOnSignals(
 
   async function stop(): Promise<void> {
     report('stopping');
-    const deadline = createDeadline(
-      clock,
-      http.drainDelayMs + http.drainTimeoutMs + STOP_EXTRA_MS,
-      atOnce.signal,
-    );
+    const deadline = createDeadline(clock, stopMsMax(http), atOnce.signal);
     endWhenOverdue(deadline.signal, clock, log);
     try {
       await server.stop(deadline.signal);
@@ -81,29 +79,63 @@ function stopOnSignals(
       if (isOver) process.exit();
       atOnce.abort(new Error('stopped at once'));
     },
+    ...(server.replaceAll ? { onHangUp: server.replaceAll } : {}),
   });
   return () => stopped;
 }
 
-export async function start(flags: StartFlags): Promise<void> {
-  const { options, systemOptions, definitions } = await readConfiguration(flags, process.env);
-  const clock = systemClock;
+/** A server in this process, or the supervisor of several. */
+interface Started extends Server {
+  replaceAll?: () => Promise<void>;
+}
+
+/** Loaded here, because a supervisor has no need of the HTTP server, nor a server of the supervisor. */
+async function create(configuration: Configuration, flags: StartFlags, deps: ServerDeps): Promise<Started> {
+  const { options, systemOptions, definitions, isJoined } = configuration;
+  if (options.processes > 1) {
+    return (await import('./supervise.ts')).createSupervisor(configuration, flags, deps);
+  }
+  const { createServer } = await import('#server/build');
+  const place = isJoined ? await ownerOf(options.data) : ({ kind: 'own' } as const);
+  return createServer(options, systemOptions, definitions, { ...deps, place });
+}
+
+function openLog(configuration: Configuration, clock: Clock) {
   // Standard error, so that standard output stays free for what a person reads.
   const destination = createLogDestination(2, clock);
   process.once('exit', destination.flushSync);
-  const log = createLog({ level: options.log.level, service: 'loadstone' }, destination);
-  const report = createReport(clock);
+  const { level } = configuration.options.log;
+  return { destination, log: createLog({ level, service: 'loadstone' }, destination) };
+}
+
+/** For drills alone: LOADSTONE_FAULTS names the file that says what is to go wrong, the clock included. */
+async function armForDrill(log: Log): Promise<Clock> {
+  const file = process.env.LOADSTONE_FAULTS;
+  if (file === undefined) return systemClock;
+  // With it come the fault points, which the file names.
+  await import('#server/build');
+  log.warn({ faults: file }, 'started for a drill: faults are armed');
+  return armFaults(file, { clock: systemClock, log, crash: () => process.kill(process.pid, 'SIGKILL') })
+    .clock;
+}
+
+async function prepare(flags: StartFlags) {
+  const configuration = await readConfiguration(flags, process.env);
+  const { destination, log } = openLog(configuration, systemClock);
   const secrets = { rootKey: process.env.LOADSTONE_ROOT_KEY, masterKey: process.env.LOADSTONE_MASTER_KEY };
-  const server = createServer(options, systemOptions, definitions, {
-    clock,
-    random: systemRandom,
-    log,
-    report,
-    secrets,
-  });
   // Whoever read it may be gone: that is no reason to stop serving.
   process.stdout.on('error', () => {});
+  const clock = await armForDrill(log);
+  return { configuration, destination, deps: { clock, random: systemRandom, log, secrets } };
+}
 
+export async function start(flags: StartFlags): Promise<void> {
+  if (cluster.isWorker) return (await import('./child.ts')).serveAsChild(() => prepare(flags));
+  const { configuration, destination, deps } = await prepare(flags);
+  const { options, definitions } = configuration;
+  const { clock, log, secrets } = deps;
+  const report = createReport(clock);
+  const server = await create(configuration, flags, { ...deps, report });
   const stopUnderWay = stopOnSignals(server, options, { clock, log, report });
   let failure: unknown;
   try {
@@ -116,7 +148,7 @@ export async function start(flags: StartFlags): Promise<void> {
   destination.flushSync();
   const firstKey = server.takeFirstKey();
   if (failure === undefined) {
-    const hasLinks = definitions.some(({ name }) => name === 'links');
+    const hasLinks = definitions.some(({ name }) => name === 'links') && options.role !== 'worker';
     print(welcome(server, { firstKey, isKeySet: secrets.rootKey !== undefined, hasLinks }, systemRandom));
     return;
   }

@@ -3,10 +3,10 @@
  * are one. The first asks for a clean stop, a later one for a stop at once.
  */
 import type { Clock } from '#base/clock';
+import { watchTerminal } from './terminal.ts';
 
 const SAME_SIGNAL_MS = 500;
 const PARENT_POLL_MS = 500;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Pure: whether a signal at `nowMs` is a first one, the same again, or a second one. */
 export function judgeSignal(firstMs: number | undefined, nowMs: number): 'first' | 'same' | 'second' {
@@ -18,13 +18,20 @@ export interface StopListeners {
   onFirst: () => void;
   /** May be called more than once. */
   onSecond: () => void;
+  /** In the place of a stop, on a SIGHUP that does not come of a terminal that has gone. */
+  onHangUp?: () => void;
 }
 
 /**
  * Listens until the process ends, since a repeated signal may come after the stop has finished, and would then kill.
  * @param isUnderNpm whether npm or npx started this process
  */
-export function onStopSignals(clock: Clock, isUnderNpm: boolean, { onFirst, onSecond }: StopListeners): void {
+export function onStopSignals(
+  clock: Clock,
+  isUnderNpm: boolean,
+  { onFirst, onSecond, onHangUp }: StopListeners,
+): void {
+  const isTerminalGone = watchTerminal();
   let firstMs: number | undefined;
   function onSignal(): void {
     const nowMs = clock.monotonicMs();
@@ -38,7 +45,12 @@ export function onStopSignals(clock: Clock, isUnderNpm: boolean, { onFirst, onSe
   function onParentGone(): void {
     if (firstMs === undefined) onSignal();
   }
-  for (const signal of SIGNALS) process.on(signal, onSignal);
+  function onHangUpSignal(): void {
+    if (onHangUp === undefined || firstMs !== undefined || isTerminalGone()) onSignal();
+    else onHangUp();
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, onSignal);
+  process.on('SIGHUP', onHangUpSignal);
   // Present only when an older Node handed over and waits.
   if (process.channel) {
     process.on('disconnect', onParentGone);

@@ -5,25 +5,21 @@ import { resolve } from 'node:path';
 import type { Clock } from '#base/clock';
 import { composeLifecycles, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
-import { deferMasterKey, loadMasterKey } from '#base/master-key';
+import { deferMasterKey } from '#base/master-key';
 import type { Random } from '#base/random';
-import { createSignals } from '#base/signals';
+import { createSignals, type Signals } from '#base/signals';
 import { createTracer } from '#base/trace';
-import { lockDirectory } from '#blocks/database';
 import { createIdentity } from '#blocks/identity';
 import type { SystemDefinition } from '#blocks/system';
-import { createDataDirectory } from './data-directory.ts';
+import { createTraceExport } from '#blocks/telemetry';
 import { createGround } from './ground.ts';
 import { localUrl } from './listen-address.ts';
-import { createListener } from './listener.ts';
+import { createListener, type Listener } from './listener.ts';
+import { VERSION } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
+import { type Place, type ServerSecrets, settleIn } from './place.ts';
+import { createPresence } from './presence.ts';
 import { createRooms } from './rooms.ts';
-
-/** What is given from outside the configuration. */
-export interface ServerSecrets {
-  rootKey: string | undefined;
-  masterKey: string | undefined;
-}
 
 export interface ServerDeps {
   clock: Clock;
@@ -32,6 +28,12 @@ export interface ServerDeps {
   secrets: ServerSecrets;
   /** Told in a person's words what the start is doing. */
   report: (line: string) => void;
+  /** Default: it owns its data directory. */
+  place?: Place;
+  /** Default: new ones. */
+  signals?: Signals;
+  /** What /metrics answers; default: the signals of this process. */
+  gatherSignals?: () => Promise<string>;
 }
 
 export interface Server extends Lifecycle {
@@ -44,6 +46,20 @@ export interface Server extends Lifecycle {
   takeFirstKey(): string | undefined;
 }
 
+function describe({ role }: ServerOptions): Record<string, string> {
+  return { 'service.name': 'loadstone', 'service.version': VERSION, 'loadstone.role': role };
+}
+
+/** Whoever joins may have to wait for the owner, and shows meanwhile that its port is free. */
+function firstParts(place: Place, directory: Lifecycle, { port }: Listener): Lifecycle[] {
+  if (place.kind === 'own') return [directory, port];
+  return place.binds === 'first' ? [port, directory] : [directory];
+}
+
+function lastParts(place: Place, { port, front }: Listener): Lifecycle[] {
+  return place.kind === 'join' && place.binds === 'last' ? [port, front] : [front];
+}
+
 /** @param systemOptions each system's parsed options, by its name */
 export function createServer(
   options: ServerOptions,
@@ -51,9 +67,8 @@ export function createServer(
   definitions: readonly SystemDefinition[],
   deps: ServerDeps,
 ): Server {
-  const { random, secrets } = deps;
+  const { random, secrets, signals = createSignals(), place = { kind: 'own' } } = deps;
   const dataDirectory = resolve(options.data);
-  const signals = createSignals();
   const tracer = createTracer(random);
   const stopping = new AbortController();
 
@@ -63,8 +78,13 @@ export function createServer(
     onCutOff: () => stopping.abort(lifecycleErrors.stopped()),
   });
   const { masterKey, set: setMasterKey } = deferMasterKey();
-  const ground = createGround(options, definitions, { ...deps, signals, tracer, masterKey, dataDirectory });
-  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core: ground.database.core });
+  const ground = createGround(options, definitions, {
+    ...deps,
+    ...{ signals, tracer, masterKey, dataDirectory },
+    embedded: place.kind,
+  });
+  const { core } = ground.database;
+  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core });
   const publicUrl = () => (options.publicUrl ?? localUrl(listener.address())).replace(/\/$/, '');
 
   const rooms = createRooms(options, systemOptions, definitions, {
@@ -76,24 +96,26 @@ export function createServer(
     listener,
     publicUrl,
     health: () => whole.health(),
+    metrics: deps.gatherSignals ?? (() => signals.registry.metrics()),
     stopping: stopping.signal,
   });
 
-  const directory = createDataDirectory(dataDirectory, (path) => {
-    const held = options.database.primary === undefined ? { release() {} } : lockDirectory(path, random);
-    setMasterKey(loadMasterKey(path, secrets.masterKey, random));
-    return held;
-  });
+  const locks = options.database.primary !== undefined;
+  const directory = settleIn(dataDirectory, place, locks, { ...deps, setMasterKey });
+  const presence = createPresence(options, definitions, { ...deps, core, listener });
+  const traceExport = createTraceExport(options.traces, { ...deps, signals, resource: describe(options) });
+  const consumers = options.role === 'api' ? [] : [ground.projections, ground.references, ground.backups];
   const whole = composeLifecycles('server', [
-    directory,
-    listener.port,
+    ...firstParts(place, directory, listener),
+    traceExport,
     ground,
+    presence.registry,
     identity,
-    ground.projections,
-    ground.references,
+    ...consumers,
     ground.xminWatch,
     rooms,
-    listener.front,
+    ...lastParts(place, listener),
+    presence.announcement,
   ]);
 
   return {

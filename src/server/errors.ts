@@ -31,6 +31,11 @@ export const serverErrors = defineErrors('server', {
     title: 'The request is not valid HTTP',
     doc: 'The request line, a header, the `Host` or the path encoding is broken. The connection is closed.',
   },
+  session_invalid: {
+    status: 400,
+    title: 'The session is none of this server',
+    doc: 'The header `Loadstone-Session` takes what answers had there, as it was; several are separated by commas. Leave it out to begin anew.',
+  },
   body_too_large: {
     status: 413,
     title: 'The body is too large',

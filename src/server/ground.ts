@@ -10,11 +10,20 @@ import type { MasterKey } from '#base/master-key';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import type { Tracer } from '#base/trace';
+import {
+  type Backups,
+  backupMigrations,
+  backupQueues,
+  createBackups,
+  describeMasterKey,
+  findSource,
+} from '#blocks/backup';
 import { createDatabase, type Database, type MigrationSet } from '#blocks/database';
+import { discoveryMigrations } from '#blocks/discovery';
 import { createIdempotency, idempotencyMigrations } from '#blocks/idempotency';
 import { identityMigrations } from '#blocks/identity';
 import { createIds, createPostgresWorkerLeases, type Ids, idsMigrations } from '#blocks/ids';
-import { createLeader, createPostgresLeases, leasesMigrations } from '#blocks/leases';
+import { createLeader, createPostgresLeases, type LeaseStore, leasesMigrations } from '#blocks/leases';
 import { createMutations, type Mutations } from '#blocks/mutation';
 import { createOutbox, type Outbox, outboxMigrations } from '#blocks/outbox';
 import { createProjections, type Projections, projectionMigrations } from '#blocks/projection';
@@ -23,6 +32,7 @@ import { createReferences, type References, referenceQueues, referenceSchedules 
 import { createPostgresStreams, createStreams, type Streams, streamMigrations } from '#blocks/stream';
 import type { SystemDefinition } from '#blocks/system';
 import { createXminWatch, telemetryMigrations, type XminWatch } from '#blocks/telemetry';
+import { VERSION } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
 
 export interface GroundDeps {
@@ -33,6 +43,8 @@ export interface GroundDeps {
   tracer: Tracer;
   masterKey: MasterKey;
   dataDirectory: string;
+  /** Whether this process runs the embedded Postgres, or uses the one that another runs; default: own. */
+  embedded?: 'own' | 'join';
   report: (line: string) => void;
 }
 
@@ -46,6 +58,7 @@ export interface Ground extends Lifecycle {
   readonly mutations: Mutations;
   readonly projections: Projections;
   readonly references: References;
+  readonly backups: Backups;
   readonly xminWatch: XminWatch;
 }
 
@@ -59,10 +72,18 @@ const OWN_MIGRATIONS: readonly MigrationSet[] = [
   idempotencyMigrations,
   projectionMigrations,
   telemetryMigrations,
+  discoveryMigrations,
+  backupMigrations,
 ];
 
-/** Which process looks after the queues and carries out schedules. */
+/** Which process looks after the queues. */
 const QUEUE_LEASE = 'queue';
+
+/** Which of the processes that run the same systems carries out their schedules. */
+function keeperLease(definitions: readonly SystemDefinition[]): string {
+  const names = definitions.map(({ name }) => name).sort();
+  return `queue:${names.join(',')}`;
+}
 
 function migrationsOf(definitions: readonly SystemDefinition[]): MigrationSet[] {
   return definitions.flatMap(({ name, migrations }) =>
@@ -81,7 +102,10 @@ function workOf(
   definitions: readonly SystemDefinition[],
   options: ServerOptions,
 ): { queues: QueueDefinition[]; schedules: Schedule[] } {
-  const queues = definitions.flatMap((definition) => definition.queues ?? []);
+  const queues = [
+    ...definitions.flatMap((definition) => definition.queues ?? []),
+    ...backupQueues(options.backup),
+  ];
   const schedules = definitions.flatMap((definition) => definition.schedules ?? []);
   if (definitions.some(({ references = [] }) => references.length > 0)) {
     queues.push(...referenceQueues);
@@ -104,6 +128,35 @@ function createDeclarations(streams: Streams, definitions: readonly SystemDefini
   });
 }
 
+function createBackupsOf(
+  options: ServerOptions,
+  deps: GroundDeps & { database: Database; queue: Queue },
+): Backups {
+  const { dataDirectory, masterKey, random } = deps;
+  return createBackups(options.backup, {
+    ...deps,
+    version: VERSION,
+    source: () =>
+      findSource(
+        { primary: options.database.primary, dataDirectory },
+        describeMasterKey(dataDirectory, masterKey, random),
+      ),
+  });
+}
+
+/** The leases that this process campaigns for: none, if all it does is answer requests. */
+function createLeading(
+  options: ServerOptions,
+  definitions: readonly SystemDefinition[],
+  { leases: store, ...deps }: Pick<GroundDeps, 'clock' | 'random' | 'log'> & { leases: LeaseStore },
+) {
+  const isCandidate = options.role !== 'api';
+  const names = isCandidate ? [QUEUE_LEASE, keeperLease(definitions)] : [];
+  const campaigns = names.map((name) => createLeader(name, options.outbox, { ...deps, store }));
+  const heldBy = (at: number) => ({ held: () => campaigns[at]?.current() !== undefined });
+  return { isCandidate, campaigns, leader: heldBy(0), keeper: heldBy(1) };
+}
+
 export function createGround(
   options: ServerOptions,
   definitions: readonly SystemDefinition[],
@@ -115,21 +168,21 @@ export function createGround(
   const ids = createIds(options.ids, { ...deps, store: createPostgresWorkerLeases(core) });
   const leases = createPostgresLeases(core);
   const streams = createStreams(options.stream, { ...deps, database, store: createPostgresStreams(core) });
-  const outbox = createOutbox(options.outbox, { ...deps, database, ids, leases, streams });
-  const leader = createLeader(QUEUE_LEASE, options.outbox, { ...deps, store: leases });
+  const { campaigns, isCandidate, ...leading } = createLeading(options, definitions, { ...deps, leases });
+  const outbox = createOutbox(options.outbox, { ...deps, database, ids, leases, streams, isCandidate });
   const declared = definitions.flatMap((definition) => definition.references ?? []);
   const { queues, schedules } = workOf(definitions, options);
   const queue = createQueue(options.queue, {
     ...deps,
     database,
     ids,
-    leader: { held: () => leader.current() !== undefined },
+    ...leading,
     definitions: queues,
     schedules,
   });
   const idempotency = createIdempotency(options.idempotency, { ...deps, core });
 
-  const mutations = createMutations({ database, idempotency, outbox, queue });
+  const mutations = createMutations({ ...deps, database, idempotency, outbox, queue });
   const references = createReferences(options.references, {
     ...deps,
     database,
@@ -145,13 +198,14 @@ export function createGround(
     definitions: definitions.flatMap((definition) => definition.projections ?? []),
   });
 
+  const backups = createBackupsOf(options, { ...deps, database, queue });
   const whole = composeLifecycles('ground', [
     database,
     ids,
     streams,
     createDeclarations(streams, definitions),
     outbox,
-    leader,
+    ...campaigns,
     queue,
     idempotency,
   ]);
@@ -165,6 +219,7 @@ export function createGround(
     mutations,
     projections,
     references,
+    backups,
     xminWatch: createXminWatch(options.xmin, { ...deps, core }),
   };
 }

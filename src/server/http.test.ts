@@ -231,7 +231,7 @@ describe('http', () => {
     };
     assert.deepEqual(
       told.queues.map(({ queue }) => queue),
-      ['links_expiry'],
+      ['links_expiry', 'backups'],
     );
     const metrics = await fetch(`${it.url}/metrics`);
     const text = await metrics.text();

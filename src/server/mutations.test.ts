@@ -49,7 +49,12 @@ describe('mutations', () => {
     return {
       status,
       replayed: headers.get('idempotency-replayed'),
-      headers: { location: headers.get('location'), etag: headers.get('etag') },
+      headers: {
+        location: headers.get('location'),
+        etag: headers.get('etag'),
+        session: headers.get('loadstone-session'),
+        cookie: headers.get('set-cookie'),
+      },
       body: (await response.json()) as Answer['body'],
     };
   }
@@ -73,6 +78,7 @@ describe('mutations', () => {
     const url = 'https://example.com/repeated';
     const first = await post('"key-1"', { url, redirectStatus: 307 });
     assert.deepEqual([first.status, first.replayed], [201, null]);
+    assert.deepEqual([first.headers.session, first.headers.cookie], [null, null], 'without replicas');
     // Quoted or bare is the same key, and the order of the fields says nothing.
     const again = await post('key-1', { redirectStatus: 307, url });
     assert.deepEqual(again, { ...first, replayed: 'true' });

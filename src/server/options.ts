@@ -2,7 +2,9 @@ import type { Static } from 'typebox';
 import Type from 'typebox';
 import { LOG_LEVELS } from '#base/log';
 import { optionsSchema } from '#base/options';
+import { backupOptions } from '#blocks/backup';
 import { databaseOptions } from '#blocks/database';
+import { registryOptions } from '#blocks/discovery';
 import { idempotencyOptions } from '#blocks/idempotency';
 import { idsOptions } from '#blocks/ids';
 import { outboxOptions } from '#blocks/outbox';
@@ -10,7 +12,7 @@ import { projectionOptions } from '#blocks/projection';
 import { queueOptions } from '#blocks/queue';
 import { referencesOptions } from '#blocks/references';
 import { streamOptions } from '#blocks/stream';
-import { xminWatchOptions } from '#blocks/telemetry';
+import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
 
 const httpOptions = optionsSchema(
   {
@@ -62,6 +64,13 @@ const httpOptions = optionsSchema(
       default: 0,
       description:
         'How long a stopping server goes on accepting requests while /readyz already fails, so that load balancers notice.',
+    }),
+    drainIdleMs: Type.Integer({
+      minimum: 0,
+      maximum: 600_000,
+      default: 500,
+      description:
+        'How long a stopping server leaves idle connections open: a request that is already on its way over one is answered, with `Connection: close`, and not lost.',
     }),
     drainTimeoutMs: Type.Integer({
       minimum: 0,
@@ -116,6 +125,18 @@ const properties = {
       description: 'Addresses or networks whose `X-Forwarded-For` is believed.',
     },
   ),
+  processes: Type.Integer({
+    minimum: 1,
+    maximum: 64,
+    default: 1,
+    description:
+      'How many processes serve, on one socket. From two on, one more supervises them: it owns the embedded Postgres, restarts those that die, and replaces them one by one on SIGHUP.',
+  }),
+  role: Type.Union([Type.Literal('all'), Type.Literal('api'), Type.Literal('worker')], {
+    default: 'all',
+    description:
+      '`api` answers requests and leaves all other work to others; `worker` carries out jobs, moves events and answers nothing but health and metrics; `all` does both.',
+  }),
   data: Type.String({
     minLength: 1,
     default: './data',
@@ -137,10 +158,15 @@ const properties = {
   idempotency: idempotencyOptions,
   projection: projectionOptions,
   references: referencesOptions,
+  registry: registryOptions,
+  backup: backupOptions,
   xmin: xminWatchOptions,
+  traces: traceExportOptions,
 };
 
 export const serverOptions = optionsSchema(properties);
+
+export type ProcessRole = 'all' | 'api' | 'worker';
 
 export type ServerOptions = Omit<Static<typeof serverOptions>, 'log'> & {
   log: { level: (typeof LOG_LEVELS)[number]; hotSampleEvery: number };

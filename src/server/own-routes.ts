@@ -1,9 +1,9 @@
 /**
- * The server's own routes: health, metrics, the OpenAPI document and the reference.
+ * The server's own routes: health and metrics, which every process has; the OpenAPI document and the reference.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Registry } from 'prom-client';
 import type { Health } from '#base/lifecycle';
-import type { Signals } from '#base/signals';
 import type { Identity } from '#blocks/identity';
 import { drainSeconds, type Queue } from '#blocks/queue';
 import type { XminWatch } from '#blocks/telemetry';
@@ -11,7 +11,8 @@ import { serverErrors } from './errors.ts';
 import { type OpenApi, renderErrorReference, renderReference } from './reference.ts';
 
 export interface OwnDeps {
-  signals: Signals;
+  /** All signals, as text. */
+  metrics: () => Promise<string>;
   identity: Identity;
   health: () => Health;
   measures: Queue['measures'];
@@ -86,8 +87,12 @@ export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
   own(app, '/health', ready);
   own(app, '/metrics', async (request, reply) => {
     if (!isLoopback(request)) await deps.identity.authenticate(request.headers.authorization);
-    return reply.type(deps.signals.registry.contentType).send(await deps.signals.registry.metrics());
+    return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(await deps.metrics());
   });
+}
+
+/** What the API is, for people and programs. */
+export function addReferenceRoutes(app: FastifyInstance): void {
   own(app, '/openapi.json', (_request, reply) =>
     reply.type('application/json; charset=utf-8').send(JSON.stringify(app.swagger())),
   );

@@ -17,7 +17,7 @@ import { createJobRoutes } from './jobs.ts';
 import { formatListen } from './listen-address.ts';
 import type { Listener } from './listener.ts';
 import type { ServerOptions } from './options.ts';
-import { addOwnRoutes } from './own-routes.ts';
+import { addOwnRoutes, addReferenceRoutes, type OwnDeps } from './own-routes.ts';
 import { createJobHandler } from './work.ts';
 
 export interface RoomsDeps {
@@ -32,6 +32,7 @@ export interface RoomsDeps {
   publicUrl: () => string;
   /** The health of the whole server. */
   health: () => Health;
+  metrics: OwnDeps['metrics'];
   /** Aborts when requests in flight have to end. */
   stopping: AbortSignal;
 }
@@ -49,14 +50,16 @@ export function createRooms(
   deps: RoomsDeps,
 ): Lifecycle {
   const { clock, random, log, signals, tracer, ground, identity, listener } = deps;
-  const { database, ids, queue, mutations, references } = ground;
+  const { database, ids, streams, queue, mutations, references } = ground;
+  const answers = options.role !== 'worker';
+  const works = options.role !== 'api';
   const running: Lifecycle[] = [];
 
   const makeHot = () => createHotDeps({ sampleEvery: options.log.hotSampleEvery }, { clock, log, tracer });
 
   function make(): MadeSystem[] {
     const hot = makeHot();
-    const given = { clock, random, log, signals, database, ids, references, hot };
+    const given = { clock, random, log, signals, database, ids, streams, references, hot };
     const addresses = { publicUrl: deps.publicUrl(), listen: formatListen(listener.address()) };
     return definitions.map((each) => ({
       name: each.name,
@@ -69,7 +72,10 @@ export function createRooms(
     const jobs = systems.flatMap(({ name, system }) =>
       Object.entries(system.jobs ?? {}).map(([queueName, work]) => ({ name, queueName, work })),
     );
-    const own = references.declared.length > 0 ? references.handlers : {};
+    const own = {
+      ...(references.declared.length > 0 ? references.handlers : {}),
+      ...ground.backups.handlers,
+    };
     const handlers = {
       ...own,
       ...Object.fromEntries(
@@ -86,6 +92,11 @@ export function createRooms(
     return createWorker({ ...options.queue, queues }, { clock, random, log, queue, handlers });
   }
 
+  const routesOf = (systems: readonly MadeSystem[]) => [
+    ...createJobRoutes(queue.inspection).map((route) => ({ system: 'core', route })),
+    ...systems.flatMap(({ name, system }) => system.routes.map((route) => ({ system: name, route }))),
+  ];
+
   /** Requests go to the systems' hot paths and, past those, to the API. */
   async function connect(systems: readonly MadeSystem[]): Promise<void> {
     const api = await createApi(
@@ -97,24 +108,24 @@ export function createRooms(
         tracer,
         identity,
         mutations,
+        database,
         stopping: deps.stopping,
         isDraining: listener.isDraining,
       },
-      [
-        ...createJobRoutes(queue.inspection).map((route) => ({ system: 'core', route })),
-        ...systems.flatMap(({ name, system }) => system.routes.map((route) => ({ system: name, route }))),
-      ],
-      (app) =>
+      answers ? routesOf(systems) : [],
+      (app) => {
         addOwnRoutes(app, {
-          signals,
+          metrics: deps.metrics,
           identity,
           health: deps.health,
           measures: queue.measures,
           xminLook: ground.xminWatch.look,
-        }),
+        });
+        if (answers) addReferenceRoutes(app);
+      },
     );
     const { sendProblem } = makeHot();
-    const hotPaths = systems.flatMap(({ system }) => (system.hot ? [system.hot] : []));
+    const hotPaths = systems.flatMap(({ system }) => (answers && system.hot ? [system.hot] : []));
     listener.setHandler((request, response) => {
       try {
         for (const hot of hotPaths) if (hot(request, response)) return;
@@ -130,7 +141,7 @@ export function createRooms(
     async start(signal) {
       const systems = make();
       const lifecycles = systems.flatMap(({ system }) => (system.lifecycle ? [system.lifecycle] : []));
-      for (const lifecycle of [...lifecycles, makeWorker(systems)]) {
+      for (const lifecycle of works ? [...lifecycles, makeWorker(systems)] : lifecycles) {
         running.push(lifecycle);
         await lifecycle.start(signal);
       }

@@ -39,6 +39,8 @@ export interface TestServerOptions {
   clock?: Clock;
   /** Keeps data from an earlier server. */
   dataDirectory?: string;
+  /** By default one of its own. */
+  masterKey?: string;
 }
 
 export async function startTestServer(given: TestServerOptions = {}): Promise<TestServer> {
@@ -65,7 +67,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     clock: given.clock ?? systemClock,
     random: systemRandom,
     log,
-    secrets: { rootKey: ROOT_KEY, masterKey: undefined },
+    secrets: { rootKey: ROOT_KEY, masterKey: given.masterKey },
     report: () => {},
   });
   await server.start(new AbortController().signal);

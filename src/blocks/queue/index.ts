@@ -1,10 +1,17 @@
 export type { CatchUp, Schedule } from './cron.ts';
+export { type CronPattern, parseCronPattern } from './cron-pattern.ts';
 export type { PerKey, QueueDefinition, WhenFull } from './definition.ts';
 export { queueErrors } from './errors.ts';
 export type { JobInspection } from './inspection.ts';
 export type { Handler, Job, JsonValue, NewJob, OnDuplicate, Place, PreparedJob } from './job.ts';
 export { queueMigrations } from './migrations.ts';
-export { overtakenMsMax, queueCosts, queueLimits, workersNeeded } from './model.ts';
+export {
+  doneJobBytes,
+  overtakenMsMax,
+  queueCosts,
+  queueLimits,
+  workersNeeded,
+} from './model.ts';
 export { type QueueOptions, queueOptions } from './options.ts';
 export { createQueue, type EnqueueOptions, type Queue, type QueueDeps } from './queue.ts';
 export { RUN_AT_MS_MAX } from './score.ts';

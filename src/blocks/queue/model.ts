@@ -3,6 +3,8 @@
  * payloads of 24 bytes (bench/queue.ts).
  */
 
+import { indexBytes, rowBytes } from '#blocks/database';
+
 export const queueCosts = {
   /** Of the enqueuing process, in batches of 100; single enqueues, grouped, cost 10 µs each. */
   enqueueUs: 2.5,
@@ -22,6 +24,12 @@ export const queueLimits = {
   /** Until the jobs of a killed worker run again: the lease, and a second to notice. */
   crashedJobMs: (leaseMs: number) => leaseMs + 1500,
 } as const;
+
+/** Of a job that is done: ids, time, counts; a queue's name, an outcome. */
+const DONE_BYTES = 24 + 4 + 14 + 5;
+
+/** Bytes of a finished job in the history, with its index, for `historyMs`. */
+export const doneJobBytes = rowBytes(DONE_BYTES) + indexBytes(8, true);
 
 /** Workers needed to end `perS` jobs a second whose handlers take `handlerMs`, each running `concurrency` of them. */
 export function workersNeeded(perS: number, handlerMs: number, concurrency: number): number {

@@ -88,8 +88,13 @@ export interface QueueDeps {
   signals: Signals;
   database: Pick<Database, 'transact' | 'core'>;
   ids: Pick<Ids, 'next'>;
-  /** Which process counts the queues and carries out schedules. */
+  /** Which process counts the queues, all there are in the database, and clears up. */
   leader: LeaderLease;
+  /**
+   * Which process carries out these schedules and trims these queues: one that knows them. Default: `leader`, for when all
+   * processes of the database declare the same.
+   */
+  keeper?: LeaderLease;
   definitions: readonly QueueDefinition[];
   schedules: readonly Schedule[];
 }
@@ -116,7 +121,7 @@ function releaseFrom(admission: Admission, jobs: readonly PreparedJob[]): void {
 
 /** The queue of one process, on Postgres. Its start makes the history’s next days; workers start after it. */
 export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
-  const { clock, database, leader } = deps;
+  const { clock, database, leader, keeper = leader } = deps;
   const definitions = new Map(deps.definitions.map((each) => [each.name, completeDefinition(each, options)]));
   const scores = createScores(options);
   const admission = createAdmission(clock);
@@ -134,6 +139,7 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
   const groups = createGroups((jobs) => write(jobs));
   const upkeep = createUpkeep(options, {
     ...deps,
+    keeper,
     store: createPostgresUpkeep(database.core),
     inspection: inspectionStore,
     admission,
@@ -141,7 +147,7 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
   });
   const cron = createCron(deps.schedules, {
     ...deps,
-    leader,
+    leader: keeper,
     store: createPostgresSchedules(database.core),
     jobs: store,
     prepare: (job, place) => prepareJob(job, place, undefined),

@@ -55,6 +55,8 @@ export function createQueueSignals(signals: Signals, admission: Admission): Queu
       const done = attempts.labels(queue, 'done');
       const failed = attempts.labels(queue, 'failed');
       const turn = turns.labels(queue);
+      // A series that begins with its first increase hides that from `increase()`.
+      for (const counter of [dead, lost]) counter.inc({ queue }, 0);
       return {
         ended: (as, seconds) => (as === 'done' ? done : failed).observe(seconds),
         died: () => dead.inc({ queue }),
@@ -65,7 +67,7 @@ export function createQueueSignals(signals: Signals, admission: Admission): Queu
     },
     ofQueue(queue, measure) {
       const gauge = (name: string, help: string, read: () => number) =>
-        signals.gauge(`loadstone_queue_${queue}_${name}`, help, read);
+        signals.gauge(`loadstone_queue_${queue}_${name}`, help, read, 'max');
       gauge('waiting', `Jobs waiting in ${queue}`, () => admission.waiting(queue));
       gauge('dead', `Dead jobs of ${queue}`, () => measure()?.dead ?? 0);
       gauge('workers', `Workers on ${queue}`, () => measure()?.workers ?? 0);

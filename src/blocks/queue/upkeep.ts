@@ -23,6 +23,8 @@ export interface UpkeepDeps {
   random: Random;
   log: Log;
   leader: LeaderLease;
+  /** Which process trims the queues of `definitions`. */
+  keeper: LeaderLease;
   store: UpkeepStore;
   inspection: Pick<JobInspectionStore, 'leastWorthy' | 'withdraw'>;
   admission: Admission;
@@ -51,7 +53,7 @@ export function createUpkeep(
   { historyMs, deadMs }: Pick<QueueOptions, 'historyMs' | 'deadMs'>,
   deps: UpkeepDeps,
 ): Upkeep {
-  const { clock, random, log, leader, store, inspection, admission, definitions } = deps;
+  const { clock, random, log, leader, keeper, store, inspection, admission, definitions } = deps;
   let measures: readonly QueueMeasure[] = [];
   const throughput = createThroughput();
   let tookBeforeMs = 0;
@@ -115,7 +117,7 @@ export function createUpkeep(
 
   async function measureAndTrim(): Promise<number> {
     const inMs = await measure();
-    if (!leader.held()) return inMs;
+    if (!keeper.held()) return inMs;
     for (const definition of definitions) if (definition.whenFull === 'drop') await trim(definition);
     return inMs;
   }

@@ -1,0 +1,33 @@
+/**
+ * What a supervisor and the processes it has started say to each other.
+ */
+import type { MetricObjectWithValues, MetricValue } from 'prom-client';
+
+/** Set in the environment of the process that takes the port for all, before it can serve. */
+export const BINDS_FIRST = 'LOADSTONE_BINDS_FIRST';
+
+/** Set in the environment of each: how many serve. */
+export const CHILDREN = 'LOADSTONE_CHILDREN';
+
+/** The signals of one process, as its registry gives them. */
+export type SignalsSnapshot = MetricObjectWithValues<MetricValue<string>>[];
+
+/** By a process that serves. `question` names the one that is answered. */
+export type FromChild =
+  | { kind: 'ready' }
+  /** It could not start, for this reason, in a person's words. */
+  | { kind: 'failed'; line: string }
+  | { kind: 'signals'; question: number; snapshot: SignalsSnapshot }
+  /** Its last signals: it is about to end. */
+  | { kind: 'farewell'; snapshot: SignalsSnapshot }
+  /** Asks for the signals of all processes. */
+  | { kind: 'gather'; question: number };
+
+/** By the supervisor. */
+export type FromSupervisor =
+  /** Data directory, master key and database are there. */
+  | { kind: 'begin' }
+  | { kind: 'drain' }
+  | { kind: 'stop_at_once' }
+  | { kind: 'signals'; question: number }
+  | { kind: 'gathered'; question: number; text: string };

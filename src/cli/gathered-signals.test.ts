@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { systemClock } from '#base/clock';
+import { withSignal } from '#base/deadline';
+import { createSignals, type Signals } from '#base/signals';
+import type { SignalsSnapshot } from './child-messages.ts';
+import type { Child } from './child-process.ts';
+import { createGatheredSignals } from './gathered-signals.ts';
+
+/** What a process measures; `counted` requests, of which each took a second. */
+function measure(counted: number, waiting: number): Signals {
+  const signals = createSignals();
+  signals.counter('made_total', { help: 'Made', labels: ['kind'] }).inc({ kind: 'x' }, counted);
+  const took = signals.histogram('took_seconds', { help: 'Took', buckets: [1, 2] });
+  for (let i = 0; i < counted; i++) took.observe(1);
+  signals.gauge('open', 'Open', () => counted);
+  signals.gauge('waiting', 'Waiting', () => waiting, 'max');
+  return signals;
+}
+
+const snapshotOf = async (signals: Signals) => (await signals.registry.getMetricsAsJSON()) as SignalsSnapshot;
+
+type Answering = Pick<Child, 'isReady' | 'hasExited' | 'signals' | 'lastSignals'>;
+
+async function answering(signals: Signals): Promise<Answering> {
+  const snapshot = await snapshotOf(signals);
+  return {
+    isReady: () => true,
+    hasExited: () => false,
+    signals: async () => snapshot,
+    lastSignals: () => snapshot,
+  };
+}
+
+function gatherFrom(living: Answering[]) {
+  return createGatheredSignals({ clock: systemClock, living: () => living as Child[], crashes: () => 3 });
+}
+
+test('counters and histograms add up, gauges too unless all read the same', async () => {
+  const text = await gatherFrom([await answering(measure(2, 7)), await answering(measure(3, 5))]).gather();
+  assert.match(text, /^made_total\{kind="x"\} 5$/m);
+  assert.match(text, /^took_seconds_count 5$/m);
+  assert.match(text, /^took_seconds_bucket\{le="1"\} 5$/m);
+  assert.match(text, /^open 5$/m);
+  assert.match(text, /^waiting 7$/m);
+  assert.match(text, /^loadstone_processes_serving 2$/m);
+  assert.match(text, /^loadstone_processes_ended_total 3$/m);
+});
+
+test('what one that has ended had counted stays in, and its gauges go', async () => {
+  const living = [await answering(measure(2, 1)), await answering(measure(3, 1))];
+  const gathered = gatherFrom(living);
+  for (const gone of living.splice(0)) gathered.keep(gone);
+  living.push(await answering(measure(1, 1)));
+  const text = await gathered.gather();
+  assert.match(text, /^made_total\{kind="x"\} 6$/m);
+  assert.match(text, /^took_seconds_sum 6$/m);
+  assert.match(text, /^open 1$/m);
+});
+
+test('one that does not answer in time is counted as silent, with the counters it last told', async () => {
+  const silent = {
+    ...(await answering(measure(4, 1))),
+    signals: (signal: AbortSignal) => withSignal(new Promise<SignalsSnapshot>(() => {}), signal),
+  };
+  const text = await gatherFrom([silent, await answering(measure(1, 1))]).gather();
+  assert.match(text, /^made_total\{kind="x"\} 5$/m);
+  assert.match(text, /^open 1$/m);
+  assert.match(text, /^loadstone_processes_silent 1$/m);
+});

@@ -1,0 +1,73 @@
+/**
+ * The signals of several processes as one: counters and histograms add up, gauges as their signals say. What a process
+ * that has ended had counted stays in, so that no sum goes back, which would look like a restart of everything.
+ */
+import { AggregatorRegistry } from 'prom-client';
+import type { Clock } from '#base/clock';
+import { createDeadline } from '#base/deadline';
+import { createSignals } from '#base/signals';
+import type { SignalsSnapshot } from './child-messages.ts';
+import type { Child } from './child-process.ts';
+
+export interface GatheredSignals {
+  /** The signals of all processes, as text. */
+  gather(): Promise<string>;
+  /** Keeps what one that has ended has counted. */
+  keep(child: Pick<Child, 'lastSignals'>): void;
+}
+
+/** What does not answer in this time is left out. */
+const ANSWER_MS_MAX = 1000;
+
+/** What only ever grows, and stays true of a process that is gone or silent. */
+function countsOf(snapshot: SignalsSnapshot): SignalsSnapshot {
+  return snapshot.filter(({ type }) => ['counter', 'histogram'].includes(String(type)));
+}
+
+const sum = (snapshots: readonly SignalsSnapshot[]) => AggregatorRegistry.aggregate([...snapshots]);
+
+export function createGatheredSignals(deps: {
+  clock: Clock;
+  living: () => Child[];
+  crashes: () => number;
+}): GatheredSignals {
+  let departed: Promise<SignalsSnapshot> = Promise.resolve([]);
+  let silent = 0;
+  const own = createSignals();
+  own.gauge('loadstone_processes_serving', 'Processes that serve behind one socket', () => {
+    return deps.living().filter((child) => child.isReady()).length;
+  });
+  own.gauge(
+    'loadstone_processes_silent',
+    'Processes that did not tell their signals in time: of these, counters are as they last told, and gauges missing',
+    () => silent,
+  );
+  own.counted('loadstone_processes_ended_total', 'Processes that have ended unasked', deps.crashes);
+
+  async function ask(child: Child, signal: AbortSignal): Promise<SignalsSnapshot> {
+    try {
+      return await child.signals(signal);
+    } catch {
+      if (!child.hasExited()) silent += 1;
+      return child.hasExited() ? [] : countsOf(child.lastSignals());
+    }
+  }
+
+  return {
+    async gather() {
+      const deadline = createDeadline(deps.clock, ANSWER_MS_MAX);
+      const asked = deps.living().filter((child) => child.isReady());
+      silent = 0;
+      const snapshots = await Promise.all(asked.map((child) => ask(child, deadline.signal)));
+      deadline.done();
+      const mine = await own.registry.getMetricsAsJSON();
+      return sum([...snapshots, await departed, mine as SignalsSnapshot]).metrics();
+    },
+    keep(child) {
+      const before = departed;
+      departed = before.then((counts) =>
+        sum([counts, countsOf(child.lastSignals())]).getMetricsAsJSON(),
+      ) as Promise<SignalsSnapshot>;
+    },
+  };
+}
