@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { assertVerifies, BACKUP_KEY, backupDestroyRestore, restore, runBackup } from './backup.fixture.ts';
+import { BOOTSTRAP, createScene, eventually, IS_ROOT } from './process.fixture.ts';
+
+test('backup, destroy, restore, verify, under write load, and to a time in between', async (t) => {
+  await backupDestroyRestore(createScene(t), 1);
+});
+
+const IN_NAMESPACE = ['unshare', ...(IS_ROOT ? [] : ['--user', '--map-root-user']), '--mount'] as const;
+
+function canMount(): boolean {
+  const [file, ...args] = [...IN_NAMESPACE, '/bin/sh', '-c', 'mount -t tmpfs none /tmp'];
+  return spawnSync(file, args).status === 0;
+}
+
+test('one installation: encrypted, interrupted, on a full disk, restored with its key', async (t) => {
+  const scene = createScene(t);
+  const directory = scene.directory();
+  const repository = join(directory, 'backups');
+  const keyFile = join(directory, 'backup.key');
+  writeFileSync(keyFile, `${BACKUP_KEY}\n`);
+  const server = await scene.start();
+  const flags = ['--data', server.data, '--key-file', keyFile];
+
+  await t.test(
+    'killed in the middle, it leaves nothing that counts, and the next one tidies up',
+    async () => {
+      const running = scene.spawn(['backup', repository, ...flags], { command: BOOTSTRAP });
+      const drafts = () => readdirSync(repository).filter((name) => name.endsWith('.draft'));
+      await eventually('it is writing', () => drafts().length === 1 || running.hasExited());
+      running.child.kill('SIGKILL');
+      await running.exited();
+      const listed = await scene.run(['backup', 'ls', repository, '--json']);
+      const before = JSON.parse(listed.stdout).items.length;
+      const code = await server.shorten('https://example.com/kept');
+      const { name } = await runBackup(scene, [repository, ...flags]);
+      assert.deepEqual(drafts(), []);
+      const after = JSON.parse((await scene.run(['backup', 'ls', repository, '--json'])).stdout).items;
+      assert.equal(after.length, before + 1);
+      assert.equal(after.at(-1).name, name);
+      assert.equal(await server.follow(code), 'https://example.com/kept');
+    },
+  );
+
+  await t.test(
+    'a full disk is said, and leaves nothing',
+    {
+      skip: canMount() ? false : 'this machine does not let us mount in a namespace',
+    },
+    async () => {
+      const disk = join(directory, 'disk');
+      mkdirSync(disk);
+      const mount = 'mount -t tmpfs -o size=1m,mode=0700 none "$0" && exec "$@"';
+      const through = [...IN_NAMESPACE, '/bin/sh', '-c', mount, disk, ...BOOTSTRAP] as const;
+      const done = await scene.run(['backup', join(disk, 'backups'), '--data', server.data], {
+        command: through,
+      });
+      assert.equal(done.code, 1);
+      assert.match(done.stderr, /backups: the disk is full/);
+    },
+  );
+
+  await t.test('the wrong key, or none, is refused', async () => {
+    const target = join(directory, 'refused');
+    const restoreWith = (env: Record<string, string>) =>
+      scene.run(['restore', repository, '--data', target], { env });
+    const wrong = await restoreWith({ LOADSTONE_BACKUP_KEY: 'some other passphrase' });
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /encrypted with another key/);
+    const none = await restoreWith({});
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /is encrypted: give its key/);
+  });
+
+  await t.test('with the key, the master key comes back too', async () => {
+    const checked = await scene.run(['backup', 'check', repository, '--key-file', keyFile]);
+    assert.equal(checked.code, 0, checked.stdout);
+    const { data } = await restore(scene, repository, ['--key-file', keyFile], {});
+    assert(readdirSync(data).includes('master.key'));
+    await assertVerifies(scene, data);
+  });
+
+  await t.test('a directory that is not empty is not written to', async () => {
+    const done = await scene.run(['restore', repository, '--data', server.data, '--key-file', keyFile]);
+    assert.equal(done.code, 1);
+    assert.match(done.stderr, /is not empty/);
+  });
+
+  await t.test('a schedule is made, listed and taken away', async () => {
+    const data = ['--data', server.data];
+    const bad = await scene.run(['backup', repository, ...flags, '--schedule', 'now and then']);
+    assert.match(bad.stderr, /is not a cron pattern/);
+    const made = await scene.run(['backup', repository, ...flags, '--schedule', '0 3 * * *']);
+    assert.match(made.stdout, /^a base backup into .* by "0 3 \* \* \*" \(UTC\), next at .*T03:00:00Z\n$/);
+    assert.match((await scene.run(['backup', 'ls', ...data])).stdout, /^base +0 3 .* has not run$/m);
+    assert.equal((await scene.run(['backup', ...data, '--unschedule'])).code, 0);
+    assert.equal((await scene.run(['backup', 'ls', ...data])).stdout, 'no backups are scheduled\n');
+  });
+
+  await t.test('a stopped installation is backed up as well', async () => {
+    await server.stop();
+    const { removed } = await runBackup(scene, [repository, ...flags, '--keep', '1']);
+    assert(removed.length > 0);
+    const checked = await scene.run(['backup', 'check', repository]);
+    assert.equal(checked.stdout, '1 backup read, 0 damaged\n');
+  });
+});
