@@ -9,14 +9,24 @@ import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.ts';
 import { createChildren } from './children.ts';
 import { events } from './events.ts';
+import { knee } from './knee.ts';
 import { readProvenance } from './machine.ts';
 import { mutations } from './mutations.ts';
+import { processes } from './processes.ts';
 import { queue } from './queue.ts';
 import { redirects } from './redirects.ts';
 import { restartBench } from './restart.ts';
 import { formatRun, keepRun } from './results.ts';
 
-const BENCHES: Record<string, Bench> = { redirects, restart: restartBench, queue, mutations, events };
+const BENCHES: Record<string, Bench> = {
+  redirects,
+  restart: restartBench,
+  queue,
+  mutations,
+  events,
+  knee,
+  processes,
+};
 
 const MINUTES_MAX = 30;
 

@@ -8,4 +8,5 @@ export {
 } from './idempotency.ts';
 export { canonicalJson, parseIdempotencyKey } from './key.ts';
 export { idempotencyMigrations } from './migrations.ts';
+export { recordBytes } from './model.ts';
 export { type IdempotencyOptions, idempotencyOptions } from './options.ts';

@@ -1,0 +1,22 @@
+export { loadErrors } from './errors.ts';
+export { createHistogram, HISTOGRAM_ERROR_MAX, type Histogram, type LatencyHistogram } from './histogram.ts';
+export {
+  findKnee,
+  GENERATOR_SHARE_MAX,
+  judgeRate,
+  type Knee,
+  type KneeRule,
+  type KneeSearch,
+  type RateTrial,
+} from './knee.ts';
+export {
+  createLoad,
+  type Load,
+  type LoadAnswer,
+  type LoadDeps,
+  type LoadOptions,
+  type LoadOutcome,
+  type LoadRequest,
+  type LoadSummary,
+} from './load.ts';
+export { encodeRequest, type Origin, parseOrigin } from './request-bytes.ts';

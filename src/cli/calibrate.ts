@@ -1,0 +1,178 @@
+/**
+ * `loadstone calibrate`: measures what this machine can do, and writes it down for `loadstone plan`. Exit status 0 when it
+ * has, 1 when it could not, 2 for a wrong command line, 130 after Ctrl-C.
+ */
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { systemClock } from '#base/clock';
+import { systemRandom } from '#base/random';
+import type { Calibration, RouteCapacity, RouteName } from '#blocks/plan';
+import { chooseCores, pinSelf } from './calibration-cores.ts';
+import { calibrationErrors } from './calibration-errors.ts';
+import {
+  type Pace,
+  paceOf,
+  SECONDS_DEFAULT,
+  SECONDS_MAX,
+  SECONDS_MIN,
+  SECONDS_QUICK,
+} from './calibration-pace.ts';
+import type { SiteDeps } from './calibration-site.ts';
+import { usageError, wholeNumber } from './command.ts';
+import { onStopSignals } from './stop-signals.ts';
+
+const EXIT_INTERRUPTED = 130;
+const FILE_DEFAULT = 'calibration.json';
+const ROUTES: readonly RouteName[] = ['redirectHit', 'redirectMiss', 'read', 'list', 'create'];
+
+const NOTE = `
+Starts a server of its own in a temporary directory, sends it load at several
+concurrencies and rates, uses the blocks from this process, and removes all of it.
+Run it where nothing else runs: what it measures is what is left over.
+`;
+
+interface CalibrateFlags {
+  out: string;
+  seconds?: number;
+  quick?: boolean;
+}
+
+function tell(text: string): void {
+  process.stderr.write(`loadstone: ${text}\n`);
+}
+
+/** Settings of this shell are not those of the server. */
+function cleanEnvironment(): Record<string, string> {
+  const isForeign = ([name]: [string, string | undefined]) =>
+    /^(LOADSTONE_|npm_|NODE_OPTIONS$|NODE_CHANNEL)/i.test(name);
+  return Object.fromEntries(Object.entries(process.env).filter((entry) => !isForeign(entry))) as Record<
+    string,
+    string
+  >;
+}
+
+function readVersion(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** Null outside of a checkout. */
+function readCommit(): string | null {
+  const { status, stdout } = spawnSync('git', ['--no-optional-locks', 'rev-parse', '--short=10', 'HEAD'], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  });
+  return status === 0 ? stdout.trim() : null;
+}
+
+async function describeMachine(pace: Pace, deps: SiteDeps) {
+  const { KNEE_RULE } = await import('./calibration-routes.ts');
+  const all = cpus();
+  const cpu = all[0]?.model.trim() || 'unknown';
+  return {
+    format: 1 as const,
+    label: `measured by loadstone calibrate on this machine (${cpu}, ${all.length} cores)`,
+    source: 'measured' as const,
+    measuredAt: new Date(deps.clock.nowMs()).toISOString(),
+    version: readVersion(),
+    commit: readCommit(),
+    node: process.version,
+    machine: {
+      cpu,
+      cores: all.length,
+      memoryGib: Math.round(totalmem() / 2 ** 30),
+      system: `${process.platform} ${release()}`,
+    },
+    placement: {
+      serverCores: deps.cores?.server.length ?? all.length,
+      generatorApart: deps.cores !== undefined,
+    },
+    knee: {
+      p99MsMax: KNEE_RULE.withinMs,
+      answeredShareMin: KNEE_RULE.shareMin,
+      seconds: Math.round(pace.trialMs / 10) / 100,
+    },
+  };
+}
+
+async function measure(pace: Pace, deps: SiteDeps): Promise<Calibration> {
+  const { startSite } = await import('./calibration-site.ts');
+  const { measureRoute } = await import('./calibration-routes.ts');
+  const { measureBlocks } = await import('./calibration-blocks.ts');
+  const described = await describeMachine(pace, deps);
+  tell('starting a server, and making links');
+  const site = await startSite(pace.links, deps);
+  try {
+    const routes: Partial<Record<RouteName, RouteCapacity>> = {};
+    for (const name of ROUTES) {
+      tell(`measuring the route ${name}`);
+      routes[name] = await measureRoute(name, site, pace);
+    }
+    await site.stop();
+    tell('measuring the blocks');
+    const blocks = await measureBlocks(site, pace, deps);
+    return { ...described, routes: routes as Calibration['routes'], blocks };
+  } finally {
+    await site.dispose();
+  }
+}
+
+/** Leaves the file as it is. @throws calibration_failed */
+function assertWritable(file: string): void {
+  try {
+    const isNew = !existsSync(file);
+    closeSync(openSync(file, 'a'));
+    if (isNew) rmSync(file);
+  } catch (cause) {
+    throw calibrationErrors.calibration_failed({ detail: `${file} cannot be written`, cause });
+  }
+}
+
+async function calibrate({ out, seconds, quick = false }: CalibrateFlags): Promise<void> {
+  if (quick && seconds !== undefined) throw usageError('--quick and --seconds: give one of them');
+  if (process.platform !== 'linux') {
+    throw calibrationErrors.calibration_impossible_here({
+      detail: `calibration reads /proc, which ${process.platform} does not have`,
+    });
+  }
+  const file = resolve(out);
+  assertWritable(file);
+  const interrupt = new AbortController();
+  onStopSignals(systemClock, process.env.npm_lifecycle_event !== undefined, {
+    onFirst: () => interrupt.abort(new Error('interrupted')),
+    onSecond: () => tell('what was started is being stopped'),
+  });
+  const cores = chooseCores();
+  if (cores) pinSelf([cores.generator]);
+  try {
+    const calibration = await measure(paceOf(seconds ?? (quick ? SECONDS_QUICK : SECONDS_DEFAULT)), {
+      ...{ clock: systemClock, random: systemRandom, signal: interrupt.signal, cores },
+      env: cleanEnvironment(),
+    });
+    writeFileSync(file, `${JSON.stringify(calibration, null, 2)}\n`);
+    const { renderCalibration } = await import('./calibration-text.ts');
+    process.stdout.write(`${renderCalibration(calibration)}\nwritten to ${file}\n`);
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    process.exitCode = EXIT_INTERRUPTED;
+  }
+}
+
+export function addCalibrateCommand(program: Command): void {
+  program
+    .command('calibrate')
+    .description('Measure what this machine can do, for `loadstone plan`.')
+    .option('--out <file>', 'where the figures go', FILE_DEFAULT)
+    .option(
+      '--seconds <n>',
+      `about how long it takes (default ${SECONDS_DEFAULT})`,
+      wholeNumber(SECONDS_MIN, SECONDS_MAX),
+    )
+    .option('--quick', `about ${SECONDS_QUICK} s, and less sure`)
+    .allowExcessArguments(false)
+    .addHelpText('after', NOTE)
+    .action(calibrate);
+}

@@ -1,0 +1,59 @@
+/**
+ * A calibration for people.
+ */
+import { type BlockCapacity, type Calibration, peakOf, type RouteCapacity } from '#blocks/plan';
+import { alignColumns } from './text.ts';
+
+const whole = (value: number) => Math.round(value).toLocaleString('en-US');
+const micros = (value: number | null) => (value === null ? '-' : whole(value));
+
+function law(scalability: BlockCapacity['scalability']): string[] {
+  if (scalability === null) return ['-', '-', '-', '-'];
+  const { lambda, sigma, kappa } = scalability;
+  const peak = peakOf(scalability);
+  const range = (name: 'low' | 'high') => `${sigma[name].toFixed(2)}`;
+  return [
+    `${whole(lambda.value)} (${whole(lambda.low)}–${whole(lambda.high)})`,
+    `${sigma.value.toFixed(2)} (${range('low')}–${range('high')})`,
+    `${kappa.value.toFixed(5)} (${kappa.low.toFixed(5)}–${kappa.high.toFixed(5)})`,
+    peak === undefined ? 'none' : whole(peak.concurrency),
+  ];
+}
+
+const LAW = ['LAMBDA', 'SIGMA', 'KAPPA', 'PEAK AT'];
+
+function routeRow([name, route]: [string, RouteCapacity]): string[] {
+  const { kneePerS, kneeP99Ms, serviceMs, serverCpuUs, postgresCpuUs, limitedBy, scalability } = route;
+  return [
+    name,
+    `${whole(kneePerS)}${limitedBy === 'generator' ? '+' : ''}`,
+    kneeP99Ms.toFixed(0),
+    serviceMs.toFixed(2),
+    micros(serverCpuUs),
+    micros(postgresCpuUs),
+    ...law(scalability),
+  ];
+}
+
+function blockRow([name, block]: [string, BlockCapacity]): string[] {
+  const { perS, serverCpuUs, postgresCpuUs, scalability } = block;
+  return [name, whole(perS), micros(serverCpuUs), micros(postgresCpuUs), ...law(scalability)];
+}
+
+/** Tables of routes and blocks, and what their columns mean. */
+export function renderCalibration(calibration: Calibration): string {
+  const { machine, placement, knee, routes, blocks } = calibration;
+  const routeRows = Object.entries(routes).map(routeRow);
+  const hasLimit = Object.values(routes).some(({ limitedBy }) => limitedBy === 'generator');
+  const where = placement.generatorApart
+    ? `the server and its Postgres on ${placement.serverCores} core${placement.serverCores === 1 ? '' : 's'}, the generator on another`
+    : 'the server, its Postgres and the generator on the same core: what the server can do is more';
+  return `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB; ${where}
+
+${alignColumns([['ROUTE', 'KNEE/S', 'P99 MS', 'ALONE MS', 'SERVER US', 'POSTGRES US', ...LAW], ...routeRows])}
+
+${alignColumns([['BLOCK', 'MOST/S', 'CLIENT US', 'POSTGRES US', ...LAW], ...Object.entries(blocks).map(blockRow)])}
+
+KNEE: the highest rate, for ${knee.seconds} s, at which ${knee.answeredShareMin * 100} % were answered well within ${knee.p99MsMax} ms. US: CPU time for each, in microseconds.
+LAMBDA, SIGMA, KAPPA: the universal scalability law, with 95 % intervals.${hasLimit ? '\n+: the generator gave way before the server did.' : ''}`;
+}
