@@ -8,6 +8,15 @@ export interface Edge {
 }
 
 export const edges: readonly Edge[] = [
+  {
+    from: 'backup',
+    to: 'database',
+    reason:
+      'what is backed up and restored is Postgres; a directory of backups is locked as a data directory is',
+  },
+  { from: 'backup', to: 'ids', reason: 'its tests name jobs, as the queue does' },
+  { from: 'backup', to: 'queue', reason: 'a scheduled backup is a job' },
+  { from: 'discovery', to: 'database', reason: 'the registry is a table' },
   { from: 'idempotency', to: 'database', reason: 'outcomes are rows, kept in the business transaction' },
   { from: 'identity', to: 'database', reason: 'API keys are rows' },
   { from: 'ids', to: 'database', reason: 'worker numbers and short-code counters are leased in Postgres' },
@@ -36,6 +45,13 @@ export const edges: readonly Edge[] = [
   { from: 'outbox', to: 'ids', reason: 'events are named before they are written' },
   { from: 'outbox', to: 'leases', reason: 'one process at a time relays' },
   { from: 'outbox', to: 'stream', reason: 'the relay appends to the log' },
+  { from: 'plan', to: 'database', reason: 'what rows take on disk, and what a primary can feed' },
+  { from: 'plan', to: 'idempotency', reason: 'what kept answers take' },
+  { from: 'plan', to: 'ids', reason: 'how many processes there may be' },
+  { from: 'plan', to: 'mutation', reason: 'how much a mutation writes into the log of changes' },
+  { from: 'plan', to: 'outbox', reason: 'what a full outbox takes' },
+  { from: 'plan', to: 'queue', reason: 'what finished jobs take' },
+  { from: 'plan', to: 'stream', reason: 'what the log of events takes' },
   {
     from: 'projection',
     to: 'database',
@@ -79,5 +95,6 @@ export const edges: readonly Edge[] = [
   },
   { from: 'system', to: 'projection', reason: 'a system declares what is made from its events' },
   { from: 'system', to: 'references', reason: 'a system declares what its rows refer to' },
+  { from: 'system', to: 'stream', reason: 'a system may follow what is told, to forget what it has kept' },
   { from: 'system', to: 'queue', reason: 'a system declares its queues and carries out their jobs' },
 ];

@@ -3,7 +3,7 @@
  */
 
 /** From the ground up: a layer may import only those before it. */
-export const LAYERS = ['base', 'blocks', 'systems', 'server', 'cli', 'entry', 'around'] as const;
+export const LAYERS = ['base', 'blocks', 'systems', 'server', 'drills', 'cli', 'entry', 'around'] as const;
 export type Layer = (typeof LAYERS)[number];
 
 export interface Room {
@@ -14,14 +14,14 @@ export interface Room {
   name: string;
 }
 
-const AROUND = new Set(['drills', 'bench', 'tidy', 'examples']);
+const AROUND = new Set(['bench', 'tidy', 'examples']);
 
 /** Undefined for files that are in no room: those of the root, docs, bin and deploy. */
 export function roomOf(path: string): Room | undefined {
   const [top = '', second = '', third = '', ...inside] = path.split('/');
   if (AROUND.has(top)) return { layer: 'around', path: top, name: top };
   if (top !== 'src') return undefined;
-  if (second === 'base' || second === 'server' || second === 'cli') {
+  if (second === 'base' || second === 'server' || second === 'drills' || second === 'cli') {
     return { layer: second, path: `src/${second}`, name: second };
   }
   if ((second === 'blocks' || second === 'systems') && inside.length > 0) {

@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import type { Children } from './children.ts';
 
-const PLACES = '{src,tidy,bench,examples,drills}';
+const PLACES = '{src,tidy,bench,examples}';
 
 /** One test. A file has no limit of its own, but all of them together do. */
 const TEST_MS_MAX = 120_000;

@@ -162,7 +162,11 @@ function partsOf({ database, ids, streams, outbox }: Ground, place: DatabasePlac
   return composeLifecycles('installation', withRelay ? [database, ids, streams, outbox] : [database]);
 }
 
-function say({ text, json, exitStatus = 0 }: Answer, { json: asJson = false }: InstallationFlags): void {
+/** Writes an answer to standard output, and sets the exit status. */
+export function say(
+  { text, json, exitStatus = 0 }: Answer,
+  { json: asJson = false }: Pick<InstallationFlags, 'json'>,
+): void {
   process.stdout.write(`${asJson ? JSON.stringify(json, null, 2) : text}\n`);
   process.exitCode = exitStatus;
 }

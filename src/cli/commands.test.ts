@@ -370,6 +370,22 @@ describe('verify, rebuild and doctor, beside a server', () => {
   });
 });
 
+describe('ps, beside a server', () => {
+  test('the server is listed, as it is', async () => {
+    const [entry, ...others] = (await json<{ items: Record<string, unknown>[] }>('ps')).items;
+    assert.deepEqual(others, []);
+    const { role, state, isLive, address, systems } = entry as Record<string, unknown>;
+    const listens = new URL(server.url).host;
+    assert.deepEqual(
+      [role, state, isLive, address, systems],
+      ['all', 'serving', true, listens, ['links', 'trial']],
+    );
+    const text = await run('ps');
+    assert.match(text, new RegExp(`^${entry?.pid} .* all +serving +${listens} +links,trial `, 'm'));
+    assert.match(text, /\n\n1 process live\n$/);
+  });
+});
+
 describe('without a server', () => {
   let waiting: string;
   before(async () => {
@@ -429,9 +445,10 @@ function namesIn(help: string, family = ''): string[] {
 describe('the command line', () => {
   test('help names every command, of each family too, and so does the reference', async () => {
     const [all, jobs, groups] = await Promise.all([run('--help'), run('jobs --help'), run('groups --help')]);
+    const backup = await run('backup --help');
     assert.match(all, /^Usage: loadstone <command>\n/);
     assert.match(jobs, /^Usage: loadstone jobs <command>\n/);
-    const named = [...namesIn(jobs, 'jobs '), ...namesIn(groups, 'groups ')];
+    const named = [...namesIn(jobs, 'jobs '), ...namesIn(groups, 'groups '), ...namesIn(backup, 'backup ')];
     const single = namesIn(all).filter((name) => name !== 'jobs' && name !== 'groups');
     const reference = readFileSync(join(ROOT, 'docs', 'operations', 'commands.md'), 'utf8');
     const documented = [...reference.matchAll(/^\| `loadstone ([a-z]+( [a-z]+)?)/gm)].map(

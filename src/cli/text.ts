@@ -46,6 +46,14 @@ export function formatSpan(ms: number): string {
 }
 
 /** `1 job`, `2 jobs`. */
-export function formatCount(count: number, thing: string): string {
-  return `${count.toLocaleString('en-US')} ${thing}${count === 1 ? '' : 's'}`;
+export function formatCount(count: number, thing: string, things = `${thing}s`): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? thing : things}`;
+}
+
+/** `512 B`, `3.4 MB`: decimal, in the largest unit of which there is one. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const at = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  const value = bytes / 1000 ** at;
+  return `${value.toFixed(at > 0 && value < 100 ? 1 : 0)} ${units[at]}`;
 }

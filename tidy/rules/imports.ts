@@ -1,5 +1,5 @@
 /**
- * Imports point one way: base ← blocks ← systems ← server ← cli ← everything around src. Rooms meet only by
+ * Imports point one way: base ← blocks ← systems ← server ← drills ← cli ← everything around src. Rooms meet only by
  * `#` imports, never by relative ones, and a block reaches another block only by an edge listed in tidy/edges.ts.
  */
 import { posix } from 'node:path';
@@ -38,7 +38,7 @@ function problemWithRelative(path: string, room: Room, specifier: string): strin
 function problemWithTarget(path: string, room: Room, specifier: string): string | undefined {
   const { layer, name, isDeep, isFixture, isDefinition } = targetOf(specifier);
   const rank = LAYERS.indexOf(layer as Layer);
-  if (rank === -1 || name === '') return `"${specifier}" names no layer: ${LAYERS.slice(0, 5).join(', ')}`;
+  if (rank === -1 || name === '') return `"${specifier}" names no layer: ${LAYERS.slice(0, 6).join(', ')}`;
   if (isDeep) return `"${specifier}" is a deep import: take what #${layer}/${name} exports`;
   if (isFixture && !isTest(path)) return `"${specifier}" is for tests only`;
   if (isDefinition && room.layer !== 'server') return `"${specifier}" is for the composition root only`;

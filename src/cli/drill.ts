@@ -1,0 +1,208 @@
+/**
+ * `loadstone drill`: breaks servers of its own under load, and checks what they promise. Exit status 0 when all checks have
+ * passed, 1 when one has failed, 2 for a wrong command line, 3 when a drill could not be carried out, 130 after Ctrl-C.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { systemClock } from '#base/clock';
+import { describeError } from '#base/errors';
+import { systemRandom } from '#base/random';
+import type { Drilled } from '#drills/run-drill';
+import type { Scenario } from '#drills/scenario';
+import { usageError, wholeNumber } from './command.ts';
+import { onStopSignals } from './stop-signals.ts';
+import { alignColumns } from './text.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_NOT_RUN = 3;
+const EXIT_INTERRUPTED = 130;
+const SEED_MAX = 2 ** 31 - 1;
+const SECONDS_MAX = 3600;
+const RATE_MAX = 100_000;
+const COLUMNS_DEFAULT = 80;
+
+const SAFETY = `
+Each drill starts servers of its own in a temporary directory, on free ports of
+127.0.0.1, and removes all of it. It touches nothing else.
+
+Exit status: 0 all checks passed, 1 one failed, 2 called wrongly,
+3 a drill could not be carried out, 130 after Ctrl-C.
+`;
+
+interface DrillFlags {
+  seed?: number;
+  seconds?: number;
+  rate?: number;
+  json?: string;
+  html?: string;
+  report?: string;
+}
+
+/** Settings of this shell are not those of the servers under drill. */
+function cleanEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
+  const isForeign = ([name]: [string, string | undefined]) =>
+    /^(LOADSTONE_|npm_|NODE_OPTIONS$|NODE_CHANNEL)/i.test(name);
+  return Object.fromEntries(Object.entries(env).filter((entry) => !isForeign(entry))) as Record<
+    string,
+    string
+  >;
+}
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+interface Run {
+  scenario: Scenario;
+  seed: number;
+  seconds: number;
+  ratePerS: number;
+}
+
+/** @throws a usage error for a time that is too short */
+function planRun(scenario: Scenario, flags: DrillFlags, seed: number): Run {
+  const { seconds = scenario.seconds, rate = scenario.ratePerS } = flags;
+  if (seconds < scenario.secondsMin) {
+    throw usageError(
+      `--seconds: ${scenario.name} needs at least ${scenario.secondsMin} to break, heal and recover`,
+    );
+  }
+  return { scenario, seed, seconds, ratePerS: rate };
+}
+
+function againOf({ scenario, seed, seconds, ratePerS }: Run): string {
+  return `loadstone drill ${scenario.name} --seed ${seed} --seconds ${seconds} --rate ${ratePerS}`;
+}
+
+/** What a person sees meanwhile goes to standard error: standard output has the results alone. */
+async function openView(drill: string) {
+  const { createLiveView, wantsColours } = await import('#drills/live');
+  const { stderr } = process;
+  const isTerminal = stderr.isTTY === true;
+  const hasColours = wantsColours(process.env, isTerminal);
+  const columns = () => stderr.columns ?? COLUMNS_DEFAULT;
+  const view = createLiveView(
+    { drill, isTerminal, hasColours, columns },
+    { clock: systemClock, write: (text) => void stderr.write(text) },
+  );
+  process.once('exit', view.end);
+  return view;
+}
+
+async function runOne(run: Run, signal: AbortSignal): Promise<Drilled> {
+  const { runDrill } = await import('#drills/run-drill');
+  const { scenario, seed, seconds, ratePerS } = run;
+  const view = await openView(scenario.name);
+  try {
+    return await runDrill(
+      scenario,
+      { seed, seconds, ratePerS, again: againOf(run) },
+      {
+        clock: systemClock,
+        random: systemRandom,
+        signal,
+        // The same Node, with the same flags, and the same entry: compiled or not.
+        command: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
+        env: cleanEnvironment(process.env),
+        watch: view,
+      },
+    );
+  } finally {
+    view.end();
+  }
+}
+
+const toJson = ({ result, requests }: Drilled) => ({ ...result, requests });
+
+async function writeReports(drilled: readonly Drilled[], { json, html, report }: DrillFlags): Promise<void> {
+  const { renderHtml } = await import('#drills/report-html');
+  const inJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  if (json !== undefined) {
+    writeFileSync(
+      json,
+      inJson(drilled.length === 1 && drilled[0] ? toJson(drilled[0]) : drilled.map(toJson)),
+    );
+  }
+  if (html !== undefined) writeFileSync(html, renderHtml(drilled.map(({ result }) => result)));
+  if (report === undefined) return;
+  mkdirSync(report, { recursive: true });
+  for (const each of drilled) {
+    const file = join(report, `${each.result.drill}-${each.result.seed}`);
+    writeFileSync(`${file}.json`, inJson(toJson(each)));
+    writeFileSync(`${file}.html`, renderHtml([each.result]));
+    writeFileSync(`${file}.history.json`, `${JSON.stringify(each.history)}\n`);
+  }
+}
+
+/** A short drill says one line when all is well. */
+async function sayResult({ result }: Drilled): Promise<boolean> {
+  const { formatResult } = await import('#drills/report');
+  const { summarize } = await import('#drills/report-text');
+  const { passed } = await import('#drills/result');
+  const isBrief = result.drill === 'quick' && passed(result);
+  process.stdout.write(`${isBrief ? summarize(result) : formatResult(result)}\n`);
+  return passed(result);
+}
+
+async function drill(name: string, flags: DrillFlags): Promise<void> {
+  const { drillNames, findScenarios } = await import('#drills/catalogue');
+  const seed = flags.seed ?? systemRandom.bytes(4).readUInt32LE() % SEED_MAX;
+  const runs = findScenarios(name).map((scenario) => planRun(scenario, flags, seed));
+  if (runs.length === 0) throw usageError(`no drill is called ${name}; known is ${drillNames.join(', ')}`);
+  const interrupt = new AbortController();
+  onStopSignals(systemClock, process.env.npm_lifecycle_event !== undefined, {
+    onFirst: () => interrupt.abort(new Error('interrupted')),
+    onSecond: () => tell('loadstone: the servers of the drill are being stopped'),
+  });
+  const drilled: Drilled[] = [];
+  try {
+    for (const run of runs) {
+      tell(`loadstone: ${againOf(run)}`);
+      const each = await runOne(run, interrupt.signal);
+      drilled.push(each);
+      if (!(await sayResult(each))) process.exitCode = EXIT_FAILED;
+    }
+  } catch (error) {
+    process.exitCode = interrupt.signal.aborted ? EXIT_INTERRUPTED : EXIT_NOT_RUN;
+    tell(`loadstone: ${describeError(error)}`);
+  }
+  await writeReports(drilled, flags);
+}
+
+async function list(): Promise<void> {
+  const { scenarios } = await import('#drills/catalogue');
+  const rows = scenarios.map(({ name, seconds, summary }) => [name, `${seconds} s`, summary]);
+  process.stdout.write(`${alignColumns([['DRILL', 'LOAD', 'WHAT'], ...rows])}\n`);
+}
+
+export function addDrillCommand(program: Command): void {
+  const command = program
+    .command('drill')
+    .description('Break servers of its own under load, and check what they promise.')
+    .usage('<name>|quick|all [flags]')
+    .argument('<name>', 'a drill that `drill ls` lists; quick: a short one; all: each in turn')
+    .helpCommand(false)
+    .addOption(
+      new Option('--seed <n>', 'arrivals, operations, victims and moments (default: a new one)').argParser(
+        wholeNumber(0, SEED_MAX),
+      ),
+    )
+    .addOption(
+      new Option('--seconds <n>', 'length of the load (default: that of the drill)').argParser(
+        wholeNumber(1, SECONDS_MAX),
+      ),
+    )
+    .addOption(
+      new Option('--rate <n>', 'requests a second (default: that of the drill)').argParser(
+        wholeNumber(1, RATE_MAX),
+      ),
+    )
+    .option('--json <file>', 'write the result as JSON')
+    .option('--html <file>', 'write the result as one page')
+    .option('--report <dir>', 'write JSON, page and history of each drill into this directory')
+    .allowExcessArguments(false)
+    .addHelpText('after', SAFETY)
+    .action(drill);
+  command.command('ls').description('List the drills.').action(list);
+}

@@ -1,0 +1,148 @@
+/**
+ * One request of a drill and what its client may conclude from how it ended.
+ */
+import type { LoadAnswer } from '#blocks/load';
+import type { Action, History, Operation, Outcome } from './history.ts';
+import type { Planned } from './workload.ts';
+
+export interface Attempt {
+  planned: Planned;
+  intendedMs: number;
+  /** Undefined when it was never sent. */
+  sentMs: number | undefined;
+  endedMs: number;
+  outcome: Outcome;
+  /** Not answered, or answered that the server could not: what an error budget counts. */
+  isFailure: boolean;
+  status: number | undefined;
+  code: string | undefined;
+  /** What a read has found. */
+  found: string | undefined;
+  /** What a creation has given. */
+  created: { id: string; code: string; expiresAtMs: number | undefined } | undefined;
+  isProblem: boolean;
+  retryAfter: string | undefined;
+}
+
+interface Body {
+  id?: string;
+  code?: string;
+  url?: string;
+  expiresAt?: string | null;
+}
+
+/** Refusals after which a write may yet have happened: the rest of a write's refusals come before anything is committed. */
+const UNSURE_CODES = new Set(['outcome_unknown', 'deadline_exceeded', 'stopped', 'idempotency_in_progress']);
+const WRITES = new Set(['createLink', 'patchLink', 'deleteLink', 'enqueuePressure']);
+const GONE = new Set([404, 410]);
+
+function parseBody(text: string | undefined): Body {
+  if (!text) return {};
+  try {
+    return JSON.parse(text) as Body;
+  } catch {
+    return {};
+  }
+}
+
+function isWrite({ route }: Planned): boolean {
+  return WRITES.has(route);
+}
+
+/** @param code of the problem document */
+function outcomeOf(
+  planned: Planned,
+  { outcome, sentMs, status = 0 }: LoadAnswer,
+  code: string | undefined,
+): Outcome {
+  if (outcome !== 'answered')
+    return sentMs === undefined || outcome === 'refused_connection' ? 'refused' : 'unknown';
+  if (status < 400) return 'ok';
+  if (!isWrite(planned)) return GONE.has(status) ? 'ok' : 'refused';
+  const isUnsure = UNSURE_CODES.has(code ?? '') || (status >= 500 && code === undefined) || status === 500;
+  return isUnsure ? 'unknown' : 'refused';
+}
+
+/** Pure. */
+export function readAttempt(planned: Planned, answer: LoadAnswer): Attempt {
+  const { intendedMs, sentMs, endedMs, status, headers = {} } = answer;
+  const body = parseBody(answer.body);
+  const isProblem = (headers['content-type'] ?? '').startsWith('application/problem+json');
+  const code = isProblem ? body.code : undefined;
+  const outcome = outcomeOf(planned, answer, code);
+  const isServed = answer.outcome === 'answered' && (status ?? 0) < 500 && status !== 429;
+  const isCreated = planned.route === 'createLink' && outcome === 'ok';
+  return {
+    ...{ planned, intendedMs, sentMs, endedMs, outcome, status, code, isProblem },
+    isFailure: !isServed && code !== 'idempotency_in_progress',
+    found: outcome === 'ok' ? foundIn(planned, answer, body) : undefined,
+    created: isCreated ? createdBy(body) : undefined,
+    retryAfter: headers['retry-after'],
+  };
+}
+
+function createdBy({ id = '', code = '', expiresAt }: Body): Attempt['created'] {
+  return { id, code, expiresAtMs: expiresAt ? Date.parse(expiresAt) : undefined };
+}
+
+function foundIn(
+  { route }: Planned,
+  { headers = {}, status = 0 }: LoadAnswer,
+  body: Body,
+): string | undefined {
+  if (GONE.has(status)) return undefined;
+  return route === 'redirect' ? headers.location : body.url;
+}
+
+function actionOf({ planned, found }: Attempt): Action {
+  return isWrite(planned) ? { kind: 'write', value: planned.value } : { kind: 'read', value: found };
+}
+
+function operationOf(attempt: Attempt, id: number, zeroMs: number): Operation {
+  const { planned, intendedMs, sentMs, endedMs, outcome, status, code } = attempt;
+  const began = sentMs ?? intendedMs;
+  return {
+    id,
+    route: planned.route,
+    key: planned.link?.key ?? planned.route,
+    action: actionOf(attempt),
+    intendedMs: intendedMs - zeroMs,
+    sentMs: began - zeroMs,
+    endedMs: outcome === 'unknown' ? undefined : endedMs - zeroMs,
+    outcome,
+    ...(status === undefined ? {} : { status }),
+    ...(code === undefined ? {} : { code }),
+  };
+}
+
+const bySent = (a: Attempt, b: Attempt) => (a.sentMs ?? a.intendedMs) - (b.sentMs ?? b.intendedMs);
+
+/** Every request, in the order of sending. @param zeroMs when the load began */
+export function historyOf(attempts: readonly Attempt[], zeroMs: number): History {
+  return { operations: attempts.toSorted(bySent).map((attempt, id) => operationOf(attempt, id, zeroMs)) };
+}
+
+/**
+ * The creations as their key makes them: all attempts at one are one operation, since they have one effect, which may come
+ * from the first sending on and is certain with the first acknowledgement.
+ */
+export function joinAttempts(attempts: readonly Attempt[]): Attempt[] {
+  const joined: Attempt[] = [];
+  const creations = new Map<string, Attempt>();
+  for (const attempt of attempts.toSorted(bySent)) {
+    const { planned, outcome, endedMs } = attempt;
+    const before = creations.get(planned.link?.key ?? '');
+    if (planned.route !== 'createLink') joined.push(attempt);
+    else if (before === undefined) {
+      const made = { ...attempt };
+      creations.set(planned.link?.key ?? '', made);
+      joined.push(made);
+    } else if (before.outcome === 'refused') {
+      // Nothing came of it: its effect can only be that of a later one.
+      Object.assign(before, attempt);
+    } else if (outcome === 'ok' && (before.outcome === 'unknown' || endedMs < before.endedMs)) {
+      Object.assign(before, { outcome, endedMs });
+    }
+  }
+  return joined;
+}

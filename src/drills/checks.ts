@@ -1,0 +1,211 @@
+/**
+ * What every drill promises, checked on what is known in the end. Pure, and each for itself.
+ */
+import { type Attempt, historyOf, joinAttempts } from './attempt.ts';
+import { linearizable } from './linearizability.ts';
+import type { Check } from './result.ts';
+import type { Bounds, Evidence } from './scenario.ts';
+import { failedOutside } from './timeline.ts';
+import type { DrilledLink } from './workload.ts';
+
+/** Of links, where each with an expiry has one job. */
+export const EXPIRY_QUEUE = 'links_expiry';
+const SHOWN_MAX = 5;
+
+const count = (value: number) => value.toLocaleString('en-US');
+
+/** A check that fails with its first counter-examples. */
+export function checkOf(claim: string, figures: string, counterexamples: readonly string[]): Check {
+  const shown = counterexamples.slice(0, SHOWN_MAX);
+  const more = counterexamples.length - shown.length;
+  const rest = more > 0 ? [`and ${count(more)} more`] : [];
+  return { claim, passed: counterexamples.length === 0, detail: [figures, ...shown, ...rest].join('\n') };
+}
+
+/** What was written, and acknowledged, to each link. */
+interface Writes {
+  created: boolean;
+  changes: { acknowledged: number; attempted: number };
+  removals: { acknowledged: number; attempted: number };
+}
+
+/** By the link's key. */
+function writesOf({ attempts }: Evidence): Map<string, Writes> {
+  const writes = new Map<string, Writes>();
+  for (const { planned, outcome } of attempts) {
+    const { link, route } = planned;
+    if (link === undefined) continue;
+    const of: Writes = writes.get(link.key) ?? {
+      created: false,
+      changes: { acknowledged: 0, attempted: 0 },
+      removals: { acknowledged: 0, attempted: 0 },
+    };
+    writes.set(link.key, of);
+    if (route === 'createLink') of.created ||= outcome === 'ok';
+    const counted = { patchLink: of.changes, deleteLink: of.removals }[route];
+    if (counted === undefined || outcome === 'refused') continue;
+    counted.attempted += 1;
+    if (outcome === 'ok') counted.acknowledged += 1;
+  }
+  return writes;
+}
+
+interface Found {
+  acknowledged: number;
+  found: number;
+  lost: string[];
+}
+
+const idOf = ({ ids }: DrilledLink) => [...ids][0] ?? '';
+const occurrences = (types: readonly string[], type: string) => types.filter((each) => each === type).length;
+
+/** What the rows and the log show of a link's acknowledged writes. */
+function findWrites(link: DrilledLink, { created, changes, removals }: Writes, evidence: Evidence): Found {
+  const id = idOf(link);
+  const isListed = evidence.listed.has(id);
+  const types = evidence.events.get(id) ?? [];
+  const lost: string[] = [];
+  let found = 0;
+  const expect = (what: string, acknowledged: number, there: number) => {
+    found += Math.min(acknowledged, there);
+    if (there < acknowledged)
+      lost.push(`${link.key} (id ${id}): ${acknowledged} ${what} acknowledged, ${there} found`);
+  };
+  const isThere = isListed || removals.attempted > 0;
+  expect('creation', created ? 1 : 0, isThere && types[0] === 'link.created' ? 1 : 0);
+  expect('changes', changes.acknowledged, occurrences(types, 'link.changed'));
+  const isGone = !isListed && types.at(-1) === 'link.deleted';
+  expect('deletion', Math.min(1, removals.acknowledged), isGone ? 1 : 0);
+  const acknowledged = (created ? 1 : 0) + changes.acknowledged + Math.min(1, removals.acknowledged);
+  return { acknowledged, found, lost };
+}
+
+/** Acknowledged writes, and how many of them are there, in rows and in the log. */
+export function countFound(evidence: Evidence): Found {
+  const writes = writesOf(evidence);
+  const whole: Found = { acknowledged: 0, found: 0, lost: [] };
+  for (const link of evidence.links) {
+    const of = writes.get(link.key);
+    if (of === undefined) continue;
+    const { acknowledged, found, lost } = findWrites(link, of, evidence);
+    whole.acknowledged += acknowledged;
+    whole.found += found;
+    whole.lost.push(...lost);
+  }
+  return whole;
+}
+
+export function nothingLost(evidence: Evidence): Check {
+  const { acknowledged, found, lost } = countFound(evidence);
+  const figures = `${count(acknowledged)} writes acknowledged, ${count(found)} found in rows and log`;
+  return checkOf('nothing acknowledged is lost', figures, [...lost, ...evidence.unreadable]);
+}
+
+/** The events that a link must have had; each change that was not acknowledged may be there or not. */
+function problemWithEvents(link: DrilledLink, writes: Writes, evidence: Evidence): string[] {
+  const id = idOf(link);
+  const types = evidence.events.get(id) ?? [];
+  const { changes, removals } = writes;
+  const ranges = [
+    ['link.created', 1, 1],
+    ['link.changed', changes.acknowledged, changes.attempted],
+    ['link.deleted', removals.acknowledged > 0 ? 1 : 0, Math.min(1, removals.attempted)],
+    ['link.expired', link.ttlS === undefined ? 0 : 1, link.ttlS === undefined ? 0 : 1],
+  ] as const;
+  return ranges.flatMap(([type, min, max]) => {
+    const there = occurrences(types, type);
+    if (there >= min && there <= max) return [];
+    const expected = min === max ? min : `${min} to ${max}`;
+    return [`${link.key} (id ${id}) has ${there} events ${type}, expected ${expected}: ${types.join(', ')}`];
+  });
+}
+
+export function effectsOnce(evidence: Evidence): Check {
+  const writes = writesOf(evidence);
+  const problems: string[] = [];
+  const known = new Set<string>();
+  for (const link of evidence.links) {
+    if (link.ids.size > 1)
+      problems.push(
+        `the Idempotency-Key of ${link.key} made ${link.ids.size} links: ${[...link.ids].join(', ')}`,
+      );
+    const of = writes.get(link.key);
+    for (const id of link.ids) known.add(id);
+    if (of && link.ids.size > 0) problems.push(...problemWithEvents(link, of, evidence));
+  }
+  for (const id of new Set([...evidence.listed.keys(), ...evidence.events.keys()])) {
+    if (!known.has(id)) problems.push(`a link that no answer has told of: id ${id}`);
+  }
+  const figures = `${count(evidence.events.size)} links with ${count([...evidence.events.values()].flat().length)} events`;
+  return checkOf('every write has its events once, and an Idempotency-Key makes one link', figures, problems);
+}
+
+export function jobsOnce(evidence: Evidence): Check {
+  const wanted = evidence.links.filter(({ ttlS, ids }) => ttlS !== undefined && ids.size > 0).length;
+  const jobs = evidence.jobs.get(EXPIRY_QUEUE) ?? new Map();
+  const states = [...jobs].map(([state, many]) => `${count(many)} ${state}`).join(', ') || 'none';
+  const isRight = (jobs.get('done') ?? 0) === wanted && jobs.size <= 1;
+  const problems = isRight ? [] : [`expected ${count(wanted)} done, and nothing else`];
+  return checkOf('every job that was enqueued has run, and is done once', `jobs: ${states}`, problems);
+}
+
+export function projectionsEqual(evidence: Evidence): Check {
+  const problems = evidence.verifications
+    .filter(({ differencesTotal, parkedKeys }) => differencesTotal + parkedKeys > 0)
+    .map(
+      ({ name, differencesTotal, parkedKeys }) =>
+        `${name}: ${differencesTotal} differences, ${parkedKeys} parked keys`,
+    );
+  const { live, expired } = evidence.counts;
+  const isEqual = live + expired === evidence.listed.size;
+  if (!isEqual) problems.push(`counted ${live} live and ${expired} expired, listed ${evidence.listed.size}`);
+  const figures = `${evidence.verifications.map(({ name }) => name).join(', ')}; ${count(live)} live, ${count(expired)} expired`;
+  return checkOf('what is derived equals the truth', figures, problems);
+}
+
+export function withinBudget({ failedShareMax }: Bounds, evidence: Evidence): Check {
+  const outside = failedOutside(evidence.loaded, evidence.windows, evidence.zeroMs);
+  const problems = outside.map((attempt) => `outside: ${describeAttempt(attempt, evidence.zeroMs)}`);
+  const inside = evidence.windows.reduce(
+    (sum, { failed, requests }) => ({ failed: sum.failed + failed, requests: sum.requests + requests }),
+    { failed: 0, requests: 0 },
+  );
+  const share = inside.requests === 0 ? 0 : inside.failed / inside.requests;
+  const percent = (value: number) => `${(value * 100).toFixed(1)} %`;
+  if (share > failedShareMax)
+    problems.push(`${percent(share)} failed inside, at most ${percent(failedShareMax)} may`);
+  const figures = `${count(inside.failed)} of ${count(inside.requests)} requests failed from fault to recovery (${percent(share)}), ${count(outside.length)} of ${count(evidence.loaded.length - inside.requests)} outside`;
+  return checkOf(
+    'no request fails before a fault, or once the drill has recovered from it',
+    figures,
+    problems,
+  );
+}
+
+export function recovered({ recoverMsMax }: Bounds, { windows }: Evidence): Check {
+  const inS = (ms: number | undefined) => (ms === undefined ? 'not' : `${(ms / 1000).toFixed(1)} s`);
+  const problems = windows
+    .filter(({ recoveredMs }) => recoveredMs === undefined || recoveredMs > recoverMsMax)
+    .map(({ fromMs, recoveredMs }) => `after the fault at ${inS(fromMs)}: ${inS(recoveredMs)}`);
+  const figures = `recovered after ${windows.map(({ recoveredMs }) => inS(recoveredMs)).join(', ')}`;
+  return checkOf(`well again within ${inS(recoverMsMax)} of the end of each fault`, figures, problems);
+}
+
+/** @param strong the routes that declare `strong` */
+export function strongReads(evidence: Evidence, strong: ReadonlySet<string>): Check {
+  const joined = joinAttempts(evidence.attempts.filter(({ planned }) => strong.has(planned.route)));
+  const check = linearizable(historyOf(joined, evidence.zeroMs));
+  return { ...check, detail: `${[...strong].join(', ')}: ${check.detail}` };
+}
+
+export function nothingLeft({ leftovers }: Evidence): Check {
+  return checkOf('no process is left over', `${leftovers.length} left`, leftovers);
+}
+
+export function describeAttempt(
+  { planned, intendedMs, outcome, status, code }: Attempt,
+  zeroMs: number,
+): string {
+  const answer = status === undefined ? 'no answer' : `${status}${code === undefined ? '' : ` ${code}`}`;
+  return `${planned.route} at ${((intendedMs - zeroMs) / 1000).toFixed(2)} s: ${answer} (${outcome})`;
+}

@@ -1,0 +1,158 @@
+/**
+ * What each route declares about freshness and about a database that cannot be reached, held against what it did.
+ */
+import type { RouteShape } from '#blocks/system';
+import * as links from '#systems/links';
+import type { Attempt } from './attempt.ts';
+import { checkOf, describeAttempt } from './checks.ts';
+import type { Check } from './result.ts';
+import type { Evidence } from './scenario.ts';
+
+/** The shapes of the routes that the drills use, by their ids. */
+const shapes = new Map<string, RouteShape>(
+  [links.createLink, links.patchLink, links.deleteLink, links.getLink, links.listLinks, links.countLinks].map(
+    (shape) => [shape.id, shape as unknown as RouteShape],
+  ),
+);
+
+/** The routes whose answers must fit into one order: `strong` ones, and `session` ones where there is one database. */
+export function orderedRoutes(hasReplicas: boolean): Set<string> {
+  const isOrdered = ({ consistency }: RouteShape) =>
+    consistency === 'strong' || (consistency === 'session' && !hasReplicas);
+  return new Set([...shapes.values()].filter(isOrdered).map(({ id }) => id));
+}
+
+/** A stretch during which the database could not be reached, from when that was sure until it was over. */
+export interface Cut {
+  fromMs: number;
+  untilMs: number;
+}
+
+function isDuring({ fromMs, untilMs }: Cut, { sentMs }: Attempt, zeroMs: number): boolean {
+  return sentMs !== undefined && sentMs - zeroMs >= fromMs && sentMs - zeroMs < untilMs;
+}
+
+const REFUSALS = new Set([503, 504]);
+
+function problemWithRefusal(attempt: Attempt): string | undefined {
+  const { status, isProblem, code, retryAfter } = attempt;
+  if (status === undefined) return 'was not answered';
+  if (!REFUSALS.has(status)) return `answered ${status}`;
+  if (!isProblem || code === undefined) return 'refused without a problem document';
+  return status === 503 && retryAfter === undefined ? 'refused without Retry-After' : undefined;
+}
+
+/** Routes that declare `refuse` answer with a coded refusal, each request of them. */
+export function refusedDuring(cut: Cut, { loaded, zeroMs }: Evidence): Check {
+  const asked = loaded.filter(
+    (attempt) =>
+      isDuring(cut, attempt, zeroMs) && shapes.get(attempt.planned.route)?.whenPartitioned === 'refuse',
+  );
+  const problems = asked.flatMap((attempt) => {
+    const problem = problemWithRefusal(attempt);
+    return problem === undefined ? [] : [`${problem}: ${describeAttempt(attempt, zeroMs)}`];
+  });
+  const codes = Map.groupBy(asked, ({ status, code }) => `${status} ${code}`);
+  const figures = [...codes].map(([code, all]) => `${all.length} × ${code}`).join(', ') || 'no requests';
+  if (asked.length === 0) problems.push('no request was made while the database was cut off');
+  return checkOf(
+    'routes that declare `refuse` refuse with 503 or 504, a problem document and Retry-After while the database is cut off',
+    figures,
+    problems,
+  );
+}
+
+const isWrite = ({ planned: { route } }: Attempt) =>
+  route === 'createLink' || route === 'patchLink' || route === 'deleteLink';
+
+/**
+ * Whether the process must have had the link in memory: it was followed before the cut, and nobody has asked to change it
+ * from then on, since a change of whatever outcome makes a process forget.
+ */
+function wasKept(asked: Attempt, ofLink: readonly Attempt[], cutMs: number): boolean {
+  return ofLink.some(
+    (kept) =>
+      kept.planned.route === 'redirect' &&
+      kept.outcome === 'ok' &&
+      kept.endedMs < cutMs &&
+      !ofLink.some(
+        (write) =>
+          isWrite(write) &&
+          write.endedMs >= (kept.sentMs ?? 0) &&
+          (write.sentMs ?? Number.POSITIVE_INFINITY) < asked.endedMs,
+      ),
+  );
+}
+
+/** Redirects of links that were followed shortly before go on from memory. */
+export function servedStale(cut: Cut, { loaded, zeroMs }: Evidence): Check {
+  const byLink = Map.groupBy(loaded, ({ planned }) => planned.link);
+  const asked = loaded.filter(
+    (attempt) =>
+      attempt.planned.route === 'redirect' &&
+      isDuring(cut, attempt, zeroMs) &&
+      wasKept(attempt, byLink.get(attempt.planned.link) ?? [], zeroMs + cut.fromMs),
+  );
+  const problems = asked
+    .filter(({ found }) => found === undefined)
+    .map((attempt) => describeAttempt(attempt, zeroMs));
+  if (asked.length === 0) problems.push('no link was followed while the database was cut off');
+  return checkOf(
+    'redirects kept in memory go on while the database is cut off',
+    `${asked.length} redirects`,
+    problems,
+  );
+}
+
+interface TimedWrite {
+  value: string | undefined;
+  sentMs: number;
+  /** Infinite where it is not known that it happened. */
+  endedMs: number;
+}
+
+function writesByLink(attempts: readonly Attempt[]): Map<string, TimedWrite[]> {
+  const writes = new Map<string, TimedWrite[]>();
+  for (const attempt of attempts) {
+    const { planned, sentMs, endedMs, outcome } = attempt;
+    const { link, value } = planned;
+    if (!isWrite(attempt) || link === undefined || sentMs === undefined || outcome === 'refused') continue;
+    const write = { value, sentMs, endedMs: outcome === 'ok' ? endedMs : Number.POSITIVE_INFINITY };
+    const all = writes.get(link.key);
+    if (all) all.push(write);
+    else writes.set(link.key, [write]);
+  }
+  return writes;
+}
+
+/** Why no moment within `ageMs` before the read can have had what it found; undefined when one can. */
+function problemWithAge(read: Attempt, writes: readonly TimedWrite[], ageMs: number): string | undefined {
+  const { found, sentMs = read.intendedMs, endedMs } = read;
+  const sources = writes.filter(({ value, sentMs: sent }) => value === found && sent <= endedMs);
+  if (sources.length === 0)
+    return found === undefined ? 'a link that nobody has deleted is gone' : 'nobody wrote this';
+  const isTooOld = sources.every((source) =>
+    writes.some(
+      (later) => later.value !== found && later.sentMs > source.endedMs && later.endedMs < sentMs - ageMs,
+    ),
+  );
+  return isTooOld ? `older than ${ageMs} ms` : undefined;
+}
+
+/** @param ageMsAt how old a redirect may be that is sent at a time from the load's beginning */
+export function redirectsFresh(evidence: Evidence, ageMsAt: (atMs: number) => number): Check {
+  const { attempts, zeroMs } = evidence;
+  const writes = writesByLink(attempts);
+  const reads = attempts.filter(({ planned, outcome }) => planned.route === 'redirect' && outcome === 'ok');
+  const problems = reads.flatMap((read) => {
+    const { link } = read.planned;
+    const ageMs = ageMsAt((read.sentMs ?? read.intendedMs) - zeroMs);
+    const problem = problemWithAge(read, writes.get(link?.key ?? '') ?? [], ageMs);
+    return problem === undefined ? [] : [`${link?.key} → ${read.found}: ${problem}`];
+  });
+  return checkOf(
+    'no redirect is older than its declared age',
+    `${reads.length.toLocaleString('en-US')} redirects`,
+    problems,
+  );
+}

@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { systemClock } from '#base/clock';
+import { systemRandom } from '#base/random';
+import { type Drilled, type DrillOptions, runDrill } from './run-drill.ts';
+import type { Scenario } from './scenario.ts';
+
+const ENTRY = join(import.meta.dirname, '..', 'cli', 'main.ts');
+const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'loadstone');
+
+/** The seed of a run: LOADSTONE_SEED, or a new one. */
+export function readSeed(): number {
+  const given = process.env.LOADSTONE_SEED;
+  return given === undefined ? systemRandom.bytes(4).readUInt32LE() >>> 1 : Number(given);
+}
+
+/** Runs a scenario by the program of this checkout, and tells what it did. */
+export async function drillOnce(
+  t: TestContext,
+  scenario: Scenario,
+  own: Partial<DrillOptions> = {},
+): Promise<Drilled> {
+  const options = {
+    seed: readSeed(),
+    seconds: scenario.seconds,
+    ratePerS: scenario.ratePerS,
+    ...own,
+  };
+  const again = `loadstone drill ${scenario.name} --seed ${options.seed} --seconds ${options.seconds} --rate ${options.ratePerS}`;
+  t.diagnostic(`seed ${options.seed} (the same again: LOADSTONE_SEED=${options.seed})`);
+  const kept = Object.entries(process.env).filter(([name]) => !/^(LOADSTONE_|npm_|NODE_)/i.test(name));
+  return runDrill(
+    scenario,
+    { again, ...options },
+    {
+      clock: systemClock,
+      random: systemRandom,
+      signal: t.signal,
+      command: [process.execPath, ENTRY],
+      env: { ...(Object.fromEntries(kept) as Record<string, string>), NODE_COMPILE_CACHE: CACHE },
+      watch: {
+        phase: () => {},
+        loadBegins: () => {},
+        mark: ({ atMs, text }) => t.diagnostic(`${(atMs / 1000).toFixed(1)} s  ${text}`),
+        attempt: () => {},
+      },
+    },
+  );
+}

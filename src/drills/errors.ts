@@ -1,0 +1,19 @@
+import { defineErrors } from '#base/errors';
+
+export const drillErrors = defineErrors('drills', {
+  drill_not_started: {
+    status: 500,
+    title: 'The topology of the drill did not start',
+    doc: 'A server of the drill ended, or did not become ready in time. The detail has the last that it said. Nothing was drilled, and nothing is left running.',
+  },
+  drill_not_quiet: {
+    status: 500,
+    title: 'The drill could not come to an end',
+    doc: 'After the load, what was under way did not come to rest in time: events that are not moved, jobs that do not run, or writes whose outcome no server would tell. The detail says what was waited for.',
+  },
+  drill_impossible_here: {
+    status: 500,
+    title: 'This machine cannot carry out the drill',
+    doc: 'The drill needs something that is not there: a Linux /proc to tell processes apart, or the right to mount a file system in a namespace. The detail says what.',
+  },
+});

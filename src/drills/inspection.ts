@@ -1,0 +1,144 @@
+/**
+ * A look into the database of a drill once its load has ended: whether all has come to rest, and what is there.
+ */
+import { type Clock, systemClock } from '#base/clock';
+import { createDeadline } from '#base/deadline';
+import { composeLifecycles } from '#base/lifecycle';
+import { createLog } from '#base/log';
+import { deferMasterKey } from '#base/master-key';
+import { parseOptions } from '#base/options';
+import { systemRandom } from '#base/random';
+import { createSignals } from '#base/signals';
+import { createTracer } from '#base/trace';
+import type { Verification } from '#blocks/projection';
+import type { StoredJob } from '#blocks/queue';
+import { comparePositions, POSITION_MIN } from '#blocks/stream';
+import { createGround, type Ground } from '#server/ground';
+import { type ServerOptions, serverOptions } from '#server/options';
+import { loadSystems } from '#server/systems';
+import { drillErrors } from './errors.ts';
+import { waitUntil } from './wait.ts';
+
+export interface Inspection {
+  /** Waits until no event and no job is on its way. @throws drill_not_quiet */
+  untilQuiet(boundMs: number): Promise<void>;
+  /** The types of the events of each key of a stream, in their order. */
+  eventsOf(stream: string): Promise<Map<string, string[]>>;
+  /** How many jobs of the queue are in each state. */
+  jobsOf(queue: string): Promise<Map<StoredJob['state'], number>>;
+  verify(): Promise<Verification[]>;
+  close(): Promise<void>;
+}
+
+const STOP_MS_MAX = 10_000;
+const PAGE = 1000;
+const VERIFY_MS_MAX = 60_000;
+
+/** Without the relay and the workers of a server: what these have left undone must be seen. */
+async function openGround(url: string, directory: string, signal: AbortSignal): Promise<Ground> {
+  const options = parseOptions(serverOptions, {
+    database: { primary: url, startTimeoutMs: 10_000 },
+  }) as ServerOptions;
+  return createGround(options, await loadSystems(['links'], directory), {
+    clock: systemClock,
+    random: systemRandom,
+    log: createLog({ level: 'fatal', service: 'drill' }, { write: () => {} }),
+    signals: createSignals(),
+    tracer: createTracer(systemRandom),
+    masterKey: deferMasterKey().masterKey,
+    dataDirectory: directory,
+    report: () => signal.throwIfAborted(),
+  });
+}
+
+async function isQuiet(
+  { streams, queue, projections }: Ground,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  for (const { stream, group } of await streams.groups()) {
+    const overview = await streams.group(stream, group).look();
+    if ((overview?.lagEvents ?? 0) > 0) return `${group} is ${overview?.lagEvents} events behind`;
+  }
+  for (const state of ['ready', 'scheduled', 'held', 'running'] as const) {
+    const [job] = await queue.inspection.list({ state, limit: 1 });
+    if (job) return `job ${job.jobId} of ${job.queue} is ${state}`;
+  }
+  for (const name of projections.definitions.keys()) {
+    const { eventsPending } = await projections.verify(name, { signal });
+    if (eventsPending > 0) return `${eventsPending} events of ${name} are on their way`;
+  }
+  return undefined;
+}
+
+async function readEvents({ streams }: Ground, stream: string): Promise<Map<string, string[]>> {
+  const types = new Map<string, string[]>();
+  const head = await streams.head();
+  const { promise: ended, reject: onEnd } = Promise.withResolvers<never>();
+  ended.catch(() => {});
+  const { promise: read, resolve: onRead } = Promise.withResolvers<void>();
+  const tail = await streams.tail(stream, {
+    after: POSITION_MIN,
+    onEvents(events) {
+      for (const { key, type } of events) {
+        const before = types.get(key);
+        if (before) before.push(type);
+        else types.set(key, [type]);
+      }
+      if (comparePositions(events.at(-1)?.position ?? POSITION_MIN, head) >= 0) onRead();
+    },
+    onEnd,
+  });
+  if (comparePositions(head, POSITION_MIN) > 0) await Promise.race([read, ended]);
+  await tail.close();
+  return types;
+}
+
+/** @param directory of the drill */
+export async function openInspection(
+  url: string,
+  directory: string,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<Inspection> {
+  const ground = await openGround(url, directory, signal);
+  const parts = composeLifecycles('inspection', [ground.database, ground.streams]);
+  await parts.start(signal);
+
+  async function jobsOf(queue: string): Promise<Map<StoredJob['state'], number>> {
+    const counts = new Map<StoredJob['state'], number>();
+    for (let beforeId: string | undefined; ; ) {
+      const page = await ground.queue.inspection.list({ queue, beforeId, limit: PAGE });
+      for (const { state } of page) counts.set(state, (counts.get(state) ?? 0) + 1);
+      beforeId = page.at(-1)?.jobId;
+      if (page.length < PAGE) return counts;
+    }
+  }
+
+  return {
+    async untilQuiet(boundMs) {
+      let reason: string | undefined;
+      await waitUntil(
+        'nothing is on its way',
+        async () => {
+          reason = await isQuiet(ground, signal);
+          if (reason !== undefined) throw new Error(reason);
+          return true;
+        },
+        { clock, signal, boundMs, late: (detail) => drillErrors.drill_not_quiet({ detail }) },
+      );
+    },
+    eventsOf: (stream) => readEvents(ground, stream),
+    jobsOf,
+    async verify() {
+      const deadline = createDeadline(clock, VERIFY_MS_MAX, signal);
+      const names = [...ground.projections.definitions.keys()];
+      const options = { signal: deadline.signal };
+      return Promise.all(names.map((name) => ground.projections.verify(name, options))).finally(
+        deadline.done,
+      );
+    },
+    async close() {
+      const deadline = createDeadline(clock, STOP_MS_MAX);
+      await parts.stop(deadline.signal).finally(deadline.done);
+    },
+  };
+}

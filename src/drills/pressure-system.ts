@@ -1,0 +1,45 @@
+/**
+ * A system for drills alone: a queue with a small bound, and a route that enqueues into it.
+ */
+import Type from 'typebox';
+import { optionsSchema } from '#base/options';
+import { queueErrors } from '#blocks/queue';
+import { defineRoute, defineSystem, handleRoute } from '#blocks/system';
+
+/** Jobs that may wait. */
+export const PRESSURE_MAX = 300;
+export const PRESSURE_QUEUE = 'pressure_jobs';
+
+/** The module that a server's `systems` names: this one, compiled or not. */
+export const pressurePath: string = import.meta.filename;
+
+const enqueue = defineRoute({
+  method: 'POST',
+  idempotency: 'none',
+  path: '/v1/pressure',
+  id: 'enqueuePressure',
+  summary: 'Enqueue a job that does nothing',
+  body: Type.Object({}, { additionalProperties: false }),
+  replies: { 201: Type.Object({ jobId: Type.String() }) },
+  errors: [queueErrors.queue_full],
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+export default defineSystem({
+  name: 'pressure',
+  summary: 'Gives drills a queue that is soon full.',
+  options: optionsSchema({}),
+  queues: [{ name: PRESSURE_QUEUE, waitingMax: PRESSURE_MAX, whenFull: 'reject' }],
+  create: () => ({
+    routes: [
+      handleRoute(enqueue, (_, { principal: { workspaceId }, mutate }) =>
+        mutate({ shardKey: workspaceId }, async (tx) => ({
+          status: 201,
+          body: { jobId: tx.enqueue({ queue: PRESSURE_QUEUE, payload: {} }) },
+        })),
+      ),
+    ],
+    jobs: { [PRESSURE_QUEUE]: { concurrency: 4, handle: async () => {} } },
+  }),
+});

@@ -1,0 +1,118 @@
+/**
+ * What drills came to, as one page that needs nothing else: no script, and nothing that is fetched.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Markup, markup, NOTHING } from './report-markup.ts';
+import { renderPlot } from './report-plot.ts';
+import { formatLatency, formatNumber, formatSeconds, oneLine, summarize, totals } from './report-text.ts';
+import { type Check, type DrillResult, passed } from './result.ts';
+
+/** Ours, and no part of it from elsewhere. */
+const style = (): Markup => ({ source: readFileSync(join(import.meta.dirname, 'report.css'), 'utf8') });
+
+function verdict(isPassed: boolean): Markup {
+  return isPassed
+    ? markup`<span class="verdict passed">✓ passed</span>`
+    : markup`<span class="verdict failed">✗ failed</span>`;
+}
+
+/** Of a check that has failed, all that is known is open to see. */
+function renderCheck({ claim, passed: isPassed, detail }: Check): Markup {
+  const open = isPassed ? NOTHING : markup` open`;
+  return markup`<li><details${open}><summary>${verdict(isPassed)} ${oneLine(claim)}</summary><pre>${detail}</pre></details></li>`;
+}
+
+function renderMarks({ marks }: DrillResult): Markup {
+  if (marks.length === 0) return NOTHING;
+  const rows = marks.map(
+    ({ atMs, kind, text }) =>
+      markup`<tr><td class="number">${formatSeconds(atMs)}</td><td>${kind}</td><td>${oneLine(text)}</td></tr>`,
+  );
+  return markup`<table><caption>What happened</caption><thead><tr><th scope="col" class="number">at</th><th scope="col">what</th><th scope="col">in words</th></tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+function renderSlices({ slices, sliceMs }: DrillResult): Markup {
+  const rows = slices.map(({ atMs, ok, refused, unknown, latencyP50Ms, latencyP99Ms }) => {
+    const latencies = ok > 0 ? [latencyP50Ms, latencyP99Ms].map(formatLatency) : ['–', '–'];
+    const cells = [formatSeconds(atMs), ...[ok, refused, unknown].map(formatNumber), ...latencies];
+    return markup`<tr>${cells.map((cell) => markup`<td class="number">${cell}</td>`)}</tr>`;
+  });
+  const heads = ['from', 'ok', 'refused', 'unknown', 'p50', 'p99'].map(
+    (head) => markup`<th scope="col" class="number">${head}</th>`,
+  );
+  return markup`<details><summary>The figures of the plot: ${slices.length} slices of ${formatSeconds(sliceMs)}</summary><table><thead><tr>${heads}</tr></thead><tbody>${rows}</tbody></table></details>`;
+}
+
+function renderLegend(result: DrillResult): Markup {
+  const { ok, refused, unknown } = totals(result);
+  return markup`<ul class="legend">
+<li><span class="swatch ok"></span>answered well: ${formatNumber(ok)}</li>
+<li><span class="swatch refused"></span>refused: ${formatNumber(refused)}</li>
+<li><span class="swatch unknown"></span>outcome unknown: ${formatNumber(unknown)}</li>
+<li><span class="stroke p50"></span>half of the answers took up to this (p50)</li>
+<li><span class="stroke p99"></span>99 % took up to this (p99)</li>
+<li><span class="swatch broken"></span>from a fault to its heal</li>
+</ul>`;
+}
+
+function renderDrill(result: DrillResult, at: number): Markup {
+  const { drill, summary, seed, startedAt, durationMs, ratePerS, topology, checks, again } = result;
+  const id = `drill-${at + 1}`;
+  const plot =
+    result.slices.length > 0
+      ? markup`<figure><div class="plot" tabindex="0" role="group" aria-label="Timeline">${renderPlot(result, id)}</div><figcaption>${renderLegend(result)}</figcaption></figure>`
+      : markup`<p>The drill had no load to plot.</p>`;
+  return markup`<section id="${id}" aria-labelledby="${id}-name">
+<h2 id="${id}-name">${oneLine(drill)} ${verdict(passed(result))}</h2>
+<p>${oneLine(summary)}</p>
+<p class="outcome">${summarize(result)}</p>
+${plot}
+<h3>Checks</h3>
+<ul class="checks">${checks.map(renderCheck)}</ul>
+<h3>Course</h3>
+${renderMarks(result)}
+${renderSlices(result)}
+<h3>Set-up</h3>
+<ul>${topology.map((line) => markup`<li>${oneLine(line)}</li>`)}</ul>
+<p>${formatNumber(ratePerS)} requests/s for ${formatSeconds(durationMs)}, seed ${seed}, started <time datetime="${startedAt}">${startedAt}</time>.</p>
+<p>The same again: <code>${oneLine(again)}</code></p>
+</section>`;
+}
+
+function renderContents(results: readonly DrillResult[]): Markup {
+  if (results.length < 2) return NOTHING;
+  const rows = results.map(
+    (result, at) =>
+      markup`<tr><td><a href="#drill-${at + 1}">${oneLine(result.drill)}</a></td><td>${verdict(passed(result))}</td><td>${summarize(result)}</td></tr>`,
+  );
+  return markup`<table><caption>All drills</caption><thead><tr><th scope="col">drill</th><th scope="col">outcome</th><th scope="col">in short</th></tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+/** One page for any number of drills. Reads well without a network, in light and in dark, by eye and by ear. */
+export function renderHtml(results: readonly DrillResult[]): string {
+  const failed = results.filter((result) => !passed(result)).length;
+  const title =
+    failed === 0
+      ? `Loadstone drills: ${results.length} passed`
+      : `Loadstone drills: ${failed} of ${results.length} failed`;
+  return markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${title}</title>
+<style>${style()}</style>
+</head>
+<body>
+<main>
+<h1>${title}</h1>
+${renderContents(results)}
+${results.map(renderDrill)}
+</main>
+</body>
+</html>
+`.source;
+}

@@ -1,0 +1,62 @@
+/**
+ * How the reports of drills write numbers, times and what others have said.
+ */
+import type { DrillResult } from './result.ts';
+
+const SECOND_MS = 1000;
+
+/** `41,233`. */
+export function formatNumber(value: number): string {
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** `1.8 s`. */
+export function formatSeconds(ms: number): string {
+  return `${(ms / SECOND_MS).toFixed(1)} s`;
+}
+
+/** `0.4 ms`, `87 ms`, `1.2 s`: two or three figures. */
+export function formatLatency(ms: number): string {
+  if (ms >= SECOND_MS) return formatSeconds(ms);
+  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+/**
+ * Without what a terminal or a browser would obey or hide, lines and tabs apart: texts hold what servers have said, and
+ * keys that others have chosen.
+ */
+export function plain(text: string): string {
+  return text.toWellFormed().replaceAll(/[^\n\t\P{C}]/gu, '\uFFFD');
+}
+
+/** On one line, and so many characters at most. */
+export function oneLine(text: string, lengthMax = Number.POSITIVE_INFINITY): string {
+  const letters = [...plain(text.replaceAll(/\s+/g, ' ')).trim()];
+  return letters.length > lengthMax ? `${letters.slice(0, lengthMax - 1).join('')}…` : letters.join('');
+}
+
+/** What became of the requests of the load. */
+export function totals({ slices }: DrillResult): { ok: number; refused: number; unknown: number } {
+  const sum = (field: 'ok' | 'refused' | 'unknown') =>
+    slices.reduce((whole, slice) => whole + slice[field], 0);
+  return { ok: sum('ok'), refused: sum('refused'), unknown: sum('unknown') };
+}
+
+function describeRecovery(result: DrillResult): string {
+  if (result.recoveredMs !== undefined) return `recovered in ${formatSeconds(result.recoveredMs)}`;
+  const { refused, unknown } = totals(result);
+  return refused + unknown > 0 ? 'not recovered' : 'no request failed';
+}
+
+/** `acknowledged 41,233 · found 41,233 · recovered in 1.8 s`. */
+export function summarize(result: DrillResult): string {
+  const { acknowledged, found, checks } = result;
+  const failed = checks.filter((check) => !check.passed).length;
+  return [
+    `acknowledged ${formatNumber(acknowledged)}`,
+    `found ${formatNumber(found)}`,
+    describeRecovery(result),
+    ...(checks.length === 0 ? ['nothing was checked'] : []),
+    ...(failed > 0 ? [`${failed} of ${checks.length} checks failed`] : []),
+  ].join(' · ');
+}

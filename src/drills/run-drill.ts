@@ -1,0 +1,346 @@
+/**
+ * Runs one scenario: starts its topology, warms it up, loads it, breaks and heals it, waits until all is quiet, checks,
+ * and leaves nothing behind.
+ */
+import { type Clock, sleep } from '#base/clock';
+import { type Random, seededRandom } from '#base/random';
+import { createLoad, type LoadDeps } from '#blocks/load';
+import { observe } from './aftermath.ts';
+import { type Attempt, historyOf } from './attempt.ts';
+import {
+  countFound,
+  EXPIRY_QUEUE,
+  effectsOnce,
+  jobsOnce,
+  nothingLeft,
+  nothingLost,
+  projectionsEqual,
+  recovered,
+  strongReads,
+  withinBudget,
+} from './checks.ts';
+import { createClient } from './client.ts';
+import { orderedRoutes, redirectsFresh } from './declared.ts';
+import { drillErrors } from './errors.ts';
+import type { History, Outcome } from './history.ts';
+import type { Check, DrillResult, Mark } from './result.ts';
+import type { Evidence, Scenario, Stage } from './scenario.ts';
+import { type FaultWindow, faultWindows, isWithin, sliceMsFor, slicesOf } from './timeline.ts';
+import { createTopology, type Topology } from './topology.ts';
+import { waitUntil } from './wait.ts';
+import { createWorkload, type Workload } from './workload.ts';
+
+export interface DrillOptions {
+  seed: number;
+  seconds: number;
+  ratePerS: number;
+  /** The command that runs the same again. */
+  again: string;
+}
+
+export interface DrillDeps {
+  clock: Clock;
+  /** For keys of the servers, which no seed should give. */
+  random: Random;
+  signal: AbortSignal;
+  command: readonly [string, ...string[]];
+  env: Readonly<Record<string, string>>;
+  watch: DrillWatch;
+}
+
+/** How often the requests of a route ended in each way. */
+export type RequestCounts = Readonly<Record<string, Readonly<Record<Outcome | 'failed', number>>>>;
+
+export interface Drilled {
+  result: DrillResult;
+  history: History;
+  /** Of the load, by route. `failed` is what an error budget counts, of whatever outcome. */
+  requests: RequestCounts;
+}
+
+/** Whoever looks on while a drill runs. */
+export interface DrillWatch {
+  phase(text: string): void;
+  /** The load begins: times from here on count from now. */
+  loadBegins(durationMs: number): void;
+  mark(mark: Mark): void;
+  attempt(attempt: Attempt, atMs: number): void;
+}
+
+/** So long may requests have to wait for a connection, at the rate of the load; more are given up, and count as failed. */
+const PENDING_MS_MAX = 1000;
+const WARM_LINKS = 100;
+const WARM_AT_ONCE = 8;
+/** How the load goes on while there is more to see. */
+const STRETCH_MS = 1000;
+/** To be seen once all has healed. */
+const AFTERWARDS_MS = 4000;
+/** What a fault may take on top of the load, to heal and be waited for. */
+const OVERTIME_MS = 60_000;
+
+async function warmUp(topology: Topology, workload: Workload, deps: DrillDeps): Promise<void> {
+  const client = createClient(topology.origin, topology.rootKey, deps);
+  let left = WARM_LINKS;
+  async function create(): Promise<void> {
+    while (left-- > 0) {
+      const answer = await client.send(workload.create());
+      workload.answered(answer);
+      if (answer.status === 201) continue;
+      throw drillErrors.drill_not_started({
+        detail: `the first links could not be made: ${answer.status ?? answer.problem} ${answer.body ?? ''}`,
+      });
+    }
+  }
+  await Promise.all(Array.from({ length: WARM_AT_ONCE }, create));
+}
+
+function createStage(
+  topology: Topology,
+  {
+    workload,
+    random,
+    marks,
+    notes,
+    zeroMs,
+    seconds,
+  }: Pick<Loaded, 'marks' | 'notes' | 'zeroMs'> & { workload: Workload; random: Random; seconds: number },
+  { clock, signal, watch }: DrillDeps,
+): Stage {
+  return {
+    ...{ topology, seconds, clock, random, signal },
+    mark(kind, text) {
+      const mark = { atMs: clock.monotonicMs() - zeroMs, kind, text };
+      marks.push(mark);
+      watch.mark(mark);
+    },
+    wait: (delayMs) => sleep(clock, delayMs, signal),
+    until: (what, condition, boundMs) =>
+      waitUntil(what, condition, {
+        clock,
+        signal,
+        boundMs,
+        late: (detail) => drillErrors.drill_not_quiet({ detail }),
+      }),
+    answers: (code) => workload.attempts.filter((attempt) => attempt.code === code).length,
+    note: (name, value) => void notes.set(name, value),
+  };
+}
+
+interface Loaded {
+  zeroMs: number;
+  /** As long as asked for, or longer where it took longer to heal. */
+  durationMs: number;
+  loaded: Attempt[];
+  marks: Mark[];
+  notes: Map<string, number>;
+}
+
+/**
+ * The load in stretches: one as long as asked for, then short ones while `isOver` says that there is more to see.
+ * @returns for how long it went on
+ */
+async function loadUntil(
+  isOver: () => boolean,
+  { scenario, options, topology }: { scenario: Scenario; options: DrillOptions; topology: Topology },
+  deps: Pick<LoadDeps, 'clock' | 'next' | 'onAnswer'> & { signal: AbortSignal },
+): Promise<number> {
+  const { seed, seconds, ratePerS } = options;
+  const zeroMs = deps.clock.monotonicMs();
+  for (let stretch = 0; ; stretch++) {
+    const durationMs = stretch === 0 ? seconds * 1000 : STRETCH_MS;
+    const fromMs = deps.clock.monotonicMs() - zeroMs;
+    const load = createLoad(
+      {
+        origin: topology.origin,
+        connections: scenario.connections,
+        ratePerS,
+        arrivals: 'poisson',
+        durationMs,
+        pendingMax: Math.ceil((ratePerS * PENDING_MS_MAX) / 1000),
+        timeoutMs: scenario.timeoutMs,
+      },
+      { ...deps, random: seededRandom(seed + 1 + stretch) },
+    );
+    await load.run(deps.signal);
+    if (isOver()) return fromMs + durationMs;
+  }
+}
+
+/** The load, and the scenario in the middle of it. */
+async function loadAndBreak(
+  scenario: Scenario,
+  options: DrillOptions,
+  { topology, workload }: { topology: Topology; workload: Workload },
+  deps: DrillDeps,
+): Promise<Loaded> {
+  const { clock, watch } = deps;
+  const { seed, seconds } = options;
+  const marks: Mark[] = [];
+  const notes = new Map<string, number>();
+  const before = workload.attempts.length;
+  const calledOff = new AbortController();
+  const signal = AbortSignal.any([deps.signal, calledOff.signal]);
+  const zeroMs = clock.monotonicMs();
+  watch.loadBegins(seconds * 1000);
+  const random = seededRandom(seed - 1);
+  const stage = createStage(
+    topology,
+    { workload, random, marks, notes, zeroMs, seconds },
+    { ...deps, signal },
+  );
+  let overMs = Number.POSITIVE_INFINITY;
+  const broken = scenario.run(stage).then(() => {
+    overMs = clock.monotonicMs();
+  });
+  broken.catch((error: unknown) => calledOff.abort(error));
+  const limit = clock.after(seconds * 1000 + OVERTIME_MS, () =>
+    calledOff.abort(drillErrors.drill_not_quiet({ detail: 'what was broken did not heal in time' })),
+  );
+  try {
+    const durationMs = await loadUntil(
+      () => signal.aborted || clock.monotonicMs() - overMs >= AFTERWARDS_MS,
+      { scenario, options, topology },
+      {
+        clock,
+        signal,
+        next: workload.next,
+        onAnswer(answer) {
+          workload.answered(answer);
+          const attempt = workload.attempts.at(-1);
+          if (attempt) watch.attempt(attempt, attempt.intendedMs - zeroMs);
+        },
+      },
+    );
+    await broken;
+    signal.throwIfAborted();
+    return { zeroMs, durationMs, marks, notes, loaded: workload.attempts.slice(before) };
+  } finally {
+    limit.cancel();
+    calledOff.abort(new Error('the load has ended'));
+    await broken.catch(() => {});
+  }
+}
+
+function checksOf(scenario: Scenario, evidence: Evidence): Check[] {
+  const { bounds, topology, redirectAgeMs } = scenario;
+  const hasReplicas =
+    topology.configuration.database !== undefined && 'standbys' in topology.configuration.database;
+  const isBroken = (atMs: number) =>
+    evidence.windows.some(({ fromMs, healedMs, recoveredMs = Number.POSITIVE_INFINITY }) =>
+      isWithin(atMs, fromMs, healedMs + recoveredMs),
+    );
+  return [
+    nothingLost(evidence),
+    effectsOnce(evidence),
+    jobsOnce(evidence),
+    strongReads(evidence, orderedRoutes(hasReplicas)),
+    redirectsFresh(evidence, (atMs) => (isBroken(atMs) ? redirectAgeMs.cut : redirectAgeMs.well)),
+    projectionsEqual(evidence),
+    withinBudget(bounds, evidence),
+    recovered(bounds, evidence),
+    ...(scenario.checks?.(evidence) ?? []),
+    nothingLeft(evidence),
+  ];
+}
+
+/** The longest of all faults; undefined where nothing failed, and where one has not been recovered from. */
+function recoveredMsOf(windows: readonly FaultWindow[]): number | undefined {
+  const times = windows.filter(({ failed }) => failed > 0).map(({ recoveredMs }) => recoveredMs);
+  if (times.length === 0 || times.includes(undefined)) return undefined;
+  return Math.max(...times.map((ms) => ms ?? 0));
+}
+
+function countRequests(loaded: readonly Attempt[]): RequestCounts {
+  const counts: Record<string, Record<Outcome | 'failed', number>> = {};
+  for (const { planned, outcome, isFailure } of loaded) {
+    const ofRoute = counts[planned.route] ?? { ok: 0, refused: 0, unknown: 0, failed: 0 };
+    counts[planned.route] = ofRoute;
+    ofRoute[outcome] += 1;
+    if (isFailure) ofRoute.failed += 1;
+  }
+  return counts;
+}
+
+async function drill(
+  scenario: Scenario,
+  options: DrillOptions,
+  topology: Topology & { start(): Promise<void> },
+  deps: DrillDeps,
+): Promise<Drilled> {
+  const { clock, watch } = deps;
+  const { seed, ratePerS, again } = options;
+  const startedAt = new Date(clock.nowMs()).toISOString();
+  const workload = createWorkload(
+    { seed, mix: scenario.mix, rootKey: topology.rootKey },
+    { clock, random: seededRandom(seed) },
+  );
+  watch.phase('starting');
+  await topology.start();
+  const described = topology.describe();
+  watch.phase('warming up');
+  await warmUp(topology, workload, deps);
+  watch.phase('under load');
+  const { zeroMs, durationMs, marks, notes, loaded } = await loadAndBreak(
+    scenario,
+    options,
+    { topology, workload },
+    deps,
+  );
+  watch.phase('waiting until all is quiet');
+  const { reads, ...aftermath } = await observe(
+    topology,
+    { workload, queues: [EXPIRY_QUEUE, ...(scenario.queues ?? [])] },
+    {
+      ...deps,
+      random: seededRandom(seed + 3),
+    },
+  );
+  watch.phase('stopping');
+  const leftovers = await topology.stop();
+  watch.phase('checking');
+  const windows = faultWindows(loaded, marks, { zeroMs, durationMs });
+  const attempts = [...workload.attempts, ...reads];
+  const evidence: Evidence = {
+    ...{
+      ...aftermath,
+      links: workload.links,
+      attempts,
+      loaded,
+      zeroMs,
+      durationMs,
+      windows,
+      notes,
+      leftovers,
+    },
+  };
+  const sliceMs = sliceMsFor(durationMs);
+  const { acknowledged, found } = countFound(evidence);
+  const result = {
+    ...{ drill: scenario.name, summary: scenario.summary, seed, startedAt, durationMs, topology: described },
+    ...{
+      ratePerS,
+      sliceMs,
+      slices: slicesOf(loaded, { zeroMs, durationMs, sliceMs }),
+      marks,
+      acknowledged,
+      found,
+    },
+    recoveredMs: recoveredMsOf(windows),
+    checks: checksOf(scenario, evidence),
+    again,
+  };
+  return { result, history: historyOf(attempts, zeroMs), requests: countRequests(loaded) };
+}
+
+/**
+ * Whatever happens, no process and no file of the drill is left when this has settled.
+ * @throws drill_not_started, drill_not_quiet, drill_impossible_here, the signal's reason
+ */
+export async function runDrill(scenario: Scenario, options: DrillOptions, deps: DrillDeps): Promise<Drilled> {
+  const topology = await createTopology(scenario.topology, deps);
+  try {
+    return await drill(scenario, options, topology, deps);
+  } finally {
+    await topology.dispose();
+  }
+}

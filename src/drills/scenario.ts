@@ -1,0 +1,89 @@
+/**
+ * A scenario: what is started, what its clients do, what is broken and healed while they do it, and what must hold.
+ */
+import type { Clock } from '#base/clock';
+import type { Random } from '#base/random';
+import type { Verification } from '#blocks/projection';
+import type { StoredJob } from '#blocks/queue';
+import type { Attempt } from './attempt.ts';
+import type { Check, Mark } from './result.ts';
+import type { FaultWindow } from './timeline.ts';
+import type { Topology, TopologyPlan } from './topology.ts';
+import type { DrilledLink, Mix } from './workload.ts';
+
+/** What the steps of a scenario act on. */
+export interface Stage {
+  readonly topology: Topology;
+  /** Of the load. */
+  readonly seconds: number;
+  readonly clock: Clock;
+  /** Picks the victim. */
+  readonly random: Random;
+  /** Aborts when the drill is called off. */
+  readonly signal: AbortSignal;
+  mark(kind: Mark['kind'], text: string): void;
+  wait(delayMs: number): Promise<void>;
+  /** @throws drill_not_quiet when it takes longer */
+  until(what: string, condition: () => boolean | Promise<boolean>, boundMs: number): Promise<void>;
+  /** How many answers of the load had this code so far. */
+  answers(code: string): number;
+  /** A note for the checks of the scenario. */
+  note(name: string, value: number): void;
+}
+
+/** What is known once the load has ended and all is quiet. */
+export interface Evidence {
+  readonly links: readonly DrilledLink[];
+  /** Of the load, and of what was read and settled before and after it. */
+  readonly attempts: readonly Attempt[];
+  /** Of the load alone. */
+  readonly loaded: readonly Attempt[];
+  readonly zeroMs: number;
+  readonly durationMs: number;
+  readonly windows: readonly FaultWindow[];
+  /** Where each link of the installation leads, by its id, as the list of the API says. */
+  readonly listed: ReadonlyMap<string, string>;
+  /** Links of the sample that the API did not give one by one, or gave otherwise. */
+  readonly unreadable: readonly string[];
+  readonly counts: { live: number; expired: number };
+  /** Types of the events of each link, by its id, in their order. */
+  readonly events: ReadonlyMap<string, readonly string[]>;
+  /** How many jobs of each queue are in each state. */
+  readonly jobs: ReadonlyMap<string, ReadonlyMap<StoredJob['state'], number>>;
+  readonly verifications: readonly Verification[];
+  readonly notes: ReadonlyMap<string, number>;
+  /** What was left running when all had been stopped. */
+  readonly leftovers: readonly string[];
+}
+
+export interface Bounds {
+  /** Of the requests from a fault to recovery, so large a share may fail; outside of it none may. */
+  failedShareMax: number;
+  /** From the end of each fault to the first second without a failure. */
+  recoverMsMax: number;
+}
+
+export interface Scenario {
+  name: string;
+  /** One sentence: what is broken, and what must hold. */
+  summary: string;
+  topology: TopologyPlan;
+  mix: Mix;
+  /** Queues that its checks look at, beside that of the links. */
+  queues?: readonly string[];
+  seconds: number;
+  /** So little time is enough to break, heal and recover. */
+  secondsMin: number;
+  ratePerS: number;
+  /** Of the load; each has one request under way. */
+  connections: number;
+  /** A request that has no answer after this counts as lost. */
+  timeoutMs: number;
+  bounds: Bounds;
+  /** How old a redirect may be while all is well, and while the database cannot be reached. */
+  redirectAgeMs: { well: number; cut: number };
+  /** Breaks and heals, while the load runs. */
+  run(stage: Stage): Promise<void>;
+  /** What must hold beyond what must hold always. */
+  checks?(evidence: Evidence): Check[];
+}

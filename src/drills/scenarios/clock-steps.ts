@@ -1,0 +1,76 @@
+import { checkOf, describeAttempt } from '../checks.ts';
+import type { Check } from '../result.ts';
+import type { Evidence, Scenario, Stage } from '../scenario.ts';
+import { MIX_DEFAULT } from '../workload.ts';
+import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+
+const BACK_MS = -3_600_000;
+/** Ids that were made ahead of time hold back new ones until the clock has caught up, so this is also how long that lasts. */
+const AHEAD_MS = 4000;
+const STEPPED_MS = 3000;
+const BETWEEN_MS = 4000;
+const CODE = 'ids_ahead_of_clock';
+
+/** By how much the clock of the server was off at each creation, as the expiry says that it has made of a `ttl`. */
+function offsetsOf({ loaded }: Evidence): number[] {
+  const clocks = loaded.flatMap(({ created, planned, endedMs }) => {
+    const { expiresAtMs } = created ?? {};
+    return expiresAtMs === undefined ? [] : [expiresAtMs - (planned.link?.ttlS ?? 0) * 1000 - endedMs];
+  });
+  const [first = 0] = clocks;
+  return clocks.map((clockMs) => clockMs - first);
+}
+
+function stepped(evidence: Evidence): Check {
+  const offsets = offsetsOf(evidence);
+  const ahead = offsets.filter((offsetMs) => offsetMs > AHEAD_MS / 2).length;
+  const problems = ahead > 0 ? [] : ['the servers did not see the clock as it was set'];
+  return checkOf('links are made while the clock is ahead', `${ahead} of ${offsets.length}`, problems);
+}
+
+function refusalsCoded({ loaded, zeroMs }: Evidence): Check {
+  const failed = loaded.filter(({ isFailure }) => isFailure);
+  const problems = failed
+    .filter(({ code, retryAfter }) => code !== CODE || retryAfter === undefined)
+    .map((attempt) => describeAttempt(attempt, zeroMs));
+  if (failed.length === 0) problems.push('nothing was refused while the clock was an hour back');
+  return checkOf(
+    'while the clock is behind the ids given out, creations are told so, and when to try again, and nothing else fails',
+    `${failed.length} × ${CODE}`,
+    problems,
+  );
+}
+
+async function step(stage: Stage, clockStepMs: number, text: string): Promise<void> {
+  stage.mark('fault', text);
+  stage.topology.arm({ clockStepMs });
+  await stage.wait(STEPPED_MS);
+  stage.topology.arm({});
+  stage.mark('heal', 'the clock is right again');
+}
+
+export const clockSteps: Scenario = {
+  name: 'clock-steps',
+  summary:
+    'The wall clock of the servers is set back by an hour, and right again, then ahead by 4 s: no id comes twice, and nothing is lost.',
+  topology: {
+    servers: [{ name: 'server', processes: 2 }],
+    loaded: 'server',
+    configuration: DRILL_CONFIGURATION,
+  },
+  mix: MIX_DEFAULT,
+  seconds: 20,
+  secondsMin: 16,
+  ratePerS: 200,
+  connections: 32,
+  timeoutMs: 5000,
+  bounds: { failedShareMax: 1, recoverMsMax: 8000 },
+  redirectAgeMs: REDIRECT_AGE_MS,
+  async run(stage) {
+    await waitForShare(stage, [0.1, 0.15]);
+    await step(stage, BACK_MS, 'the clock is set back by an hour');
+    await stage.wait(BETWEEN_MS);
+    await step(stage, AHEAD_MS, 'the clock is set ahead by 4 s');
+  },
+  checks: (evidence) => [stepped(evidence), refusalsCoded(evidence)],
+};

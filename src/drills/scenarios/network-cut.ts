@@ -1,0 +1,51 @@
+import { refusedDuring, servedStale } from '../declared.ts';
+import type { Evidence, Scenario } from '../scenario.ts';
+import { MIX_DEFAULT } from '../workload.ts';
+import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+
+/** How long the api works on a request before it answers 504. */
+const REQUEST_TIMEOUT_MS = 2000;
+const CUT_SHARE = 0.35;
+
+/** What was asked for so long before the network was well again was answered without it. */
+function cutOf({ windows }: Evidence) {
+  const [window] = windows;
+  if (window === undefined) return { fromMs: 0, untilMs: 0 };
+  return { fromMs: window.fromMs, untilMs: window.healedMs - REQUEST_TIMEOUT_MS };
+}
+
+export const networkCut: Scenario = {
+  name: 'network-cut',
+  summary:
+    'Nothing passes between the api and its database for a while: redirects go on from memory, every other route refuses, and all is well when it passes again.',
+  topology: {
+    servers: [
+      { name: 'base' },
+      {
+        name: 'api',
+        reaches: 'base',
+        configuration: { http: { requestTimeoutMs: REQUEST_TIMEOUT_MS } },
+      },
+    ],
+    loaded: 'api',
+    configuration: DRILL_CONFIGURATION,
+  },
+  mix: { ...MIX_DEFAULT, redirect: 60 },
+  seconds: 20,
+  secondsMin: 12,
+  // Requests wait for their deadlines while the network is cut, each on a connection.
+  ratePerS: 60,
+  connections: 300,
+  timeoutMs: 5000,
+  bounds: { failedShareMax: 1, recoverMsMax: 6000 },
+  redirectAgeMs: REDIRECT_AGE_MS,
+  async run(stage) {
+    await waitForShare(stage, [0.2, 0.3]);
+    stage.mark('fault', 'nothing passes between api and database');
+    stage.topology.network.set({ kind: 'drop' });
+    await stage.wait(stage.seconds * 1000 * CUT_SHARE);
+    stage.topology.network.set({ kind: 'open' });
+    stage.mark('heal', 'it passes again');
+  },
+  checks: (evidence) => [refusedDuring(cutOf(evidence), evidence), servedStale(cutOf(evidence), evidence)],
+};

@@ -1,0 +1,40 @@
+import { checkOf } from '../checks.ts';
+import type { Scenario } from '../scenario.ts';
+import { MIX_DEFAULT } from '../workload.ts';
+import { DRILL_CONFIGURATION, killChild, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+
+const CONNECTIONS = 32;
+
+export const processDies: Scenario = {
+  name: 'process-dies',
+  summary:
+    'One of three processes that serve is killed (kill -9) under load: only what was on its connections fails, and another takes its place.',
+  topology: {
+    servers: [{ name: 'server', processes: 3 }],
+    loaded: 'server',
+    configuration: DRILL_CONFIGURATION,
+  },
+  mix: MIX_DEFAULT,
+  seconds: 20,
+  secondsMin: 10,
+  ratePerS: 300,
+  connections: CONNECTIONS,
+  timeoutMs: 5000,
+  bounds: { failedShareMax: 0.1, recoverMsMax: 5000 },
+  redirectAgeMs: REDIRECT_AGE_MS,
+  async run(stage) {
+    await waitForShare(stage, [0.2, 0.4]);
+    await killChild(stage, 'server');
+  },
+  checks({ windows }) {
+    const failed = windows.reduce((sum, window) => sum + window.failed, 0);
+    const problems = failed <= CONNECTIONS ? [] : [`${failed} requests failed`];
+    return [
+      checkOf(
+        'no more requests fail than there were connections to cut',
+        `${failed} of ${CONNECTIONS}`,
+        problems,
+      ),
+    ];
+  },
+};

@@ -1,0 +1,28 @@
+import type { Scenario } from '../scenario.ts';
+import { MIX_DEFAULT } from '../workload.ts';
+import { DRILL_CONFIGURATION, killChild, killPostmaster, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+
+export const quick: Scenario = {
+  name: 'quick',
+  summary:
+    'One of two processes that serve is killed (kill -9) under load, then the database: all that was acknowledged is there.',
+  topology: {
+    servers: [{ name: 'server', processes: 2 }],
+    loaded: 'server',
+    configuration: DRILL_CONFIGURATION,
+  },
+  mix: MIX_DEFAULT,
+  seconds: 20,
+  secondsMin: 16,
+  ratePerS: 250,
+  connections: 32,
+  timeoutMs: 5000,
+  bounds: { failedShareMax: 1, recoverMsMax: 8000 },
+  redirectAgeMs: REDIRECT_AGE_MS,
+  async run(stage) {
+    await waitForShare(stage, [0.1, 0.15]);
+    await killChild(stage, 'server');
+    await waitForShare(stage, [0.1, 0.2]);
+    await killPostmaster(stage, 'server');
+  },
+};

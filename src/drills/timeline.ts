@@ -1,0 +1,136 @@
+/**
+ * A drill's load over time: slices for the plot, when it failed, and when it was well again. Pure.
+ */
+import type { Attempt } from './attempt.ts';
+import type { Mark, Slice } from './result.ts';
+
+const SLICES_WANTED = 120;
+const SLICE_MS_MIN = 100;
+/** Well again is: so long without a failure. */
+const CLEAN_MS = 1000;
+
+export function sliceMsFor(durationMs: number): number {
+  return Math.max(SLICE_MS_MIN, Math.ceil(durationMs / SLICES_WANTED / SLICE_MS_MIN) * SLICE_MS_MIN);
+}
+
+function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+function sliceOf(atMs: number, attempts: readonly Attempt[]): Slice {
+  const unknown = attempts.filter(({ isFailure, outcome }) => isFailure && outcome === 'unknown').length;
+  const refused = attempts.filter(({ isFailure, outcome }) => isFailure && outcome !== 'unknown').length;
+  const latencies = attempts
+    .filter(({ isFailure }) => !isFailure)
+    .map(({ endedMs, intendedMs }) => endedMs - intendedMs)
+    .sort((a, b) => a - b);
+  return {
+    atMs,
+    ok: attempts.length - unknown - refused,
+    refused,
+    unknown,
+    latencyP50Ms: quantile(latencies, 0.5),
+    latencyP99Ms: quantile(latencies, 0.99),
+  };
+}
+
+/** By intended time. An answer that says no for a good reason (404, 412) counts as one that is well. */
+export function slicesOf(
+  attempts: readonly Attempt[],
+  { zeroMs, durationMs, sliceMs }: { zeroMs: number; durationMs: number; sliceMs: number },
+): Slice[] {
+  const places = Map.groupBy(attempts, ({ intendedMs }) => Math.floor((intendedMs - zeroMs) / sliceMs));
+  return Array.from({ length: Math.ceil(durationMs / sliceMs) }, (_, at) =>
+    sliceOf(at * sliceMs, places.get(at) ?? []),
+  );
+}
+
+/** A time during which things may fail, and what healed it. Times from the load's beginning. */
+export interface FaultWindow {
+  fromMs: number;
+  healedMs: number;
+  /** From its end to the first second without a failure; undefined where none came. */
+  recoveredMs: number | undefined;
+  /** Of requests intended from the fault to recovery. */
+  failed: number;
+  requests: number;
+}
+
+/** The pairs of fault and heal among the marks, in their order. A fault that heals itself has its heal at once. */
+export function faultTimes(marks: readonly Mark[]): { fromMs: number; healedMs: number }[] {
+  const times: { fromMs: number; healedMs: number }[] = [];
+  for (const [at, { kind, atMs }] of marks.entries()) {
+    if (kind !== 'fault') continue;
+    const rest = marks.slice(at + 1);
+    const nextFault = rest.findIndex((mark) => mark.kind === 'fault');
+    const own = nextFault === -1 ? rest : rest.slice(0, nextFault);
+    times.push({ fromMs: atMs, healedMs: own.find((mark) => mark.kind === 'heal')?.atMs ?? atMs });
+  }
+  return times;
+}
+
+/**
+ * @param failures intended times of what failed, sorted, from the load's beginning
+ * @param untilMs where the load, or the next fault, ends what can be seen
+ */
+export function recoveryAfter(
+  healedMs: number,
+  failures: readonly number[],
+  untilMs: number,
+): number | undefined {
+  let clean = healedMs;
+  for (const atMs of failures) {
+    if (atMs < clean) continue;
+    if (atMs - clean >= CLEAN_MS) break;
+    clean = atMs;
+  }
+  const last = failures.findLast((atMs) => atMs <= clean && atMs >= healedMs);
+  if (untilMs - clean < CLEAN_MS) return undefined;
+  return last === undefined ? 0 : clean - healedMs;
+}
+
+export function faultWindows(
+  attempts: readonly Attempt[],
+  marks: readonly Mark[],
+  { zeroMs, durationMs }: { zeroMs: number; durationMs: number },
+): FaultWindow[] {
+  const failures = attempts
+    .filter(({ isFailure }) => isFailure)
+    .map(({ intendedMs }) => intendedMs - zeroMs)
+    .sort((a, b) => a - b);
+  const times = faultTimes(marks);
+  return times.map(({ fromMs, healedMs }, at) => {
+    const untilMs = times[at + 1]?.fromMs ?? durationMs;
+    const recoveredMs = recoveryAfter(
+      healedMs,
+      failures.filter((atMs) => atMs < untilMs),
+      untilMs,
+    );
+    const endMs = recoveredMs === undefined ? untilMs : healedMs + recoveredMs;
+    const within = attempts.filter(({ intendedMs }) => isWithin(intendedMs - zeroMs, fromMs, endMs));
+    const failed = within.filter(({ isFailure }) => isFailure).length;
+    return { fromMs, healedMs, recoveredMs, failed, requests: within.length };
+  });
+}
+
+/** What was due shortly before a fault may still have been under way when it came. */
+const UNDER_WAY_MS = 1000;
+
+export function isWithin(atMs: number, fromMs: number, endMs: number): boolean {
+  return atMs >= fromMs - UNDER_WAY_MS && atMs <= endMs;
+}
+
+/** How many have failed although nothing was being broken. */
+export function failedOutside(
+  attempts: readonly Attempt[],
+  windows: readonly FaultWindow[],
+  zeroMs: number,
+): Attempt[] {
+  return attempts.filter(({ isFailure, intendedMs }) => {
+    const atMs = intendedMs - zeroMs;
+    const isExpected = windows.some(({ fromMs, healedMs, recoveredMs }) =>
+      isWithin(atMs, fromMs, healedMs + (recoveredMs ?? Number.POSITIVE_INFINITY)),
+    );
+    return isFailure && !isExpected;
+  });
+}
