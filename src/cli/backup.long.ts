@@ -14,8 +14,7 @@ import {
   runBackup,
   write,
 } from './backup.fixture.ts';
-import { readSeed } from './crash.fixture.ts';
-import { createScene, FREE_PORT } from './process.fixture.ts';
+import { createScene, FREE_PORT, readSeed } from './process.fixture.ts';
 
 const first = readSeed();
 const runs = Number(process.env.LOADSTONE_RUNS ?? 10);

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Random, seededRandom } from '#base/random';
-import { readSeed } from './crash.fixture.ts';
 import {
   createScene,
   eventually,
@@ -14,6 +13,7 @@ import {
   type Loadstone,
   noPostgresIn,
   processesIn,
+  readSeed,
 } from './process.fixture.ts';
 import {
   assertKept,

@@ -3,6 +3,8 @@
  */
 import type { Scenario } from './scenario.ts';
 import { backPressure } from './scenarios/back-pressure.ts';
+import { clockSteps } from './scenarios/clock-steps.ts';
+import { crashPoints } from './scenarios/crash-points.ts';
 import { databaseKilled } from './scenarios/database-killed.ts';
 import { diskFull } from './scenarios/disk-full.ts';
 import { networkBad } from './scenarios/network-bad.ts';
@@ -10,11 +12,13 @@ import { networkCut } from './scenarios/network-cut.ts';
 import { primaryLost } from './scenarios/primary-lost.ts';
 import { processDies } from './scenarios/process-dies.ts';
 import { quick } from './scenarios/quick.ts';
+import { serverDies } from './scenarios/server-dies.ts';
 import { workersDown } from './scenarios/workers-down.ts';
 
 /** In the order in which `all` runs them. */
 export const scenarios: readonly Scenario[] = [
   processDies,
+  serverDies,
   workersDown,
   databaseKilled,
   primaryLost,
@@ -22,6 +26,8 @@ export const scenarios: readonly Scenario[] = [
   networkBad,
   backPressure,
   diskFull,
+  crashPoints,
+  clockSteps,
 ];
 
 const ALL = 'all';

@@ -67,8 +67,11 @@ export interface DrillWatch {
   attempt(attempt: Attempt, atMs: number): void;
 }
 
-/** So long may requests have to wait for a connection, at the rate of the load; more are given up, and count as failed. */
-const PENDING_MS_MAX = 1000;
+/**
+ * For such a share of their time requests may have to wait for a connection; more are given up, and count as failed: with all
+ * of it, none that has waited could still be answered in time, and an overload would never end.
+ */
+const PENDING_SHARE = 0.5;
 const WARM_LINKS = 100;
 const WARM_AT_ONCE = 8;
 /** How the load goes on while there is more to see. */
@@ -122,6 +125,7 @@ function createStage(
         late: (detail) => drillErrors.drill_not_quiet({ detail }),
       }),
     answers: (code) => workload.attempts.filter((attempt) => attempt.code === code).length,
+    failures: () => workload.attempts.filter(({ isFailure }) => isFailure).length,
     note: (name, value) => void notes.set(name, value),
   };
 }
@@ -156,7 +160,7 @@ async function loadUntil(
         ratePerS,
         arrivals: 'poisson',
         durationMs,
-        pendingMax: Math.ceil((ratePerS * PENDING_MS_MAX) / 1000),
+        pendingMax: Math.ceil((ratePerS * scenario.timeoutMs * PENDING_SHARE) / 1000),
         timeoutMs: scenario.timeoutMs,
       },
       { ...deps, random: seededRandom(seed + 1 + stretch) },

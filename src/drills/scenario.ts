@@ -27,6 +27,8 @@ export interface Stage {
   until(what: string, condition: () => boolean | Promise<boolean>, boundMs: number): Promise<void>;
   /** How many answers of the load had this code so far. */
   answers(code: string): number;
+  /** How many requests have failed so far. */
+  failures(): number;
   /** A note for the checks of the scenario. */
   note(name: string, value: number): void;
 }

@@ -2,13 +2,12 @@ import { checkOf, describeAttempt } from '../checks.ts';
 import type { Check } from '../result.ts';
 import type { Evidence, Scenario, Stage } from '../scenario.ts';
 import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, untilWell, waitForShare } from './steps.ts';
 
 const BACK_MS = -3_600_000;
 /** Ids that were made ahead of time hold back new ones until the clock has caught up, so this is also how long that lasts. */
 const AHEAD_MS = 4000;
 const STEPPED_MS = 3000;
-const BETWEEN_MS = 4000;
 const CODE = 'ids_ahead_of_clock';
 
 /** By how much the clock of the server was off at each creation, as the expiry says that it has made of a `ttl`. */
@@ -69,7 +68,7 @@ export const clockSteps: Scenario = {
   async run(stage) {
     await waitForShare(stage, [0.1, 0.15]);
     await step(stage, BACK_MS, 'the clock is set back by an hour');
-    await stage.wait(BETWEEN_MS);
+    await untilWell(stage, 'server');
     await step(stage, AHEAD_MS, 'the clock is set ahead by 4 s');
   },
   checks: (evidence) => [stepped(evidence), refusalsCoded(evidence)],

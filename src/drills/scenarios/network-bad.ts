@@ -2,11 +2,9 @@ import { servedStale } from '../declared.ts';
 import type { Scenario, Stage } from '../scenario.ts';
 import type { Network } from '../socket-proxy.ts';
 import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, untilWell, waitForShare } from './steps.ts';
 
 const LATENCY_MS = 50;
-/** To be well again before the next thing goes wrong. */
-const BETWEEN_MS = 5000;
 
 const NETWORKS: readonly { network: Network; forMs: number; text: string }[] = [
   {
@@ -53,7 +51,7 @@ export const networkBad: Scenario = {
   async run(stage) {
     await waitForShare(stage, [0.05, 0.1]);
     for (const [at, bad] of NETWORKS.entries()) {
-      if (at > 0) await stage.wait(BETWEEN_MS);
+      if (at > 0) await untilWell(stage, 'api');
       await goBad(stage, bad);
     }
   },

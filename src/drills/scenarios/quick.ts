@@ -1,6 +1,13 @@
 import type { Scenario } from '../scenario.ts';
 import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, killChild, killPostmaster, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import {
+  DRILL_CONFIGURATION,
+  killChild,
+  killPostmaster,
+  REDIRECT_AGE_MS,
+  untilWell,
+  waitForShare,
+} from './steps.ts';
 
 export const quick: Scenario = {
   name: 'quick',
@@ -13,7 +20,7 @@ export const quick: Scenario = {
   },
   mix: MIX_DEFAULT,
   seconds: 20,
-  secondsMin: 16,
+  secondsMin: 12,
   ratePerS: 250,
   connections: 32,
   timeoutMs: 5000,
@@ -22,7 +29,7 @@ export const quick: Scenario = {
   async run(stage) {
     await waitForShare(stage, [0.1, 0.15]);
     await killChild(stage, 'server');
-    await waitForShare(stage, [0.1, 0.2]);
+    await untilWell(stage, 'server');
     await killPostmaster(stage, 'server');
   },
 };

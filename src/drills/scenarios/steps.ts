@@ -18,9 +18,25 @@ export const DRILL_CONFIGURATION: Configuration = {
 /** `cacheTtlMs` above, and what it takes to ask and to answer on a busy machine. */
 export const REDIRECT_AGE_MS = { well: 3000, cut: 3_600_000 };
 
+/** More than recovery is made of. */
+const WELL_MS = 2000;
+const READY_BOUND_MS = 30_000;
+
 /** Somewhere between these shares of the load's time, by seed. */
 export async function waitForShare(stage: Stage, [min, max]: readonly [number, number]): Promise<void> {
   await stage.wait(stage.seconds * 1000 * (min + (max - min) * stage.random.fraction()));
+}
+
+/**
+ * Until a server answers and no request has failed for a while, so that the next fault meets one that has recovered. While
+ * nobody serves, requests wait on its socket and do not fail yet.
+ */
+export async function untilWell(stage: Stage, server: string): Promise<void> {
+  for (let before = -1; before !== stage.failures(); ) {
+    await stage.until(`${server} is ready`, stage.topology.server(server).isReady, READY_BOUND_MS);
+    before = stage.failures();
+    await stage.wait(WELL_MS);
+  }
 }
 
 /** `kill -9` for one of the processes that serve, which a supervisor replaces. */
