@@ -102,6 +102,21 @@ suite('faults', () => {
     await points.first_passed();
   });
 
+  test('what names a process is for that one alone', async () => {
+    arm({
+      points: {
+        'base.first_passed': { action: 'error', pid: process.pid },
+        'base.second_passed': { action: 'error', pid: process.ppid },
+      },
+    });
+    await assert.rejects(async () => points.first_passed(), { code: 'fault_injected' });
+    await points.second_passed();
+    write({ points: { 'base.second_passed': { action: 'error', pid: process.pid } } });
+    clock.advance(50);
+    await points.first_passed();
+    await assert.rejects(async () => points.second_passed(), { code: 'fault_injected' });
+  });
+
   test('step the wall clock, and no other', () => {
     const before = clock.monotonicMs();
     const stepped = arm({ clockStepMs: -3_600_000 }).clock;

@@ -3,7 +3,7 @@
  * are; nothing happens there unless the process was started with LOADSTONE_FAULTS, the name of a file that says what is
  * armed and may change while the process runs:
  *
- *   { "points": { "outbox.relay_appended": { "action": "crash", "afterHits": 2 } }, "clockStepMs": -3600000 }
+ *   { "points": { "outbox.relay_appended": { "action": "crash", "afterHits": 2, "pid": 4711 } }, "clockStepMs": -3600000 }
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -37,6 +37,8 @@ const faultSchema = Type.Object(
     /** How often it acts; without it, each time. */
     times: Type.Optional(Type.Integer({ minimum: 1 })),
     delayMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 600_000 })),
+    /** The one process that it is for; without it, every one that reads the file. */
+    pid: Type.Optional(Type.Integer({ minimum: 1 })),
   },
   { additionalProperties: false },
 );
@@ -143,7 +145,8 @@ function readFile(file: string): { text: string; wanted: FaultFile } {
 
 /** Keeps the hits of points that stay armed in the same way. */
 function rearm(points: Map<string, Armed>, wanted: FaultFile): void {
-  const next = Object.entries(wanted.points ?? {});
+  const isMeant = ({ pid = process.pid }: Fault) => pid === process.pid;
+  const next = Object.entries(wanted.points ?? {}).filter(([, fault]) => isMeant(fault));
   for (const [name, armed] of points) {
     const kept = next.find(([other]) => other === name)?.[1];
     if (kept !== undefined && JSON.stringify(kept) === JSON.stringify(armed.fault)) continue;
@@ -165,6 +168,7 @@ export function armFaults(file: string, deps: FaultsDeps): ArmedFaults {
   const points = new Map<string, Armed>();
   let { text: seen, wanted } = readFile(file);
   let timer: Timer | undefined;
+  let told = '';
 
   function look(): void {
     timer = clock.after(POLL_MS, look, 'background');
@@ -172,8 +176,11 @@ export function armFaults(file: string, deps: FaultsDeps): ArmedFaults {
       if (readFileSync(file, 'utf8') === seen) return;
       ({ text: seen, wanted } = readFile(file));
       rearm(points, wanted);
+      told = '';
     } catch (error) {
-      log.error({ faults: file, reason: describeError(error) }, 'the faults stay as they were');
+      const reason = describeError(error);
+      if (reason !== told) log.error({ faults: file, reason }, 'the faults stay as they were');
+      told = reason;
     }
   }
 

@@ -17,7 +17,7 @@ export function createLog(options: LogOptions, to: DestinationStream): Log {
   return pino(
     {
       level: options.level,
-      base: { service: options.service },
+      base: { service: options.service, pid: process.pid },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: ['authorization', 'headers.authorization', 'key', 'password', '*.password'],

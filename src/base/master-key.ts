@@ -23,7 +23,7 @@ export const masterKeyErrors = defineErrors('base', {
   master_key_invalid: {
     status: 500,
     title: 'The master key cannot be used',
-    doc: 'LOADSTONE_MASTER_KEY or the file `master.key` in the data directory is not 32 bytes in base64url, or others may read the file. The server does not start.',
+    doc: 'LOADSTONE_MASTER_KEY or the file `master.key` in the data directory is not 32 bytes in base64url, or others may read the file; or a process that joins another has not been given the key that the other has from its environment. The server does not start.',
   },
   sealed_unreadable: {
     status: 500,
@@ -113,17 +113,25 @@ function parseSecret(text: string, source: string): Buffer {
 /**
  * Reads the key from `fromEnvironment`, else from `dataDirectory/master.key`, which is made if it is missing.
  * Two processes that make it at once agree: the file is written aside and linked into place, so one wins.
+ * @param isShared another process has the key: where there is no file, that one's came from its environment
+ * @throws master_key_invalid
  */
 export function loadMasterKey(
   dataDirectory: string,
   fromEnvironment: string | undefined,
   random: Random,
+  { isShared = false }: { isShared?: boolean } = {},
 ): MasterKey {
   if (fromEnvironment !== undefined) {
     return createMasterKey(parseSecret(fromEnvironment, 'LOADSTONE_MASTER_KEY'), random);
   }
   const file = join(dataDirectory, 'master.key');
   const existing = readIfThere(file);
+  if (existing === undefined && isShared) {
+    throw masterKeyErrors.master_key_invalid({
+      detail: `${file} does not exist: the server that runs there has its key from LOADSTONE_MASTER_KEY, and this process needs the same`,
+    });
+  }
   if (existing === undefined) createKeyFile(file, random);
   if ((statSync(file).mode & 0o077) !== 0) {
     throw masterKeyErrors.master_key_invalid({

@@ -21,8 +21,8 @@ export interface Signals {
   readonly registry: Registry;
   counter(name: string, definition: Omit<SignalDefinition, 'kind'>): Counter;
   histogram(name: string, definition: Omit<SignalDefinition, 'kind'>): Histogram;
-  /** A gauge, read when scraped. @param across default: sum */
-  gauge(name: string, help: string, read: () => number, across?: AcrossProcesses): Gauge;
+  /** A gauge, read when scraped; without a value while that is undefined. @param across default: sum */
+  gauge(name: string, help: string, read: () => number | undefined, across?: AcrossProcesses): Gauge;
   /** A counter kept as a plain number by a hot path and read when scraped. */
   counted(name: string, help: string, read: () => number): Counter;
 }
@@ -46,7 +46,9 @@ export function createSignals(): Signals {
         registers,
         aggregator: across,
         collect() {
-          this.set(read());
+          const value = read();
+          if (value === undefined) this.remove();
+          else this.set(value);
         },
       }),
     counted: (name, help, read) =>

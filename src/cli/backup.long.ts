@@ -54,3 +54,15 @@ test('a Postgres of your own: its rows as of one moment, into an empty database'
   const args = ['--data', target, '--listen', FREE_PORT, '--database', empty];
   await assertHolds(scene, target, writing.written, { until: Date.parse(statedAt) }, args);
 });
+
+test('a stopped installation is backed up as well, and older backups are removed', async (t) => {
+  const scene = createScene(t);
+  const repository = join(scene.directory(), 'backups');
+  const server = await scene.start();
+  const { name } = await runBackup(scene, [repository, '--data', server.data]);
+  await server.stop();
+  const { removed } = await runBackup(scene, [repository, '--data', server.data, '--keep', '1']);
+  assert.deepEqual(removed, [name]);
+  const checked = await scene.run(['backup', 'check', repository]);
+  assert.equal(checked.stdout, '1 backup read, 0 damaged\n');
+});

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assertVerifies, BACKUP_KEY, backupDestroyRestore, restore, runBackup } from './backup.fixture.ts';
+import { listBackups } from '#blocks/backup';
+import { BACKUP_KEY, backupDestroyRestore, restore, runBackup } from './backup.fixture.ts';
 import { BOOTSTRAP, createScene, eventually, IS_ROOT } from './process.fixture.ts';
 
 test('backup, destroy, restore, verify, under write load, and to a time in between', async (t) => {
@@ -34,8 +35,7 @@ test('one installation: encrypted, interrupted, on a full disk, restored with it
       await eventually('it is writing', () => drafts().length === 1 || running.hasExited());
       running.child.kill('SIGKILL');
       await running.exited();
-      const listed = await scene.run(['backup', 'ls', repository, '--json']);
-      const before = JSON.parse(listed.stdout).items.length;
+      const before = listBackups(repository).length;
       const code = await server.shorten('https://example.com/kept');
       const { name } = await runBackup(scene, [repository, ...flags]);
       assert.deepEqual(drafts(), []);
@@ -68,10 +68,12 @@ test('one installation: encrypted, interrupted, on a full disk, restored with it
     const target = join(directory, 'refused');
     const restoreWith = (env: Record<string, string>) =>
       scene.run(['restore', repository, '--data', target], { env });
-    const wrong = await restoreWith({ LOADSTONE_BACKUP_KEY: 'some other passphrase' });
+    const [wrong, none] = await Promise.all([
+      restoreWith({ LOADSTONE_BACKUP_KEY: 'some other passphrase' }),
+      restoreWith({}),
+    ]);
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, /encrypted with another key/);
-    const none = await restoreWith({});
     assert.equal(none.code, 1);
     assert.match(none.stderr, /is encrypted: give its key/);
   });
@@ -80,8 +82,9 @@ test('one installation: encrypted, interrupted, on a full disk, restored with it
     const checked = await scene.run(['backup', 'check', repository, '--key-file', keyFile]);
     assert.equal(checked.code, 0, checked.stdout);
     const { data } = await restore(scene, repository, ['--key-file', keyFile], {});
-    assert(readdirSync(data).includes('master.key'));
-    await assertVerifies(scene, data);
+    const keyIn = (place: string) => readFileSync(join(place, 'master.key'), 'utf8');
+    assert.equal(keyIn(data), keyIn(server.data));
+    assert.equal(statSync(join(data, 'master.key')).mode & 0o777, 0o600);
   });
 
   await t.test('a directory that is not empty is not written to', async () => {
@@ -92,20 +95,12 @@ test('one installation: encrypted, interrupted, on a full disk, restored with it
 
   await t.test('a schedule is made, listed and taken away', async () => {
     const data = ['--data', server.data];
-    const bad = await scene.run(['backup', repository, ...flags, '--schedule', 'now and then']);
+    const schedule = (pattern: string) => scene.run(['backup', repository, ...flags, '--schedule', pattern]);
+    const [bad, made] = await Promise.all([schedule('now and then'), schedule('0 3 * * *')]);
     assert.match(bad.stderr, /is not a cron pattern/);
-    const made = await scene.run(['backup', repository, ...flags, '--schedule', '0 3 * * *']);
     assert.match(made.stdout, /^a base backup into .* by "0 3 \* \* \*" \(UTC\), next at .*T03:00:00Z\n$/);
     assert.match((await scene.run(['backup', 'ls', ...data])).stdout, /^base +0 3 .* has not run$/m);
     assert.equal((await scene.run(['backup', ...data, '--unschedule'])).code, 0);
     assert.equal((await scene.run(['backup', 'ls', ...data])).stdout, 'no backups are scheduled\n');
-  });
-
-  await t.test('a stopped installation is backed up as well', async () => {
-    await server.stop();
-    const { removed } = await runBackup(scene, [repository, ...flags, '--keep', '1']);
-    assert(removed.length > 0);
-    const checked = await scene.run(['backup', 'check', repository]);
-    assert.equal(checked.stdout, '1 backup read, 0 damaged\n');
   });
 });

@@ -144,7 +144,7 @@ export async function startSite(linkCount: number, deps: SiteDeps): Promise<Site
   try {
     await topology.start();
     const { origin, rootKey } = topology;
-    const server = topology.server(SERVER);
+    const server = topology.ownServer(SERVER);
     const postmaster = server.postmaster() ?? 0;
     const links = await createLinks(origin, rootKey, linkCount, deps);
     return {

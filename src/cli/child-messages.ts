@@ -14,7 +14,11 @@ export type SignalsSnapshot = MetricObjectWithValues<MetricValue<string>>[];
 
 /** By a process that serves. `question` names the one that is answered. */
 export type FromChild =
+  /** From now on orders reach it: what is sent earlier is lost, whenever that is read before anybody listens. */
+  | { kind: 'attentive' }
   | { kind: 'ready' }
+  /** Its event loop goes round. */
+  | { kind: 'alive' }
   /** It could not start, for this reason, in a person's words. */
   | { kind: 'failed'; line: string }
   | { kind: 'signals'; question: number; snapshot: SignalsSnapshot }
@@ -29,5 +33,6 @@ export type FromSupervisor =
   | { kind: 'begin' }
   | { kind: 'drain' }
   | { kind: 'stop_at_once' }
+  | { kind: 'are_you_alive' }
   | { kind: 'signals'; question: number }
   | { kind: 'gathered'; question: number; text: string };

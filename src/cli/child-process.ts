@@ -2,9 +2,10 @@
  * One process that serves, as its supervisor sees it.
  */
 import type { Worker } from 'node:cluster';
-import { once } from 'node:events';
-import type { Clock } from '#base/clock';
+import type { Clock, Timer } from '#base/clock';
 import { withSignal } from '#base/deadline';
+import { describeError } from '#base/errors';
+import type { Log } from '#base/log';
 import type { FromChild, FromSupervisor, SignalsSnapshot } from './child-messages.ts';
 import { cliErrors } from './errors.ts';
 
@@ -35,11 +36,14 @@ export interface Child {
 
 export interface ChildDeps {
   clock: Clock;
+  log: Log;
   /** The signals of all processes, as text. */
   gather: () => Promise<string>;
 }
 
 const AT_ONCE_MS_MAX = 5000;
+/** In the time that it may be silent it is asked so often. */
+const QUESTIONS_MAX = 10;
 
 function describeEnd(code: number | null, signal: string | null): string {
   return signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
@@ -64,8 +68,57 @@ function createQuestions(ask: (question: number) => void) {
   };
 }
 
-/** Follows a worker that has just been forked. */
-export function followChild(worker: Worker, number: number, { clock, gather }: ChildDeps): Child {
+/**
+ * Its end, in words. Not by `once` of node:events, which rejects on `error`, and that comes also of a message that meets
+ * the end of its process.
+ */
+function endOf({ process: forked }: Worker): Promise<string> {
+  return new Promise((resolve) => {
+    forked.once('exit', (code, signal) => resolve(describeEnd(code, signal)));
+    forked.on('error', (error) => {
+      if (forked.pid === undefined) resolve(`could not be started: ${describeError(error)}`);
+    });
+  });
+}
+
+/**
+ * Asks again and again, and tells when so many questions in a row have found no answer. Questions are counted, not time: a
+ * supervisor that was itself stopped for a while has asked nothing meanwhile.
+ */
+function watchLife(
+  clock: Clock,
+  silentMsMax: number,
+  { ask, onSilent }: { ask: () => void; onSilent: () => void },
+): { heard(): void; end(): void } {
+  let unanswered = 0;
+  let timer: Timer | undefined;
+  function turn(): void {
+    if (unanswered === QUESTIONS_MAX) {
+      onSilent();
+      return;
+    }
+    unanswered += 1;
+    ask();
+    timer = clock.after(silentMsMax / QUESTIONS_MAX, turn, 'background');
+  }
+  turn();
+  return {
+    heard() {
+      unanswered = 0;
+    },
+    end: () => timer?.cancel(),
+  };
+}
+
+/**
+ * Follows a worker that has just been forked. One that serves and whose event loop does not go round for `silentMsMax` is
+ * killed.
+ */
+export function followChild(
+  worker: Worker,
+  { number, silentMsMax }: { number: number; silentMsMax: number },
+  { clock, log, gather }: ChildDeps,
+): Child {
   const bound = Promise.withResolvers<void>();
   const ready = Promise.withResolvers<void>();
   const gone = new AbortController();
@@ -73,26 +126,54 @@ export function followChild(worker: Worker, number: number, { clock, gather }: C
   let said: string | undefined;
   let isReady = false;
   let last: SignalsSnapshot = [];
+  /** What it is to be told as soon as it listens. */
+  let untold: FromSupervisor[] | undefined = [];
+  let life: ReturnType<typeof watchLife> | undefined;
+
+  const kill = () => void worker.process.kill('SIGKILL');
 
   function send(message: FromSupervisor): void {
     // One that is ending cannot be told anything, and its end is seen elsewhere.
-    if (worker.isConnected()) worker.send(message, () => {});
+    if (untold) untold.push(message);
+    else if (worker.isConnected()) worker.send(message, () => {});
+  }
+
+  function tellAll(): void {
+    const messages = untold ?? [];
+    untold = undefined;
+    for (const message of messages) send(message);
+  }
+
+  function onSilent(): void {
+    said = `did not answer for ${silentMsMax / 1000} s, and was killed`;
+    log.error({ process: number, pid, silentMsMax }, 'a process does not answer, and is killed');
+    kill();
   }
 
   const questions = createQuestions((question) => send({ kind: 'signals', question }));
 
   async function answerGather(question: number): Promise<void> {
-    send({ kind: 'gathered', question, text: await gather() });
+    try {
+      send({ kind: 'gathered', question, text: await gather() });
+    } catch (error) {
+      log.error({ err: error }, 'the signals of the processes could not be put together');
+    }
+  }
+
+  function onReady(): void {
+    isReady = true;
+    ready.resolve();
+    life = watchLife(clock, silentMsMax, { ask: () => send({ kind: 'are_you_alive' }), onSilent });
   }
 
   worker.on('listening', () => bound.resolve());
   worker.on('message', (message: FromChild) => {
-    if (message.kind === 'ready') {
-      isReady = true;
-      ready.resolve();
-    } else if (message.kind === 'failed') said = message.line;
+    life?.heard();
+    if (message.kind === 'attentive') tellAll();
+    else if (message.kind === 'ready') onReady();
+    else if (message.kind === 'failed') said = message.line;
     else if (message.kind === 'gather') void answerGather(message.question);
-    else {
+    else if (message.kind !== 'alive') {
       last = message.snapshot;
       if (message.kind === 'signals') questions.answered(message.question, message.snapshot);
     }
@@ -100,8 +181,8 @@ export function followChild(worker: Worker, number: number, { clock, gather }: C
   // Such as EPIPE, when a message meets its end.
   worker.on('error', () => {});
 
-  const exited = once(worker.process, 'exit').then(([code, signal]) => {
-    const how = describeEnd(code, signal);
+  const exited = endOf(worker).then((how) => {
+    life?.end();
     const failure = cliErrors.child_failed({ detail: said ?? `process ${number} (pid ${pid}) ${how}` });
     bound.reject(failure);
     ready.reject(failure);
@@ -111,7 +192,6 @@ export function followChild(worker: Worker, number: number, { clock, gather }: C
   bound.promise.catch(() => {});
   ready.promise.catch(() => {});
 
-  const kill = () => void worker.process.kill('SIGKILL');
   return {
     number,
     pid,

@@ -46,7 +46,7 @@ function createGathering(clock: ServerDeps['clock']) {
       const { promise, resolve } = Promise.withResolvers<string>();
       waiting.set(question, resolve);
       const deadline = createDeadline(clock, GATHER_MS_MAX);
-      await tell({ kind: 'gather', question });
+      void tell({ kind: 'gather', question });
       return withSignal(promise, deadline.signal).finally(() => {
         deadline.done();
         waiting.delete(question);
@@ -115,13 +115,18 @@ function createOrders({ options: given, systemOptions, definitions }: Configurat
   };
 
   async function tellSignals(question: number): Promise<void> {
-    await tell({ kind: 'signals', question, snapshot: await snapshotOf(signals) });
+    try {
+      await tell({ kind: 'signals', question, snapshot: await snapshotOf(signals) });
+    } catch (error) {
+      log.error({ err: error }, 'the signals of this process could not be read');
+    }
   }
 
   function obey(message: FromSupervisor): void {
     if (message.kind === 'begin') begun.resolve();
     else if (message.kind === 'gathered') gathering.answered(message.question, message.text);
     else if (message.kind === 'signals') void tellSignals(message.question);
+    else if (message.kind === 'are_you_alive') void tell({ kind: 'alive' });
     else {
       if (message.kind === 'stop_at_once') atOnce.abort(new Error('stopped at once'));
       drain();
@@ -135,6 +140,7 @@ async function serve(configuration: Configuration, deps: Deps): Promise<void> {
   process.on('SIGTERM', drain);
   process.on('message', obey);
   try {
+    await tell({ kind: 'attentive' });
     await server.start(new AbortController().signal);
     await tell({ kind: 'ready' });
   } catch (error) {

@@ -23,6 +23,8 @@ export interface ChildrenOptions {
   args: readonly string[];
   /** How long one may take to drain before it is killed. */
   drainMsMax: number;
+  /** How long the event loop of one may stand still before it is killed. */
+  silentMsMax: number;
 }
 
 export interface ChildrenDeps {
@@ -40,7 +42,10 @@ export interface Children {
   bindFirst(signal: AbortSignal): Promise<void>;
   /** Starts the others, lets all begin, and waits for them. @throws child_failed when one says why it cannot start */
   startAll(signal: AbortSignal): Promise<void>;
-  /** Puts another process in each place, one after the other. Asked for while it does so, it does it once more. */
+  /**
+   * Puts another process in each place, one after the other. Asked for while it does so, it does it once more; asked for
+   * while they start, when they have.
+   */
   replaceAll(): Promise<void>;
   /** Drains all, and what does not end by the deadline is given up. */
   stop(deadline: AbortSignal): Promise<void>;
@@ -75,6 +80,7 @@ function forkWorker(args: readonly string[], environment: Record<string, string>
 }
 
 export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Children {
+  const { silentMsMax } = options;
   const { clock, random, log, report } = deps;
   const stopping = new AbortController();
   const places: Place[] = [];
@@ -82,12 +88,14 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
   const keeping: Promise<void>[] = [];
   let crashes = 0;
   let hasBegun = false;
+  /** When all serve, or are being stopped. */
+  const started = Promise.withResolvers<void>();
   let replacing: Promise<void> | undefined;
   let isAskedAgain = false;
 
   function fork(number: number): Child {
     const environment = { [CHILDREN]: String(options.count), ...(hasBegun ? {} : { [BINDS_FIRST]: '1' }) };
-    const child = followChild(forkWorker(options.args, environment), number, deps);
+    const child = followChild(forkWorker(options.args, environment), { number, silentMsMax }, deps);
     all.add(child);
     child.ready.then(
       () => report(`process ${number} listens (pid ${child.pid})`),
@@ -164,6 +172,9 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
   }
 
   async function replaceEach(): Promise<void> {
+    await started.promise;
+    if (stopping.signal.aborted) return;
+    isAskedAgain = false;
     report(`replacing ${places.length} processes, one by one`);
     for (const place of places) {
       if (stopping.signal.aborted) return;
@@ -172,6 +183,7 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
       try {
         await attempt;
       } catch (error) {
+        if (stopping.signal.aborted) return;
         report(
           `process ${place.number} is not replaced, and the others go on as they are: ${describeError(error)}`,
         );
@@ -204,16 +216,18 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
       for (let number = 2; number <= options.count; number++) take(number);
       const onAbort = () => {
         stopping.abort(signal.reason);
-        for (const child of all) child.drain();
+        for (const child of all) void drain(child);
       };
       signal.addEventListener('abort', onAbort, { once: true });
       await Promise.all(places.map(settle));
       signal.removeEventListener('abort', onAbort);
       keeping.push(...places.map(keep));
+      started.resolve();
     },
     replaceAll,
     async stop(deadline) {
       stopping.abort(new Error('the processes are being stopped'));
+      started.resolve();
       await Promise.all([...all].map((child) => drain(child, deadline)));
       await Promise.all([...keeping, replacing]);
     },

@@ -445,11 +445,13 @@ function namesIn(help: string, family = ''): string[] {
 describe('the command line', () => {
   test('help names every command, of each family too, and so does the reference', async () => {
     const [all, jobs, groups] = await Promise.all([run('--help'), run('jobs --help'), run('groups --help')]);
-    const backup = await run('backup --help');
+    const [backup, database] = await Promise.all([run('backup --help'), run('database --help')]);
     assert.match(all, /^Usage: loadstone <command>\n/);
     assert.match(jobs, /^Usage: loadstone jobs <command>\n/);
-    const named = [...namesIn(jobs, 'jobs '), ...namesIn(groups, 'groups '), ...namesIn(backup, 'backup ')];
-    const single = namesIn(all).filter((name) => name !== 'jobs' && name !== 'groups');
+    const families = { jobs, groups, backup, database };
+    const named = Object.entries(families).flatMap(([name, said]) => namesIn(said, `${name} `));
+    // A backup is taken by the name of the family alone.
+    const single = namesIn(all).filter((name) => name === 'backup' || !Object.hasOwn(families, name));
     const reference = readFileSync(join(ROOT, 'docs', 'operations', 'commands.md'), 'utf8');
     const documented = [...reference.matchAll(/^\| `loadstone ([a-z]+( [a-z]+)?)/gm)].map(
       (match) => match[1],

@@ -182,6 +182,15 @@ test('processes and role come from flags, environment or file, and what they can
   assert.match(await refusal('', {}, { LOADSTONE_ROLE: 'edge' }), /^role: "edge" is not allowed/);
 });
 
+test('beside the embedded Postgres there are as many processes as it has connections for', async () => {
+  assert.match(
+    await refusal('', { processes: '11' }),
+    /^processes: 11 are more than .*; allowed is 1 to 10, /,
+  );
+  const database = 'postgres://x@y/z';
+  assert.equal((await read('', { processes: '64', database })).options.processes, 64);
+});
+
 test('a joined process is one, and takes a free port on the host of the file', async () => {
   const file = 'listen: "[::1]:8080"\nprocesses: 4\n';
   const joined = await read(file, { join: './x' });

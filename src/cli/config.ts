@@ -36,6 +36,8 @@ export interface Configuration {
 }
 
 const DEFAULT_FILE = 'loadstone.yaml';
+/** The embedded Postgres takes 60 connections: under load ten processes had 34, and sixteen ran out of them. */
+const EMBEDDED_PROCESSES_MAX = 10;
 
 function invalid(detail: string, cause?: unknown): Error {
   return optionsErrors.option_invalid({ detail, cause });
@@ -161,12 +163,20 @@ export async function readConfiguration(flags: StartFlags, env: NodeJS.ProcessEn
   const whole = withSystems(definitions);
   const { ...parsed } = parseOptions(whole, raw) as ServerOptions & Record<string, unknown>;
   checkAddresses(parsed);
+  checkProcesses(parsed);
   const systemOptions = Object.fromEntries(definitions.map(({ name }) => [name, parsed[name]]));
   return { options: parsed, systemOptions, definitions, isJoined: flags.join !== undefined };
 }
 
 function pickSystems(raw: Record<string, unknown>): object {
   return raw.systems === undefined ? {} : { systems: raw.systems };
+}
+
+function checkProcesses({ processes, database }: ServerOptions): void {
+  if (database.primary !== undefined || processes <= EMBEDDED_PROCESSES_MAX) return;
+  throw invalid(
+    `processes: ${processes} are more than the embedded Postgres has connections for; allowed is 1 to ${EMBEDDED_PROCESSES_MAX}, or more with database.primary`,
+  );
 }
 
 /** What a pattern cannot tell: whether the public address and the proxies' networks can exist. */

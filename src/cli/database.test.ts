@@ -6,32 +6,23 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sleep, systemClock } from '#base/clock';
+import { type DatabaseStatus, databaseStatus } from '#blocks/database';
 import { createScene, FREE_PORT, type Scene } from './process.fixture.ts';
 
 const BOUND_MS = 60_000;
 
-interface Status {
-  term: number;
-  primary: { name: string; state: string };
-  standbys: { name: string; state: string }[];
-}
-
-async function statusOf(scene: Scene, data: string): Promise<Status> {
-  const { stdout } = await scene.run(['database', 'status', '--data', data, '--json']);
-  return JSON.parse(stdout) as Status;
-}
-
-async function eventually(scene: Scene, data: string, is: (status: Status) => boolean): Promise<Status> {
+/** Asked as the command asks, without a process for each question; then the command has to say the same. */
+async function eventuallyStreaming(scene: Scene, data: string): Promise<DatabaseStatus> {
   const untilMs = systemClock.monotonicMs() + BOUND_MS;
   for (;;) {
-    const status = await statusOf(scene, data);
-    if (is(status)) return status;
+    const status = await databaseStatus(data);
+    if (status.standbys[0]?.state === 'streaming') break;
     assert(systemClock.monotonicMs() < untilMs, JSON.stringify(status));
-    await sleep(systemClock, 100);
+    await sleep(systemClock, 50);
   }
+  const { stdout } = await scene.run(['database', 'status', '--data', data, '--json']);
+  return JSON.parse(stdout) as DatabaseStatus;
 }
-
-const isStreaming = ({ standbys }: Status) => standbys[0]?.state === 'streaming';
 
 test('a standby is promoted beside a server that serves, which goes on with all it has acknowledged', async (t) => {
   const scene = createScene(t);
@@ -44,7 +35,7 @@ test('a standby is promoted beside a server that serves, which goes on with all 
     args: ['--data', data, '--listen', FREE_PORT, '--config', config],
   });
   const code = await server.shorten('https://example.com/before');
-  const before = await eventually(scene, data, isStreaming);
+  const before = await eventuallyStreaming(scene, data);
   assert.deepEqual(before.primary, { name: 'postgres', state: 'up' });
 
   const promoted = await scene.run(['database', 'promote', '--data', data]);
@@ -53,7 +44,7 @@ test('a standby is promoted beside a server that serves, which goes on with all 
     promoted.stdout,
     /^postgres-standby-1 is the primary now, in term 2, in the place of postgres; nothing was lost\n$/,
   );
-  const after = await eventually(scene, data, isStreaming);
+  const after = await eventuallyStreaming(scene, data);
   assert.equal(after.term, 2);
   assert.deepEqual(after.primary, { name: 'postgres-standby-1', state: 'up' });
   assert.equal(after.standbys[0]?.name, 'postgres');

@@ -68,3 +68,37 @@ test('one that does not answer in time is counted as silent, with the counters i
   assert.match(text, /^open 1$/m);
   assert.match(text, /^loadstone_processes_silent 1$/m);
 });
+
+test('one that ends while others still answer is counted once', async () => {
+  const told = Promise.withResolvers<SignalsSnapshot>();
+  const slow = { ...(await answering(measure(1, 1))), signals: () => told.promise };
+  const ending = await answering(measure(2, 1));
+  const living = [slow, ending];
+  const gathered = gatherFrom(living);
+  const gathering = gathered.gather();
+  living.pop();
+  gathered.keep(ending);
+  told.resolve(slow.lastSignals());
+  assert.match(await gathering, /^made_total\{kind="x"\} 3$/m);
+  assert.match(await gathered.gather(), /^made_total\{kind="x"\} 3$/m);
+});
+
+test('one that ends before it answers is counted all the same', async () => {
+  const gone = Promise.withResolvers<SignalsSnapshot>();
+  let hasExited = false;
+  const ending = {
+    ...(await answering(measure(2, 1))),
+    signals: () => gone.promise,
+    hasExited: () => hasExited,
+  };
+  const living = [ending];
+  const gathered = gatherFrom(living);
+  const gathering = gathered.gather();
+  hasExited = true;
+  living.pop();
+  gathered.keep(ending);
+  gone.reject(new Error('it has ended'));
+  const text = await gathering;
+  assert.match(text, /^made_total\{kind="x"\} 2$/m);
+  assert.match(text, /^loadstone_processes_silent 0$/m);
+});

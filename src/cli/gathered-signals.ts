@@ -44,12 +44,11 @@ export function createGatheredSignals(deps: {
   );
   own.counted('loadstone_processes_ended_total', 'Processes that have ended unasked', deps.crashes);
 
-  async function ask(child: Child, signal: AbortSignal): Promise<SignalsSnapshot> {
+  async function ask(child: Child, signal: AbortSignal) {
     try {
-      return await child.signals(signal);
+      return { snapshot: await child.signals(signal), isSilent: false };
     } catch {
-      if (!child.hasExited()) silent += 1;
-      return child.hasExited() ? [] : countsOf(child.lastSignals());
+      return { snapshot: countsOf(child.lastSignals()), isSilent: !child.hasExited() };
     }
   }
 
@@ -57,11 +56,14 @@ export function createGatheredSignals(deps: {
     async gather() {
       const deadline = createDeadline(deps.clock, ANSWER_MS_MAX);
       const asked = deps.living().filter((child) => child.isReady());
-      silent = 0;
-      const snapshots = await Promise.all(asked.map((child) => ask(child, deadline.signal)));
+      // As of now: one of those that are asked may be among them before all have answered.
+      const before = departed;
+      const answers = await Promise.all(asked.map((child) => ask(child, deadline.signal)));
       deadline.done();
+      silent = answers.filter(({ isSilent }) => isSilent).length;
       const mine = await own.registry.getMetricsAsJSON();
-      return sum([...snapshots, await departed, mine as SignalsSnapshot]).metrics();
+      const snapshots = answers.map(({ snapshot }) => snapshot);
+      return sum([...snapshots, await before, mine as SignalsSnapshot]).metrics();
     },
     keep(child) {
       const before = departed;

@@ -5,7 +5,7 @@
  * no relay and no candidate for the lease of the queues, and a server that runs has all of them.
  */
 import { existsSync, realpathSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
 import { deferMasterKey } from '#base/master-key';
@@ -17,6 +17,7 @@ import { createGround, type Ground } from '#server/ground';
 import type { ServerOptions } from '#server/options';
 import type { Configuration } from './config.ts';
 import { cliErrors } from './errors.ts';
+import { holdsDatabase } from './join.ts';
 
 /**
  * `named`: by `database.primary`. `running`: the Postgres that another process runs in the data directory. `stopped`: none
@@ -33,7 +34,7 @@ export function locateDatabase({ data, database }: Pick<ServerOptions, 'data' | 
       detail: `data directory ${directory} does not exist; name another with --data, or start a server in it`,
     });
   }
-  if (!existsSync(join(directory, 'postgres'))) {
+  if (!holdsDatabase(directory)) {
     throw cliErrors.installation_missing({
       detail: `data directory ${directory} holds no database; name another with --data, or start a server in it`,
     });

@@ -2,12 +2,18 @@
  * `start --join`: a process beside the owner of a data directory, through the owner's death and return.
  */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { holderOf } from '#blocks/database';
 import { createScene, eventually, FREE_PORT, type Loadstone, noPostgresIn } from './process.fixture.ts';
 import { readSignal } from './processes.fixture.ts';
 
 const KEY = 'a-root-key-for-the-join-tests';
+const ENVIRONMENT = {
+  LOADSTONE_ROOT_KEY: KEY,
+  LOADSTONE_MASTER_KEY: Buffer.alloc(32, 7).toString('base64url'),
+};
 const scene = createScene({ after });
 const CLEAN = { code: 0, signal: null };
 
@@ -19,8 +25,7 @@ describe('a joined process', () => {
   let joined: Loadstone;
   let code: string;
 
-  const start = (args: readonly string[]) =>
-    scene.start({ data, key: KEY, env: { LOADSTONE_ROOT_KEY: KEY }, args });
+  const start = (args: readonly string[]) => scene.start({ data, key: KEY, env: ENVIRONMENT, args });
 
   before(async () => {
     data = join(scene.directory(), 'data');
@@ -39,11 +44,21 @@ describe('a joined process', () => {
 
   test('a port that is busy is told', async () => {
     const address = new URL(owner.url).host;
-    const refused = await scene.run(['start', '--join', data, '--listen', address]);
+    const refused = await scene.run(['start', '--join', data, '--listen', address], { env: ENVIRONMENT });
     assert.equal(refused.code, 1);
     const lines = said(refused.stderr);
     assert.equal(lines.length, 1, refused.stderr);
     assert.match(lines[0] ?? '', new RegExp(`cannot listen on ${address}: another process listens there`));
+  });
+
+  test('without the master key that the owner was given, it makes none of its own', async () => {
+    const refused = await scene.run(['start', '--join', data]);
+    assert.equal(refused.code, 1);
+    assert.match(
+      said(refused.stderr).join('\n'),
+      /^loadstone: \S+master\.key does not exist: .* from LOADSTONE_MASTER_KEY, and this process needs the same$/,
+    );
+    assert(!existsSync(join(data, 'master.key')));
   });
 
   test('as a worker it answers for its health alone; as an api it takes no lease', async () => {
@@ -72,7 +87,13 @@ describe('a joined process', () => {
     assert.match(refused.headers.get('retry-after') ?? '', /^\d+$/);
     assert(!joined.hasExited());
 
-    owner = await start(['--data', data, '--listen', FREE_PORT]);
+    const starting = start(['--data', data, '--listen', FREE_PORT]);
+    // An owner that is there has perhaps no Postgres yet.
+    await eventually('it has the directory', () => holderOf(data) !== undefined);
+    const other = await start(['--join', data]);
+    owner = await starting;
+    assert.equal(await other.follow(code), 'https://example.com/of-the-owner');
+    assert.deepEqual(await other.stop(), CLEAN);
     await eventually('it is ready', async () => (await joined.request('/readyz')).ok, 60_000);
     const made = await joined.shorten('https://example.com/after');
     assert.equal(await owner.follow(made), 'https://example.com/after');

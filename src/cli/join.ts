@@ -2,16 +2,27 @@
  * `start --join DIR`: a process beside the one that owns the data directory.
  */
 import { existsSync, realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { locateEmbedded } from '#blocks/database';
+import { join, resolve } from 'node:path';
+import { holderOf, locateEmbedded } from '#blocks/database';
 import type { Place } from '#server/place';
 import { cliErrors } from './errors.ts';
 
-function isRunning(directory: string): boolean {
-  return existsSync(directory) && locateEmbedded(realpathSync(directory)) !== undefined;
+/** Whether there is an embedded Postgres in a data directory, be it that its first directory is being made anew. */
+export function holdsDatabase(directory: string): boolean {
+  return ['postgres', 'database.json'].some((name) => existsSync(join(directory, name)));
 }
 
-/** @throws owner_missing when no server runs an embedded Postgres there */
+/** An owner that lives may have no primary at this moment: it is starting, or promotes a standby. */
+function isRunning(directory: string): boolean {
+  if (!existsSync(directory)) return false;
+  const real = realpathSync(directory);
+  return locateEmbedded(real) !== undefined || (holdsDatabase(real) && holderOf(real) !== undefined);
+}
+
+/**
+ * A primary that is not there yet is waited for by whoever connects to it.
+ * @throws owner_missing when no server runs an embedded Postgres there
+ */
 export async function ownerOf(data: string): Promise<Place> {
   const directory = resolve(data);
   if (isRunning(directory)) return { kind: 'join', owner: async () => {}, binds: 'first' };

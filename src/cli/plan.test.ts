@@ -106,6 +106,12 @@ test('what cannot be planned is refused with one line', async () => {
   await refused(/^workload: .*missing\.yaml cannot be read/, join(directory, 'missing.yaml'));
   await refused(/broken\.yaml: /, write('broken.yaml', 'users: {\n'));
   await refused(/^users\.daily: "many" is not allowed/, write('many.yaml', 'users: { daily: many }\n'));
+  const layers = Array.from({ length: 9 }, (_, n) => {
+    const name = String.fromCharCode(98 + n);
+    const before = `*${String.fromCharCode(97 + n)}`;
+    return `${name}: &${name} [${Array.from({ length: 9 }, () => before).join(', ')}]\n`;
+  });
+  await refused(/bomb\.yaml: it has too many aliases/, write('bomb.yaml', `a: &a [1]\n${layers.join('')}`));
   const links = join(EXAMPLES, 'links.yaml');
   await refused(/^.*none\.json: /, links, '--calibration', write('none.json', '{}'));
   const huge = 'users: { daily: 100000000000 }\ncustom: { app: { write: { perUserPerDay: 1000 } } }\n';

@@ -40,9 +40,18 @@ function readYaml(file: string): unknown {
   const document = parseDocument(readText(file, 'workload'), { prettyErrors: true });
   const problem = document.errors[0]?.message.split('\n')[0]?.replace(/:$/, '');
   if (problem !== undefined) throw planErrors.plan_file_unusable({ detail: `${file}: ${problem}` });
-  const value: unknown = document.toJS();
+  const value = toValue(document, file);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   throw planErrors.plan_file_unusable({ detail: `${file}: must be a mapping, with users and systems` });
+}
+
+/** A few lines of aliases can stand for more than fits into memory; the reader of YAML gives up in time. */
+function toValue(document: ReturnType<typeof parseDocument>, file: string): unknown {
+  try {
+    return document.toJS();
+  } catch (cause) {
+    throw planErrors.plan_file_unusable({ detail: `${file}: it has too many aliases`, cause });
+  }
 }
 
 function readCapacity(file: string | undefined): Calibration {

@@ -40,11 +40,15 @@ function clientPortsOf(pid: number): Set<number> {
   );
 }
 
+/** Stops a process for good. @returns the clients' ports of its connections: it takes no more */
+export function freeze(pid: number): Set<number> {
+  process.kill(pid, 'SIGSTOP');
+  return clientPortsOf(pid);
+}
+
 /** Kills a process. @returns the clients' ports of the connections that were cut */
 export function cut(pid: number): Set<number> {
-  // It takes no more connections while it is being looked at.
-  process.kill(pid, 'SIGSTOP');
-  const ports = clientPortsOf(pid);
+  const ports = freeze(pid);
   process.kill(pid, 'SIGKILL');
   return ports;
 }

@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Random, seededRandom } from '#base/random';
 import {
+  BOOTSTRAP,
   createScene,
   eventually,
   FREE_PORT,
   type Loadstone,
   noPostgresIn,
   processesIn,
+  ROOT,
   readSeed,
 } from './process.fixture.ts';
 import {
@@ -126,5 +128,20 @@ test('a campaign', async (t) => {
   }
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
   await eventually('nothing is left', () => processesIn(data).length === 0);
+  await noPostgresIn(data);
+});
+
+test('a terminal that goes away stops all of them', {
+  skip: process.platform !== 'linux' && 'script(1) is that of util-linux',
+}, async (t) => {
+  const scene = createScene(t);
+  const data = join(scene.directory(), 'data');
+  const line = [...BOOTSTRAP, 'start', '--data', data, '--listen', FREE_PORT, '--processes', '2'].join(' ');
+  const command = ['script', '-qfec', `cd ${ROOT} && exec ${line}`, '/dev/null'] as const;
+  const terminal = scene.spawn([], { command: [...command], detached: true });
+  await eventually('it listens', () => terminal.stdout().includes(' s  listening'), 60_000);
+  await eventually('all is said', () => terminal.stdout().includes('data directory'));
+  process.kill(terminal.pid, 'SIGKILL');
+  await eventually('nothing is left', () => processesIn(data).length === 0, 30_000);
   await noPostgresIn(data);
 });

@@ -6,6 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { Command } from 'commander';
+import { addCommands } from './commands.ts';
 import {
   BOOTSTRAP,
   createScene,
@@ -83,7 +85,10 @@ describe('flags, environment and file', { concurrency: 2 }, () => {
   });
 
   test('no command, and another one', async () => {
-    const known = 'known is start, jobs, groups, verify, rebuild, doctor\n';
+    const program = new Command();
+    addCommands(program);
+    const others = program.commands.map((command) => command.name());
+    const known = `known is ${['start', ...others].join(', ')}\n`;
     const none = await scene.run([]);
     assert.deepEqual([none.code, none.stderr], [2, `loadstone: no command given; ${known}`]);
     const other = await scene.run(['stop']);

@@ -98,8 +98,17 @@ function describePhysical(restored: Restored, flags: RestoreFlags): string {
       ? `all that was acknowledged before ${point} is there`
       : `all before ${flags.lsn} is there`,
     `records of journals that had not reached the database: as of ${journalsAt}`,
+    ...describeEnded(restored),
     `next: loadstone verify --data ${resolve(flags.data)}`,
   ].join('\n');
+}
+
+/** A copy does not write into the backups of what it is a copy of. */
+function describeEnded({ schedulesEnded }: { schedulesEnded: number }): string[] {
+  if (schedulesEnded === 0) return [];
+  return [
+    `backups are not scheduled here any more (${formatCount(schedulesEnded, 'schedule')}): if it takes the place of the old installation, schedule them anew`,
+  ];
 }
 
 function describeLogical(restored: LogicallyRestored, flags: RestoreFlags): string {
@@ -107,6 +116,7 @@ function describeLogical(restored: LogicallyRestored, flags: RestoreFlags): stri
   return [
     `restored ${formatCount(rows, 'row')} of ${formatCount(tables, 'table')} from the logical backup ${name}`,
     `all that was acknowledged before ${statedAt} is there`,
+    ...describeEnded(restored),
     `next: loadstone verify --database … --data ${resolve(flags.data)}`,
   ].join('\n');
 }

@@ -119,6 +119,19 @@ async function armForDrill(log: Log): Promise<Clock> {
     .clock;
 }
 
+/** A drill may be pointed at what was started for drills, and at nothing else; without the mark, at this neither. */
+async function markForDrills(server: Started, configuration: Configuration, log: Log): Promise<void> {
+  const faults = process.env.LOADSTONE_FAULTS;
+  if (faults === undefined || configuration.isJoined) return;
+  const { leaveMark } = await import('#drills/test-installation');
+  const { cacheTtlMs = 0 } = (configuration.systemOptions.links ?? {}) as { cacheTtlMs?: number };
+  try {
+    process.once('exit', leaveMark(server.dataDirectory, { origin: server.localUrl, faults, cacheTtlMs }));
+  } catch (error) {
+    log.warn({ err: error }, 'no drill can be pointed at this server: the mark could not be written');
+  }
+}
+
 async function prepare(flags: StartFlags) {
   const configuration = await readConfiguration(flags, process.env);
   const { destination, log } = openLog(configuration, systemClock);
@@ -140,6 +153,7 @@ export async function start(flags: StartFlags): Promise<void> {
   let failure: unknown;
   try {
     await server.start(new AbortController().signal);
+    await markForDrills(server, configuration, log);
     report('listening');
   } catch (error) {
     failure = error;

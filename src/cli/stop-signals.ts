@@ -18,7 +18,7 @@ export interface StopListeners {
   onFirst: () => void;
   /** May be called more than once. */
   onSecond: () => void;
-  /** In the place of a stop, on a SIGHUP that does not come of a terminal that has gone. */
+  /** In the place of a stop, on a SIGHUP that does not come of a terminal that has gone. Not while a stop is under way. */
   onHangUp?: () => void;
 }
 
@@ -46,8 +46,8 @@ export function onStopSignals(
     if (firstMs === undefined) onSignal();
   }
   function onHangUpSignal(): void {
-    if (onHangUp === undefined || firstMs !== undefined || isTerminalGone()) onSignal();
-    else onHangUp();
+    if (onHangUp === undefined || isTerminalGone()) onSignal();
+    else if (firstMs === undefined) onHangUp();
   }
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, onSignal);
   process.on('SIGHUP', onHangUpSignal);

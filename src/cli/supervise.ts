@@ -96,6 +96,7 @@ export function createSupervisor(
         count: options.processes,
         args: argumentsFor(flags, { isEmbedded, dataDirectory, listen }),
         drainMsMax: drainMsMax(options.http),
+        silentMsMax: options.processSilentMsMax,
       },
       { ...deps, gather: signals.gather, onEnded: signals.keep },
     );
@@ -128,6 +129,7 @@ export function createSupervisor(
     },
     dataDirectory,
     takeFirstKey: owner.takeFirstKey,
-    replaceAll: () => children().replaceAll(),
+    // Before there are any, there is none that has read an older configuration.
+    replaceAll: async () => made?.replaceAll(),
   };
 }

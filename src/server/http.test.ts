@@ -244,7 +244,10 @@ describe('http', () => {
 
     const document = (await (await fetch(`${it.url}/openapi.json`)).json()) as {
       openapi: string;
-      paths: Record<string, Record<string, { operationId: string; responses: object }>>;
+      paths: Record<
+        string,
+        Record<string, { operationId: string; parameters?: { in: string; name: string }[] }>
+      >;
     };
     assert.equal(document.openapi, '3.1.0');
     assert.deepEqual(Object.keys(document.paths).sort(), [
@@ -255,6 +258,12 @@ describe('http', () => {
       '/v1/shorten',
     ]);
     assert.equal(document.paths['/v1/links']?.post?.operationId, 'createLink');
+    const parametersOf = (method: string) =>
+      document.paths['/v1/links']?.[method]?.parameters?.map((each) => `${each.in} ${each.name}`) ?? [];
+    assert(parametersOf('post').includes('header idempotency-key'));
+    for (const one of ['header loadstone-session', 'cookie loadstone_session']) {
+      assert(parametersOf('get').includes(one), one);
+    }
     const page = await fetch(`${it.url}/docs`);
     const html = await page.text();
     assert.match(page.headers.get('content-type') ?? '', /text\/html/);

@@ -68,14 +68,42 @@ function isKeyed(shape: RouteShape): boolean {
   return shape.method === 'POST' && shape.idempotency === 'transaction';
 }
 
-const IdempotencyKey = Type.Object({
+const idempotencyKey = {
   'idempotency-key': Type.Optional(
     Type.String({
       description:
         'A repetition with the same key and body is answered as the first one was, with `Idempotency-Replayed: true`. 1 to 255 visible ASCII characters, kept for `idempotency.retentionMs`.',
     }),
   ),
-});
+};
+
+const sessionToken = {
+  'loadstone-session': Type.Optional(
+    Type.String({
+      description:
+        'What the answers to your own writes had in this header: this answer shows at least those. Several, separated by commas, count together. Without it, and without the cookie, the answer may be older, where there are replicas.',
+    }),
+  ),
+};
+
+const sessionCookie = {
+  loadstone_session: Type.Optional(Type.String({ description: 'As the header `Loadstone-Session`.' })),
+};
+
+/** What a route takes beside path, query and body. */
+function parametersOf(shape: RouteShape): FastifySchema {
+  const isSession = shape.consistency === 'session';
+  const headers = { ...(isKeyed(shape) ? idempotencyKey : {}), ...(isSession ? sessionToken : {}) };
+  return {
+    ...(Object.keys(headers).length > 0 ? { headers: Type.Object(headers) } : {}),
+    ...(isSession ? { cookies: Type.Object(sessionCookie) } : {}),
+  };
+}
+
+function describeSession(shape: RouteShape): string {
+  if (shape.method === 'GET') return '';
+  return 'Where there are replicas, the answer has `Loadstone-Session`, as a header and as the cookie `loadstone_session`: with either, reads show what was written.';
+}
 
 /** What a repetition of the request does. */
 function describeRepetition(shape: RouteShape): string {
@@ -109,11 +137,12 @@ export function routeSchema(shape: RouteShape): FastifySchema {
     description: [
       shape.description,
       `Consistency: ${shape.consistency}. Without the database it ${describePartition(shape)}. ${describeRepetition(shape)}`.trim(),
+      describeSession(shape),
     ]
       .filter(Boolean)
       .join('\n\n'),
     tags: [shape.path.split('/')[2] ?? ''],
-    ...(isKeyed(shape) ? { headers: IdempotencyKey } : {}),
+    ...parametersOf(shape),
     ...(shape.params ? { params: shape.params } : {}),
     ...(shape.query ? { querystring: shape.query } : {}),
     ...(shape.body ? { body: shape.body } : {}),

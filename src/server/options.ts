@@ -130,7 +130,14 @@ const properties = {
     maximum: 64,
     default: 1,
     description:
-      'How many processes serve, on one socket. From two on, one more supervises them: it owns the embedded Postgres, restarts those that die, and replaces them one by one on SIGHUP.',
+      'How many processes serve, on one socket. From two on, one more supervises them: it owns the embedded Postgres, restarts those that die, and replaces them one by one on SIGHUP. Beside the embedded Postgres 10 at most.',
+  }),
+  processSilentMsMax: Type.Integer({
+    minimum: 1000,
+    maximum: 3_600_000,
+    default: 30_000,
+    description:
+      'One of several processes whose event loop stands still for so long, as in an endless loop, is killed, and another takes its place.',
   }),
   role: Type.Union([Type.Literal('all'), Type.Literal('api'), Type.Literal('worker')], {
     default: 'all',

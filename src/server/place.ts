@@ -39,7 +39,8 @@ export function settleIn(
   locks: boolean,
   { random, secrets, setMasterKey }: SettleDeps,
 ): Lifecycle {
-  const readKey = () => setMasterKey(loadMasterKey(dataDirectory, secrets.masterKey, random));
+  const isShared = place.kind === 'join';
+  const readKey = () => setMasterKey(loadMasterKey(dataDirectory, secrets.masterKey, random, { isShared }));
   if (place.kind === 'join') {
     return createLifecycle('data directory', {
       async start(signal) {

@@ -69,7 +69,7 @@ test('backups of an empty installation', async (t) => {
         writeFileSync(file, before);
         assert.equal(damaged.length, 1, `byte ${at} of ${file}`);
       }),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
     assert((await checkBackups(directory, SECRET, never)).every(({ problem }) => !problem));
   });

@@ -7,15 +7,32 @@ import type { Clock } from '#base/clock';
 import type { Random } from '#base/random';
 import { type Session, withSession } from '#blocks/database';
 import { findSuperfluous, nextSegment } from './chain.ts';
+import { createOpener, isOpenedBy } from './check.ts';
 import { backupErrors } from './errors.ts';
-import { toTargetError } from './file-system.ts';
+import { isWithin, toTargetError } from './file-system.ts';
 import { type BackupKeys, createKeyring, type Encryption, newEncryption } from './key.ts';
 import { takeRows } from './logical.ts';
 import { type BackupKind, FORMAT, type Manifest } from './manifest.ts';
 import { MASTER_KEY_FILE } from './master-key-copy.ts';
-import { isLogKept, letGo, type PhysicalDeps, type Sink, takeBase, takeLog } from './physical.ts';
+import {
+  isLogKept,
+  keepLogAnew,
+  letGo,
+  type PhysicalDeps,
+  type Sink,
+  takeBase,
+  takeLog,
+} from './physical.ts';
 import { lookAtCluster, readMigrationState, slotNameFor } from './postgres-session.ts';
-import { type Draft, dropDraft, isGood, listBackups, openRepository, type Repository } from './repository.ts';
+import {
+  type Draft,
+  dropDraft,
+  type GoodEntry,
+  isGood,
+  listBackups,
+  openRepository,
+  type Repository,
+} from './repository.ts';
 import type { BackupSource } from './source.ts';
 import { type StoredFile, storeFile } from './stored-file.ts';
 import { packTar } from './tar.ts';
@@ -27,6 +44,8 @@ export interface BackupRequest {
   what: 'base' | 'wal';
   /** Encrypts; undefined leaves it plain. */
   secret: string | undefined;
+  /** With a base: has Postgres keep the log that comes after it, as a copy of the log does. */
+  keepsLog?: boolean;
   /** Removes whole backups beyond the newest so many, when this one is done. */
   keep?: number | undefined;
 }
@@ -87,6 +106,17 @@ async function copyJournals({ source, deps: { signal } }: Writing, sink: Sink): 
   await sink.storeTree('journal.tar', journals);
 }
 
+/** One that was restored from another is of the same kin: it may go on in the directory. @throws backup_target_unusable */
+function refuseStrangers(directory: string, { systemIdentifier }: PhysicalDeps['cluster']): void {
+  const stranger = listBackups(directory)
+    .filter(isGood)
+    .find(({ manifest: { log } }) => log !== null && log.systemIdentifier !== systemIdentifier);
+  if (stranger === undefined) return;
+  throw backupErrors.backup_target_unusable({
+    detail: `${directory} holds ${stranger.name}, of another installation; name a directory of its own`,
+  });
+}
+
 /** @throws backup_base_needed */
 function joinFrom(directory: string, cluster: PhysicalDeps['cluster']): number {
   const next = nextSegment(listBackups(directory).filter(isGood), cluster);
@@ -100,10 +130,12 @@ async function copyPhysical(writing: Writing, session: Session, sink: Sink): Pro
   const { request, deps } = writing;
   const directory = realpathSync(request.directory);
   const cluster = await lookAtCluster(session);
+  refuseStrangers(directory, cluster);
   const physical: PhysicalDeps = {
     session,
     cluster,
     sink,
+    random: deps.random,
     signal: deps.signal,
     copyJournals: () => copyJournals(writing, sink),
   };
@@ -121,6 +153,7 @@ async function copyPhysical(writing: Writing, session: Session, sink: Sink): Pro
   deps.report('copying the database');
   const next = nextSegment(listBackups(directory).filter(isGood), cluster);
   const isKept = next !== undefined && (await isLogKept(session, slot, { ...cluster, segment: next }));
+  if (request.keepsLog) await keepLogAnew(session, slot);
   const { stopLsn, ...held } = await takeBase(physical, isKept ? next : undefined);
   return { ...common, ...held, copiedTo: stopLsn };
 }
@@ -164,23 +197,53 @@ async function write(writing: Writing): Promise<Manifest> {
   });
 }
 
+/** A base and the log behind it are restored with one key. @throws backup_base_needed, backup_key_missing */
+async function refuseOtherKey(entries: readonly GoodEntry[], secret: string | undefined): Promise<void> {
+  const base = entries.findLast(({ manifest }) => manifest.kind === 'physical');
+  if (!base || (secret !== undefined && (await isOpenedBy(base, secret)))) return;
+  if (secret === undefined) {
+    await createOpener(secret).keysOf(base);
+    return;
+  }
+  throw backupErrors.backup_base_needed({
+    detail: `${base.name} was not encrypted with the given key, and the log behind it has to be: take a new base backup`,
+  });
+}
+
 async function prepareKeys(
-  { directory, secret }: BackupRequest,
-  { random }: BackupDeps,
+  { directory, what, secret }: BackupRequest,
+  { random, report }: BackupDeps,
 ): Promise<{ keys: BackupKeys | undefined; encryption: Encryption | null }> {
+  const entries = listBackups(directory).filter(isGood);
+  if (what === 'wal') await refuseOtherKey(entries, secret);
   if (secret === undefined) return { keys: undefined, encryption: null };
-  const known = listBackups(directory)
-    .filter(isGood)
-    .findLast(({ manifest }) => manifest.encryption);
-  const encryption = newEncryption(random, known?.manifest.encryption?.kdf.salt);
+  const known = entries.findLast(({ manifest }) => manifest.encryption);
+  const isOurs = known !== undefined && (await isOpenedBy(known, secret));
+  if (known !== undefined && !isOurs) report(`the key is another one than that of ${known.name}`);
+  const encryption = newEncryption(random, isOurs ? known.manifest.encryption?.kdf.salt : undefined);
   return { keys: await createKeyring(secret).keysFor(encryption), encryption };
 }
 
-function prune(repository: Repository, keep: number | undefined): string[] {
+/** Those of the installation that has taken `newest`: what another one has put beside them is not counted, nor removed. */
+function ofOne(newest: Manifest): (entry: GoodEntry) => boolean {
+  const { log } = newest;
+  return ({ manifest }) => manifest.log?.incarnation === log?.incarnation;
+}
+
+function prune(repository: Repository, keep: number | undefined, newest: Manifest): string[] {
   if (keep === undefined) return [];
-  const names = findSuperfluous(listBackups(repository.directory).filter(isGood), keep);
+  const entries = listBackups(repository.directory).filter(isGood);
+  const names = findSuperfluous(entries.filter(ofOne(newest)), keep);
   repository.remove(names);
   return names;
+}
+
+/** @throws backup_target_unusable */
+function refuseWithin(dataDirectory: string, directory: string): void {
+  if (!isWithin(directory, dataDirectory)) return;
+  throw backupErrors.backup_target_unusable({
+    detail: `${directory} lies in the data directory, and would be lost with it`,
+  });
 }
 
 /**
@@ -200,6 +263,7 @@ export async function takeBackup(
     });
   }
   const startMs = deps.clock.monotonicMs();
+  refuseWithin(source.dataDirectory, request.directory);
   const repository = openRepository(request.directory, deps);
   try {
     const prepared = await prepareKeys(request, deps);
@@ -209,7 +273,7 @@ export async function takeBackup(
       dropDraft(draft);
       throw error;
     });
-    const removed = prune(repository, request.keep);
+    const removed = prune(repository, request.keep, manifest);
     return {
       manifest,
       directory: join(repository.directory, manifest.name),

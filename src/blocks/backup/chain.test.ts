@@ -6,7 +6,7 @@ import type { Manifest } from './manifest.ts';
 import type { GoodEntry } from './repository.ts';
 
 const SEGMENT_BYTES = 16 * 1024 * 1024;
-const HISTORY = { systemIdentifier: '7', timeline: 1 };
+const HISTORY = { systemIdentifier: '7', incarnation: 'a', timeline: 1 };
 
 const timeOf = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
 const lsnIn = (segment: number, byte = 0x100) =>
@@ -17,11 +17,19 @@ interface Described {
   segments: [number, number];
   minute: number;
   timeline?: number;
+  incarnation?: string;
   /** Where a base begins, when it has log from before. */
   start?: number;
 }
 
-function entry({ kind, segments: [first, last], minute, timeline = 1, start = first }: Described): GoodEntry {
+function entry({
+  kind,
+  segments: [first, last],
+  minute,
+  timeline = 1,
+  start = first,
+  ...described
+}: Described): GoodEntry {
   const name = `${kind}-${minute}`;
   const files = Array.from({ length: last - first + 1 }, (_, n) => ({
     path: `wal/${segmentName(timeline, first + n, SEGMENT_BYTES)}.zst`,
@@ -40,16 +48,15 @@ function entry({ kind, segments: [first, last], minute, timeline = 1, start = fi
         ? null
         : {
             ...HISTORY,
+            incarnation: described.incarnation ?? HISTORY.incarnation,
             timeline,
             segmentBytes: SEGMENT_BYTES,
             firstSegment: first,
             lastSegment: last,
             markedLsn: lsnIn(last, 0x80),
           },
-    files: [...files, { path: 'base.tar.zst', bytes: 1, storedBytes: 1, sha256: '' }].slice(
-      kind === 'wal' ? 0 : 0,
-      kind === 'wal' ? -1 : undefined,
-    ),
+    files:
+      kind === 'wal' ? files : [...files, { path: 'base.tar.zst', bytes: 1, storedBytes: 1, sha256: '' }],
   } as unknown as Manifest;
   return { name, directory: name, problem: undefined, manifest, mac: null };
 }
@@ -112,6 +119,12 @@ test('log of another timeline does not count', () => {
   assert.equal(nextSegment([base, other], HISTORY), 4);
   assert.equal(nextSegment([base, other], { ...HISTORY, timeline: 2 }), undefined);
   assert.equal(nextSegment(all, HISTORY), 14);
+});
+
+test('log of another copy of the same installation does not count, though all else is the same', () => {
+  const other = entry({ kind: 'wal', segments: [4, 4], minute: 25, incarnation: 'b' });
+  assert.deepEqual(namesOf([base, other], LATEST), ['physical-10']);
+  assert.equal(nextSegment([base, other], { ...HISTORY, incarnation: 'b' }), undefined);
 });
 
 test('the newest whole backups are kept, with the log that they need', () => {

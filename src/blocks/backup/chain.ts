@@ -35,7 +35,9 @@ const hasLog = (entry: GoodEntry): entry is LogEntry => entry.manifest.log !== n
 const hasBase = (entry: GoodEntry): entry is Chain['base'] => hasLog(entry) && entry.manifest.base !== null;
 
 function isOfOneHistory(a: HeldLog, b: HeldLog): boolean {
-  return a.systemIdentifier === b.systemIdentifier && a.timeline === b.timeline;
+  return (
+    a.systemIdentifier === b.systemIdentifier && a.incarnation === b.incarnation && a.timeline === b.timeline
+  );
 }
 
 /** Backups of the history of `base` that hold log from its start on without a hole, in the order of the log. */
@@ -132,7 +134,7 @@ export function findChain(entries: readonly GoodEntry[], target: Target): Chain 
 /** The segment that the next copy of the log begins with; undefined when there is no base to join it to. */
 export function nextSegment(
   entries: readonly GoodEntry[],
-  history: { systemIdentifier: string; timeline: number },
+  history: Pick<HeldLog, 'systemIdentifier' | 'incarnation' | 'timeline'>,
 ): number | undefined {
   const ends = entries
     .filter(hasBase)

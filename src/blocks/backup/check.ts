@@ -1,6 +1,7 @@
 /**
  * Whether backups are as they were written, without restoring them.
  */
+import { isLoadstoneError } from '#base/errors';
 import { backupErrors } from './errors.ts';
 import { type BackupKeys, createKeyring, type Keyring } from './key.ts';
 import { textOf } from './manifest.ts';
@@ -33,6 +34,16 @@ export function createOpener(secret: string | undefined): Opener {
       });
     },
   };
+}
+
+/** Whether the backup was encrypted with this secret. */
+export async function isOpenedBy(entry: GoodEntry, secret: string): Promise<boolean> {
+  try {
+    return (await createOpener(secret).keysOf(entry)) !== undefined;
+  } catch (error) {
+    if (isLoadstoneError(error)) return false;
+    throw error;
+  }
 }
 
 /** Compares files with the manifest. @throws backup_damaged */

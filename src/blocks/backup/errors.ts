@@ -56,7 +56,7 @@ export const backupErrors = defineErrors('backup', {
   backup_unsupported: {
     status: 500,
     title: 'This installation cannot be backed up that way',
-    doc: 'It uses tablespaces, or `--wal` was asked of a Postgres of your own, of which only logical backups are taken.',
+    doc: 'It uses tablespaces or links to files that lie elsewhere, or `--wal` was asked of a Postgres of your own, of which only logical backups are taken.',
   },
   backup_version_wrong: {
     status: 500,

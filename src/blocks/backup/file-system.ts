@@ -1,9 +1,10 @@
 /**
  * Directories, and what a failure of the file system means for a backup.
  */
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative } from 'node:path';
 import { describeError, isLoadstoneError } from '#base/errors';
+import { syncDirectory } from '#blocks/database';
 import { backupErrors } from './errors.ts';
 
 const FULL = new Set(['ENOSPC', 'EDQUOT']);
@@ -24,6 +25,23 @@ export function makeDirectory(directory: string): void {
   if (existsSync(directory)) return;
   if (dirname(directory) !== directory) makeDirectory(dirname(directory));
   mkdirSync(directory, { mode: 0o700 });
+  try {
+    syncDirectory(dirname(directory));
+  } catch (error) {
+    // One may be allowed to make directories where one may not look.
+    if (codeOf(error) !== 'EACCES') throw error;
+  }
+}
+
+/** Whether `path` is `directory` or lies below it, by whatever names; it need not be there yet. */
+export function isWithin(path: string, directory: string): boolean {
+  const below = relative(realPathOf(directory), realPathOf(path));
+  return below === '' || !(below === '..' || below.startsWith('../') || isAbsolute(below));
+}
+
+function realPathOf(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  return dirname(path) === path ? path : join(realPathOf(dirname(path)), basename(path));
 }
 
 export function codeOf(error: unknown): string {

@@ -30,8 +30,8 @@ const SECRET_CHARS_MIN = 16;
 const COST = 32_768;
 const BLOCK_SIZE = 8;
 const PARALLELIZATION = 1;
-/** Of a manifest that asks for more nothing is believed: it could be there to use up memory. */
-const COST_MAX = 1_048_576;
+/** 128 MiB. Of a manifest that asks for more nothing is believed: it could be there to use up memory. */
+const COST_MAX = 131_072;
 const KEY_BYTES = 32;
 const SALT_BYTES = 16;
 
@@ -102,7 +102,10 @@ function refuseUnknown({ algorithm, chunkBytes, kdf }: Encryption): void {
     algorithm === 'STREAM-AES-256-GCM' &&
     chunkBytes === CHUNK_BYTES &&
     kdf.name === 'scrypt' &&
+    Number.isInteger(kdf.cost) &&
+    kdf.cost >= COST &&
     kdf.cost <= COST_MAX &&
+    Number.isInteger(Math.log2(kdf.cost)) &&
     kdf.blockSize === BLOCK_SIZE &&
     kdf.parallelization === PARALLELIZATION;
   if (isKnown) return;

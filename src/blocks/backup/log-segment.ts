@@ -1,7 +1,7 @@
 /**
  * The write-ahead log as files of a fixed size: how they are named, and how one is known for what it should be.
  */
-import { open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backupErrors } from './errors.ts';
 import { codeOf } from './file-system.ts';
@@ -45,6 +45,12 @@ function isWanted(header: Buffer, { segment, segmentBytes }: Segment): boolean {
   return header.readBigUInt64LE(HEADER.addressAt) === BigInt(segment) * BigInt(segmentBytes);
 }
 
+/** Postgres uses the files of old segments again, under another name: what was read of one then is not sure. */
+async function isStill(path: string, file: FileHandle): Promise<boolean> {
+  const named = await stat(path).catch(() => undefined);
+  return named?.ino === (await file.stat()).ino;
+}
+
 /**
  * The bytes of a closed segment out of `pg_wal`.
  * @throws backup_base_needed when Postgres has removed it, or uses the file for a later one by now
@@ -56,7 +62,8 @@ export async function* readSegment(wanted: Segment): AsyncGenerator<Buffer> {
     backupErrors.backup_base_needed({
       detail: `segment ${name} of the write-ahead log is not there any more; take a new base backup`,
     });
-  const file = await open(join(dataDirectory, 'pg_wal', name), 'r').catch((error: unknown) => {
+  const path = join(dataDirectory, 'pg_wal', name);
+  const file = await open(path, 'r').catch((error: unknown) => {
     throw codeOf(error) === 'ENOENT' ? gone() : error;
   });
   try {
@@ -68,6 +75,7 @@ export async function* readSegment(wanted: Segment): AsyncGenerator<Buffer> {
       given += bytesRead;
       yield piece.subarray(0, bytesRead);
     }
+    if (!(await isStill(path, file))) throw gone();
   } finally {
     await file.close();
   }

@@ -8,9 +8,9 @@ import { backupErrors } from './errors.ts';
 import type { BackupKeys } from './key.ts';
 import type { LogicalTables, Manifest } from './manifest.ts';
 import { assertMasterKey } from './master-key-copy.ts';
-import { readMigrationState } from './postgres-session.ts';
+import { readMigrationState, setApart } from './postgres-session.ts';
 import { type GoodEntry, isGood, listBackups } from './repository.ts';
-import { type RestoreDeps, restoreBeside, takeTarget } from './restore.ts';
+import { type RestoreDeps, refusePlain, restoreBeside, takeTarget } from './restore.ts';
 import { readStored } from './stored-file.ts';
 
 export interface LogicalRestoreRequest {
@@ -30,13 +30,17 @@ export interface LogicallyRestored {
   statedAt: string;
   tables: number;
   rows: number;
+  /** Schedules of backups that it no longer has. */
+  schedulesEnded: number;
 }
 
-function findNewest(directory: string): GoodEntry & { manifest: { tables: LogicalTables } } {
+type LogicalEntry = GoodEntry & { manifest: { tables: LogicalTables } };
+
+function findNewest(directory: string): LogicalEntry {
   const found = listBackups(directory)
     .filter(isGood)
     .findLast(({ manifest }) => manifest.kind === 'logical');
-  if (found) return found as GoodEntry & { manifest: { tables: LogicalTables } };
+  if (found) return found as LogicalEntry;
   throw backupErrors.backup_missing({ detail: `${directory} holds no good logical backup` });
 }
 
@@ -72,9 +76,9 @@ async function refuseOtherMigrations(session: Session, manifest: Manifest): Prom
 /** What migrations and the first start have put there comes from the backup as well. */
 async function load(
   session: Session,
-  { directory, manifest }: GoodEntry & { manifest: { tables: LogicalTables } },
+  { directory, manifest }: LogicalEntry,
   { keys, signal }: { keys: BackupKeys | undefined; signal: AbortSignal },
-): Promise<number> {
+): Promise<Pick<LogicallyRestored, 'rows' | 'schedulesEnded'>> {
   const { partitions, contents, sequences } = manifest.tables;
   let rows = 0;
   await session.run(sql`begin`);
@@ -93,8 +97,9 @@ async function load(
     if (lastValue === null) continue;
     await session.run(sql`select setval(to_regclass(${`${schema}.${name}`}), ${lastValue}::bigint, true)`);
   }
+  const schedulesEnded = await setApart(session);
   await session.run(sql`commit`);
-  return rows;
+  return { rows, schedulesEnded };
 }
 
 /**
@@ -103,23 +108,44 @@ async function load(
  */
 export async function restoreLogical(
   request: LogicalRestoreRequest,
-  { signal, report, random }: RestoreDeps,
+  deps: RestoreDeps,
 ): Promise<LogicallyRestored> {
+  const { random } = deps;
   const entry = findNewest(request.directory);
   const { manifest } = entry;
+  refusePlain([entry], request.secret);
   const keys = await createOpener(request.secret).keysOf(entry);
   assertMasterKey(manifest, request.masterKey, random);
-  takeTarget(request.dataDirectory);
+  const lock = takeTarget(request.dataDirectory, request.directory, random);
+  try {
+    const loaded = await restoreRows(request, { entry, keys }, deps);
+    return {
+      name: manifest.name,
+      statedAt: manifest.statedAt,
+      tables: manifest.tables.contents.length,
+      ...loaded,
+    };
+  } finally {
+    lock.release();
+  }
+}
+
+async function restoreRows(
+  request: LogicalRestoreRequest,
+  { entry, keys }: { entry: LogicalEntry; keys: BackupKeys | undefined },
+  { signal, report }: RestoreDeps,
+): Promise<Pick<LogicallyRestored, 'rows' | 'schedulesEnded'>> {
+  const { manifest } = entry;
   report('checking the backup');
   await verifyFiles(entry, manifest.files, signal);
   await withSession(request.url, signal, refuseUsed);
   report('making the tables');
   await request.migrate();
   report('loading the rows');
-  const rows = await withSession(request.url, signal, async (session) => {
+  const loaded = await withSession(request.url, signal, async (session) => {
     await refuseOtherMigrations(session, manifest);
     return load(session, entry, { keys, signal });
   });
   await restoreBeside(request.dataDirectory, { entry, files: [], keys }, { ...request, signal });
-  return { name: manifest.name, statedAt: manifest.statedAt, tables: manifest.tables.contents.length, rows };
+  return loaded;
 }

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { backupErrors } from './errors.ts';
 import type { BackupKeys, Encryption } from './key.ts';
+import { manifestShape } from './manifest-shape.ts';
 import type { StoredFile } from './stored-file.ts';
 
 export const FORMAT = 1;
@@ -20,6 +21,8 @@ export type BackupKind = 'physical' | 'wal' | 'logical';
 /** Which part of the write-ahead log a physical or a `wal` backup holds. LSNs as Postgres writes them, `0/16B3740`. */
 export interface HeldLog {
   systemIdentifier: string;
+  /** Another one in each restored copy: those share all else, timeline included. */
+  incarnation: string;
   timeline: number;
   segmentBytes: number;
   /** Numbers of the first and the last segment, from 0. */
@@ -113,5 +116,6 @@ export function readManifest(directory: string): ReadManifest {
       detail: `${file} has format ${manifest.format}, by Loadstone ${manifest.loadstone}; this program knows ${FORMAT}`,
     });
   }
+  if (!manifestShape.Check(manifest)) throw damaged('is not one that a backup writes');
   return { manifest, mac };
 }

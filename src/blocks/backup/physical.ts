@@ -7,7 +7,8 @@
  */
 import { join } from 'node:path';
 import { isLoadstoneError } from '#base/errors';
-import { type Session, sql } from '#blocks/database';
+import type { Random } from '#base/random';
+import { leftOutOf, type Session, sql } from '#blocks/database';
 import { backupErrors } from './errors.ts';
 import { lsnToBytes, readSegment, segmentBefore, segmentName, segmentOf } from './log-segment.ts';
 import type { Base, HeldLog } from './manifest.ts';
@@ -36,6 +37,7 @@ export interface PhysicalDeps {
   session: Session;
   cluster: Cluster;
   sink: Sink;
+  random: Random;
   signal: AbortSignal;
   /** Copies what else belongs to the installation; what was acknowledged before it begins is in the copy. */
   copyJournals: () => Promise<void>;
@@ -49,38 +51,18 @@ export interface Held {
 
 const BASE = 'base.tar';
 const LABEL = 'backup_label';
-const FILES_LEFT_OUT = new Set([
-  'postmaster.pid',
-  'postmaster.opts',
-  'backup_label',
-  'backup_label.old',
-  'tablespace_map',
-  'tablespace_map.old',
-  'standby.signal',
-  'recovery.signal',
-  'current_logfiles',
-  'fenced',
-]);
-/** What is in them means nothing to another Postgres: the manual names them. */
-const CONTENTS_LEFT_OUT = new Set([
-  'pg_replslot',
-  'pg_dynshmem',
-  'pg_notify',
-  'pg_serial',
-  'pg_snapshots',
-  'pg_stat_tmp',
-  'pg_subtrans',
-]);
-const NAMES_LEFT_OUT = /(^|\/)(pgsql_tmp|pg_internal\.init)[^/]*$/;
 /** The log is copied by itself; how the timelines came about goes with the base. */
 const OF_THE_LOG = /^pg_wal\/(?!.*\.history$)/;
 /** Copied last, so that it is not older than any file it speaks of. */
 const CONTROL_FILE = 'global/pg_control';
 
 function choose(path: string, isDirectory: boolean): Choice {
-  if (FILES_LEFT_OUT.has(path) || NAMES_LEFT_OUT.test(path) || path === CONTROL_FILE) return 'skip';
+  const leftOut = leftOutOf(path);
+  if (leftOut === 'whole' || path === CONTROL_FILE) return 'skip';
+  // It may lie on a disk of its own.
+  if (path === 'pg_wal') return 'follow';
   if (OF_THE_LOG.test(path)) return isDirectory ? 'contents' : 'skip';
-  return CONTENTS_LEFT_OUT.has(path) ? 'contents' : 'take';
+  return leftOut ?? 'take';
 }
 
 async function* filesOf(dataDirectory: string, signal: AbortSignal): AsyncGenerator<TarEntry> {
@@ -103,9 +85,9 @@ async function copySegments(
 }
 
 function heldLog(cluster: Cluster, range: { first: number; last: number }, markedLsn: string): HeldLog {
-  const { systemIdentifier, timeline, segmentBytes } = cluster;
+  const { systemIdentifier, incarnation, timeline, segmentBytes } = cluster;
   const { first: firstSegment, last: lastSegment } = range;
-  return { systemIdentifier, timeline, segmentBytes, firstSegment, lastSegment, markedLsn };
+  return { systemIdentifier, incarnation, timeline, segmentBytes, firstSegment, lastSegment, markedLsn };
 }
 
 /** Up to the whole millisecond before: a time that is told has to be kept. */
@@ -130,7 +112,7 @@ export async function takeBase(
 ): Promise<Held & { base: Base }> {
   const { session, cluster, sink, signal } = deps;
   const { segmentBytes, dataDirectory } = cluster;
-  const temporary = `loadstone_base_${cluster.systemIdentifier}`;
+  const temporary = `loadstone_base_${deps.random.bytes(6).toString('hex')}`;
   await makeSlot(session, temporary, true);
   const begun = await session.first<{ lsn: string }>(sql`
     select pg_backup_start('loadstone', true)::text as lsn`);
@@ -191,6 +173,13 @@ async function keepLog(session: Session, slot: string): Promise<void> {
     detail:
       'more was written since the last copy than Postgres keeps (max_slot_wal_keep_size): take a new base backup',
   });
+}
+
+/** The same, where what was to be kept may be lost: from now on it is kept again. */
+export async function keepLogAnew(session: Session, slot: string): Promise<void> {
+  const found = await findSlot(session, slot);
+  if (found?.status === 'lost') await dropSlot(session, slot);
+  if (!found || found.status === 'lost') await makeSlot(session, slot, false);
 }
 
 /** Whether all log from this segment on is being kept. */

@@ -10,6 +10,7 @@ export interface Cluster {
   dataDirectory: string;
   version: string;
   systemIdentifier: string;
+  incarnation: string;
   timeline: number;
   segmentBytes: number;
 }
@@ -19,6 +20,7 @@ export async function lookAtCluster(session: Session): Promise<Cluster> {
   const row = await session.first<Cluster & { spaces: string[] }>(sql`
     select current_setting('data_directory') as "dataDirectory", current_setting('server_version') as version,
       (select system_identifier::text from pg_control_system()) as "systemIdentifier",
+      (select id::text from core.backup_incarnation) as incarnation,
       ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer as timeline,
       (select bytes_per_wal_segment from pg_control_init()) as "segmentBytes",
       array(select spcname::text from pg_tablespace where spcname not in ('pg_default', 'pg_global')) as spaces`);
@@ -34,6 +36,19 @@ export async function lookAtCluster(session: Session): Promise<Cluster> {
 export async function readMigrationState(session: Session): Promise<MigrationState[]> {
   return session.rows<MigrationState>(sql`
     select room, max(number)::integer as number from core.migrations group by room order by room`);
+}
+
+/**
+ * Of a restored copy: from here on it is an installation of its own, beside the one that it was made from. It does not write
+ * into that one's backups by itself, nor can its log be joined to theirs.
+ * @returns how many schedules of backups it has given up
+ */
+export async function setApart(session: Session): Promise<number> {
+  const known = await session.first<{ isThere: boolean }>(sql`
+    select to_regclass('core.backup_incarnation') is not null as "isThere"`);
+  if (!known?.isThere) return 0;
+  await session.run(sql`update core.backup_incarnation set id = gen_random_uuid()`);
+  return session.run(sql`delete from core.backup_schedules`);
 }
 
 /** By Postgres's own clock, which is the one that commits are stamped with. */

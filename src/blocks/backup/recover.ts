@@ -12,6 +12,7 @@ import type { Random } from '#base/random';
 import { createEmbeddedPostgres, SUPERUSER_NAME, sql, withSession } from '#blocks/database';
 import type { Target } from './chain.ts';
 import { backupErrors } from './errors.ts';
+import { setApart } from './postgres-session.ts';
 
 export interface RecoveryDeps {
   clock: Clock;
@@ -26,6 +27,8 @@ export interface ReachedPoint {
   /** When the last transaction was committed that is in it; undefined when there was none in the log. */
   lastCommitAt: Date | undefined;
   timeline: number;
+  /** Schedules of backups that it no longer has: it would go on with them beside the one that it is a copy of. */
+  schedulesEnded: number;
 }
 
 /** Replaying may take long; it goes on for as long as Postgres lives. */
@@ -56,7 +59,9 @@ async function askPoint(url: string, signal: AbortSignal): Promise<ReachedPoint>
       select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_lsn())::text as lsn,
         pg_last_xact_replay_timestamp() as last,
         ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer as timeline`);
-    return { lsn: row?.lsn ?? '', lastCommitAt: row?.last ?? undefined, timeline: row?.timeline ?? 0 };
+    const schedulesEnded = await setApart(session);
+    const { lsn = '', last, timeline = 0 } = row ?? {};
+    return { lsn, lastCommitAt: last ?? undefined, timeline, schedulesEnded };
   });
 }
 

@@ -4,7 +4,6 @@
  */
 import {
   closeSync,
-  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -17,7 +16,7 @@ import { join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { isLoadstoneError, type LoadstoneError } from '#base/errors';
 import type { Random } from '#base/random';
-import { lockDirectory } from '#blocks/database';
+import { lockDirectory, syncDirectory } from '#blocks/database';
 import { backupErrors } from './errors.ts';
 import { codeOf, makeDirectory, toTargetError } from './file-system.ts';
 import type { BackupKeys } from './key.ts';
@@ -99,15 +98,6 @@ export interface Repository {
   release(): void;
 }
 
-function syncDirectory(directory: string): void {
-  const fd = openSync(directory, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 function writeSynced(file: string, text: string): void {
   const fd = openSync(file, 'wx', 0o600);
   try {
@@ -149,14 +139,19 @@ function refuseForeign(directory: string): void {
   });
 }
 
-/** Takes a name that nobody has: clocks may stand still or step back. */
-function makeDraft(directory: string, kind: BackupKind, fromMs: number): string {
-  for (let ms = fromMs; ; ms++) {
-    const name = nameAt(ms, kind);
-    if (existsSync(join(directory, name))) continue;
-    mkdirSync(join(directory, `${name}${DRAFT}`), { mode: 0o700 });
-    return name;
-  }
+const TIME = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z/;
+
+function timeIn(name: string): number {
+  const ms = Date.parse(name.slice(0, 19).replace(TIME, '$1-$2-$3T$4:$5:$6.$7Z'));
+  return Number.isNaN(ms) ? 0 : ms;
+}
+
+/** Behind all that are there: names stand in the order of the backups, also when the clock stands still or steps back. */
+function makeDraft(directory: string, kind: BackupKind, nowMs: number): string {
+  const taken = namesIn(directory).filter((name) => NAME.test(name));
+  const name = nameAt(Math.max(nowMs, ...taken.map((each) => timeIn(each) + 1)), kind);
+  mkdirSync(join(directory, `${name}${DRAFT}`), { mode: 0o700 });
+  return name;
 }
 
 /**

@@ -2,6 +2,7 @@
  * Backups by the clock. A schedule is a row; whichever process finds a run due moves the row on and enqueues a job in one
  * transaction, so a run is taken once for the whole installation, by whichever worker has the job.
  */
+import { existsSync, realpathSync } from 'node:fs';
 import type { Clock, Timer } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
@@ -107,7 +108,8 @@ export async function unscheduleBackup(
   if (directory === undefined)
     throw backupErrors.backup_schedule_invalid({ detail: `no ${what} backup is scheduled` });
   if (what === 'base' || engine === 'external') return;
-  await withSession(url, signal, (session) => dropSlot(session, slotNameFor(directory)));
+  const real = existsSync(directory) ? realpathSync(directory) : directory;
+  await withSession(url, signal, (session) => dropSlot(session, slotNameFor(real)));
 }
 
 function isBaseNeeded(error: unknown): boolean {
@@ -121,7 +123,7 @@ function createRun({ clock, random, log, database, source, version }: BackupsDep
     const report = (line: string) => log.debug({ directory, what }, line);
     return takeBackup(
       source(),
-      { directory, what, secret, keep },
+      { directory, what, secret, keep, keepsLog: schedule.what === 'wal' },
       { clock, random, signal, version, report },
     );
   }

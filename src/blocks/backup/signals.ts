@@ -19,10 +19,15 @@ export function emitBackupSignals(
 ): void {
   for (const what of ['base', 'wal'] as const) {
     const gauge = (name: string, help: string, read: (found: ScheduleMeasure) => number | undefined) =>
-      signals.gauge(`loadstone_backup_${what}_${name}`, `${help} scheduled ${NAMES[what]}`, () => {
-        const found = measure(what);
-        return (found && read(found)) ?? Number.NaN;
-      });
+      signals.gauge(
+        `loadstone_backup_${what}_${name}`,
+        `${help} scheduled ${NAMES[what]}`,
+        () => {
+          const found = measure(what);
+          return found && read(found);
+        },
+        'max',
+      );
     gauge('age_seconds', 'Since when all is in the last good', ({ lastGoodMs }) =>
       lastGoodMs === undefined ? undefined : (nowMs() - lastGoodMs) / 1000,
     );
@@ -30,10 +35,6 @@ export function emitBackupSignals(
       lastTookMs === undefined ? undefined : lastTookMs / 1000,
     );
     gauge('bytes', 'Bytes stored by the last good', ({ lastBytes }) => lastBytes);
-    signals.counted(
-      `loadstone_backup_${what}_failures_total`,
-      `Runs that failed of the scheduled ${NAMES[what]}`,
-      () => measure(what)?.failures ?? 0,
-    );
+    gauge('failures', 'Runs that failed so far, of the', ({ failures }) => failures);
   }
 }

@@ -5,11 +5,12 @@ import { createHash } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { type FileHandle, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { backupErrors } from './errors.ts';
 import { codeOf } from './file-system.ts';
 import type { TarEntry } from './tar.ts';
 
-/** `contents`: the directory itself is kept, what is in it is not. */
-export type Choice = 'take' | 'skip' | 'contents';
+/** `contents`: the directory itself is kept, what is in it is not. `follow`: taken, also where it is a link to a directory. */
+export type Choice = 'take' | 'follow' | 'skip' | 'contents';
 
 const PIECE_BYTES = 262_144;
 
@@ -49,8 +50,9 @@ async function* takeFile(file: string, path: string): AsyncGenerator<TarEntry> {
 }
 
 /**
- * All below `directory`, each directory before what is in it; links and sockets are left out.
+ * All below `directory`, each directory before what is in it; sockets are left out.
  * @param choose is asked for each path below it
+ * @throws backup_unsupported for a link that is not to be followed: what is behind it would be missing
  */
 export async function* walkTree(
   directory: string,
@@ -64,9 +66,14 @@ export async function* walkTree(
     const choice = choose(path, entry.isDirectory());
     if (choice === 'skip') continue;
     if (entry.isFile()) yield* takeFile(join(directory, path), path);
-    if (!entry.isDirectory()) continue;
+    if (entry.isSymbolicLink() && choice !== 'follow') {
+      throw backupErrors.backup_unsupported({
+        detail: `${join(directory, path)} is a link; put the files in its place`,
+      });
+    }
+    if (!entry.isDirectory() && !entry.isSymbolicLink()) continue;
     yield { kind: 'directory', path };
-    if (choice === 'take') yield* walkTree(directory, choose, signal, path);
+    if (choice !== 'contents') yield* walkTree(directory, choose, signal, path);
   }
 }
 

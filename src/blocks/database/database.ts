@@ -174,12 +174,11 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
       refuseContradiction(options);
       deps.report(place ? 'starting Postgres' : 'connecting to Postgres');
       await place?.start(signal);
-      const address = addressOf(options, place);
       deps.report('migrating');
-      await bringUpToDate(address, options, deps, signal);
-      await primary.open(address, signal);
+      await bringUpToDate(() => addressOf(options, place), options, deps, signal);
+      current = addressOf(options, place);
+      await primary.open(current, signal);
       await reads?.replicas.start(signal);
-      current = address;
       stopListening = place?.onChange(follow) ?? stopListening;
       follow();
     },
@@ -293,7 +292,7 @@ function addressOf({ primary }: DatabaseOptions, place: PostgresPlace | undefine
 }
 
 async function bringUpToDate(
-  address: Address,
+  locate: () => Address,
   { startTimeoutMs }: DatabaseOptions,
   { clock, log, report, migrations }: DatabaseDeps,
   parent: AbortSignal,
@@ -305,7 +304,7 @@ async function bringUpToDate(
     report(line);
   };
   try {
-    await migrate(address, [OWN_MIGRATIONS, ...migrations], { clock, log, signal, report: reportWait });
+    await migrate(locate, [OWN_MIGRATIONS, ...migrations], { clock, log, signal, report: reportWait });
   } catch (error) {
     if (!signal.aborted || parent.aborted) throw error;
     const detail = `the database was not up to date after ${startTimeoutMs} ms (database.startTimeoutMs): ${waitedFor}`;

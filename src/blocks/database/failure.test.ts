@@ -23,7 +23,9 @@ const kinds: [Failure, Error[]][] = [
     'unreachable',
     [
       ...['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ENOTFOUND', 'EAI_AGAIN'].map(fromSocket),
-      ...['08006', '08P01', '57P01', '57P02', '57P03', '57P05', '53300'].map((code) => fromPostgres(code)),
+      ...['08006', '08P01', '57P01', '57P02', '57P03', '57P05', '53300', '25006'].map((code) =>
+        fromPostgres(code),
+      ),
       new Error('Connection terminated unexpectedly'),
       new Error('Connection terminated due to connection timeout'),
       new Error('timeout expired'),
@@ -90,6 +92,7 @@ test('only an answer of Postgres that leaves the connection standing is a refusa
 test('which errors end the connection', () => {
   assert.equal(endsConnection(fromPostgres('57P01')), true);
   assert.equal(endsConnection(fromPostgres('25P03')), true);
+  assert.equal(endsConnection(fromPostgres('25006')), true, 'a standby where the primary was');
   assert.equal(endsConnection(fromPostgres('0A000', 'cached plan must not change result type')), true);
   assert.equal(endsConnection(fromPostgres('0A000', 'not implemented')), false);
   assert.equal(endsConnection(fromPostgres('57014')), false);

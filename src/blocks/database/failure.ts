@@ -6,7 +6,7 @@ import { describeError, isLoadstoneError, type LoadstoneError } from '#base/erro
 import { databaseErrors } from './errors.ts';
 
 /**
- * `unreachable`: there is no connection, or it has ended. `waited`: no connection of the pool became free in time.
+ * `unreachable`: there is no connection, it has ended, or it leads to a server that takes no writes. `waited`: no connection of the pool became free in time.
  * `full`: there is no room to write. `conflict`: another transaction was in the way; all of this one is undone and may be repeated.
  */
 export type Failure = 'unreachable' | 'waited' | 'conflict' | 'timeout' | 'full' | 'other';
@@ -31,6 +31,8 @@ const BROKEN_MESSAGES =
 /** Serialization failure, deadlock, and a lock that could not be had within `lock_timeout`. */
 const CONFLICTS = new Set(['40001', '40P01', '55P03']);
 const TOO_MANY_CONNECTIONS = '53300';
+/** A write reached a server that takes none: a standby, which may listen where the primary was. */
+const READ_ONLY = '25006';
 const DISK_FULL = '53100';
 /** A statement was cut short by `statement_timeout`, or by an administrator. */
 const QUERY_CANCELED = '57014';
@@ -54,7 +56,7 @@ export function classify(error: unknown): Failure {
   if (code === DISK_FULL) return 'full';
   // Classes 08 (connection) and 57P (shutting down, starting up, crashed).
   const isGone = /^(08|57P)...?$/.test(code) || code === TOO_MANY_CONNECTIONS || SOCKET_CODES.has(code);
-  return isGone ? 'unreachable' : 'other';
+  return isGone || code === READ_ONLY ? 'unreachable' : 'other';
 }
 
 /** Whether `error` is a violated constraint (SQLSTATE class 23), of that name if one is given. */

@@ -17,16 +17,18 @@ export {
   type BaseBackup,
   type BaseBackupDeps,
   type BaseBackupSource,
+  leftOutOf,
   syncTree,
   takeBaseBackup,
 } from './embedded/base-backup.ts';
-export { type DirectoryLock, lockDirectory } from './embedded/directory-lock.ts';
+export { type DirectoryLock, holderOf, lockDirectory } from './embedded/directory-lock.ts';
 export { createEmbeddedPostgres, SUPERUSER_NAME } from './embedded/embedded.ts';
 export { embeddedErrors } from './embedded/errors.ts';
 export { locateInstallation } from './embedded/installation.ts';
 export { locateEmbedded } from './embedded/locate.ts';
 export { askForPromotion, type PromotionOutcome } from './embedded/promotion-request.ts';
 export { type DatabaseStatus, databaseStatus } from './embedded/status.ts';
+export { syncDirectory } from './embedded/sync-directory.ts';
 export { databaseErrors } from './errors.ts';
 export { isConstraintViolation } from './failure.ts';
 export type { MigrationSet } from './migration-files.ts';

@@ -5,7 +5,7 @@ import { createDeadline } from '#base/deadline';
 import { silentLog } from '#base/log';
 import { parseAddress } from './address.ts';
 import type { Queryable } from './database.ts';
-import { eventually, startTestDatabase, startTestPostgres } from './fixture.ts';
+import { eventually, makeTestDirectory, startTestDatabase, startTestPostgres } from './fixture.ts';
 import { migrate } from './migrate.ts';
 import type { MigrationSet } from './migration-files.ts';
 import { shopMigrations } from './migrations.fixture.ts';
@@ -26,7 +26,7 @@ async function makeShop() {
     admin,
     lines,
     migrateSet: (set: MigrationSet, signal = soon()) =>
-      migrate(parseAddress(primary), [set], {
+      migrate(() => parseAddress(primary), [set], {
         clock: systemClock,
         log: silentLog,
         signal,
@@ -213,12 +213,26 @@ describe('migrate', { concurrency: true }, () => {
     });
   });
 
+  test('where the primary is is asked at each try: it may have been replaced', async () => {
+    const shop = await makeShop();
+    const nowhere = `postgres://a@/b?host=${encodeURIComponent(makeTestDirectory())}`;
+    const tried = [shop.url, nowhere];
+    const migrating = migrate(() => parseAddress(tried.pop() ?? shop.url), [shopMigrations({})], {
+      clock: systemClock,
+      log: silentLog,
+      signal: soon(),
+      report: () => {},
+    });
+    assert.equal(await migrating, 0);
+    assert.deepEqual(tried, []);
+  });
+
   test('a set that cannot be read is refused before anything is applied', async () => {
     const shop = await makeShop();
     const bad = shopMigrations({ '0001_items.sql': ITEMS, '0003_gap.sql': 'select 1;' });
     await assert.rejects(shop.migrateSet(bad), { code: 'migration_failed' });
     const twice = shopMigrations({});
-    const both = migrate(parseAddress('postgres://nowhere'), [twice, twice], {
+    const both = migrate(() => parseAddress('postgres://nowhere'), [twice, twice], {
       clock: systemClock,
       log: silentLog,
       signal: soon(),

@@ -42,11 +42,12 @@ const INSUFFICIENT_PRIVILEGE = '42501';
 /**
  * Brings the database up to date with `sets`, in their order. Safe to run in many processes at once. A server that
  * cannot be reached (it may be starting too) is tried again until the signal aborts.
+ * @param locate where the primary is, asked at each try: it may be replaced meanwhile
  * @returns how many migrations were applied
  * @throws migration_failed, database_too_new, database_unsupported, or the signal's reason
  */
 export async function migrate(
-  address: Address,
+  locate: () => Address,
   sets: readonly MigrationSet[],
   deps: MigrateDeps,
 ): Promise<number> {
@@ -62,7 +63,7 @@ export async function migrate(
   };
   for (let reason = ''; ; ) {
     try {
-      return await withLogin(address, deps.signal, migrateAll);
+      return await withLogin(locate(), deps.signal, migrateAll);
     } catch (error) {
       if (!isUnavailable(error)) throw error;
       if (reason !== error.message) deps.report(`Postgres cannot be reached yet: ${error.message}`);

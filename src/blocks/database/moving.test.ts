@@ -21,7 +21,7 @@ const migrations = [shopMigrations({ '0001_tables.sql': SUITE_TABLES })];
 const never = new AbortController().signal;
 const placement = { system: 'shop', workspaceId: '1', bucket: 0 };
 /** What a write may fail with while the primary changes. */
-const ALLOWED = ['database_unavailable', 'outcome_unknown', 'database_failed'];
+const ALLOWED = ['database_unavailable', 'outcome_unknown'];
 
 type Written = Pick<ReturnType<typeof makeTestDatabase>, 'database'>;
 

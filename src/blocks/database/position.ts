@@ -29,10 +29,6 @@ export function unsureIn(term: number): CommitPosition {
   return { term, lsn: UNSURE_LSN };
 }
 
-export function isUnsure({ lsn }: CommitPosition): boolean {
-  return lsn === UNSURE_LSN;
-}
-
 /** Whether a server that has come to `at` has everything up to `wanted`, as far as that was kept. */
 export function hasReached(at: CommitPosition, wanted: CommitPosition): boolean {
   return at.term > wanted.term || (at.term === wanted.term && at.lsn >= wanted.lsn);
@@ -53,8 +49,8 @@ export function parsePosition(token: string): CommitPosition | undefined {
 }
 
 /**
- * The one of several tokens that includes the others; undefined when none is one. A commit that is known about takes the
- * place of one that is not: its session goes on from there.
+ * The one of several tokens that includes the others; undefined when none is one. Of a term, one of a commit of which
+ * nobody knows includes all.
  */
 export function latestPosition(tokens: readonly string[]): string | undefined {
   const positions = tokens.flatMap((token) => parsePosition(token) ?? []);

@@ -79,7 +79,8 @@ export function createReplicas(options: ReplicasOptions, deps: ReplicasDeps): Re
     try {
       const primary = deps.primary(deadline.signal);
       const sample = await primary.first(SAMPLE);
-      if (!sample) return;
+      // A primary that was replaced may still answer what it was asked before that was known.
+      if (!sample || deps.primaryTerm.isPast(sample.term)) return;
       if (!sample.recorded) await recordTerm(sample, primary);
       past.add({ atMs, position: { term: sample.term, lsn: parseLsn(sample.lsn) } });
     } finally {

@@ -50,16 +50,16 @@ export function createReplicaSignals(
     return health && 'seen' in health ? health.seen : undefined;
   };
   const healthy = () => shown.filter((health) => health?.kind === 'healthy').length;
-  signals.gauge('loadstone_database_replicas_healthy', 'Replicas that get reads', healthy);
+  signals.gauge('loadstone_database_replicas_healthy', 'Replicas that get reads', healthy, 'max');
   for (let at = 0; at < countMax; at++) {
     const name = `loadstone_database_replica_${at + 1}`;
-    signals.gauge(`${name}_lag_seconds`, `How old the data of replica ${at + 1} is at most`, () => {
+    const gauge = (what: string, help: string, read: () => number | undefined) =>
+      signals.gauge(`${name}_${what}`, `${help} ${at + 1}`, read, 'max');
+    gauge('lag_seconds', 'How old the data is at most, of replica', () => {
       const asOfMs = seenOf(at)?.asOfMs;
-      return asOfMs === undefined ? Number.NaN : (nowMs() - asOfMs) / 1000;
+      return asOfMs === undefined ? undefined : (nowMs() - asOfMs) / 1000;
     });
-    signals.gauge(`${name}_lag_bytes`, `How much of the log replica ${at + 1} has yet to replay`, () => {
-      return seenOf(at)?.lagBytes ?? Number.NaN;
-    });
+    gauge('lag_bytes', 'How much of the log is yet to be replayed, by replica', () => seenOf(at)?.lagBytes);
   }
   return {
     read: (consistency, server, reason) => reads.inc({ consistency, server, reason }),

@@ -20,6 +20,8 @@ const TURN_MS_MIN = 1;
 
 export interface Generator {
   run(): Promise<LoadSummary>;
+  /** Ends the schedule now; `run` resolves when what has arrived until then has ended. */
+  end(): void;
   /** Cuts it short; `run` then resolves. */
   cut(): void;
 }
@@ -36,11 +38,10 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
   /** Those that carry nothing: the last used is the next used, so that at low rates the others are left to close. */
   const idle: Connection[] = [];
   const finished = Promise.withResolvers<void>();
-  let startMs = 0;
-  let arrived = 0;
+  let [startMs, endMs] = [0, Number.POSITIVE_INFINITY];
+  let [arrived, sweptMs] = [0, 0];
   let isOver = false;
   let timer: Timer | undefined;
-  let sweptMs = 0;
 
   const connectionDeps = {
     ...{ monotonicMs, origin, keepsAnswers, onEnd },
@@ -114,10 +115,15 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
     }
   }
 
+  /** When the next request should be sent; infinite when there is none any more. */
+  function dueMs(): number {
+    const atMs = startMs + arrivals.nextMs;
+    return atMs < endMs ? atMs : Number.POSITIVE_INFINITY;
+  }
+
   /** Takes in what is due. */
   function admit(nowMs: number): void {
-    while (startMs + arrivals.nextMs <= nowMs) {
-      const intendedMs = startMs + arrivals.nextMs;
+    for (let intendedMs = dueMs(); intendedMs <= nowMs; intendedMs = dueMs()) {
       arrivals.advance();
       tally.arrived(nowMs - intendedMs);
       const request = next(arrived++);
@@ -140,7 +146,7 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
   }
 
   function finishIfDone(): void {
-    const isDone = arrivals.nextMs === Number.POSITIVE_INFINITY && pending.size === 0;
+    const isDone = dueMs() === Number.POSITIVE_INFINITY && pending.size === 0;
     if (!isDone || idle.length < connections.length || isOver) return;
     isOver = true;
     finished.resolve();
@@ -154,9 +160,15 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
     finishIfDone();
     if (isOver) return;
     const isBusy = idle.length < connections.length || pending.size > 0;
-    const untilNextMs = startMs + arrivals.nextMs - monotonicMs();
+    const untilNextMs = dueMs() - monotonicMs();
     const delayMs = Math.max(TURN_MS_MIN, isBusy ? Math.min(untilNextMs, SWEEP_MS) : untilNextMs);
+    timer?.cancel();
     timer = clock.after(delayMs, turn);
+  }
+
+  function end(): void {
+    endMs = monotonicMs();
+    if (timer) turn();
   }
 
   function cut(): void {
@@ -184,6 +196,7 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
       for (const connection of connections) connection.cut();
       return tally.summary(monotonicMs() - startMs);
     },
+    end,
     cut,
   };
 }

@@ -30,7 +30,8 @@ async function run(
   {
     next = () => GET,
     signal = new AbortController().signal,
-  }: { next?: (n: number) => LoadRequest; signal?: AbortSignal } = {},
+    enough,
+  }: { next?: (n: number) => LoadRequest; signal?: AbortSignal; enough?: AbortSignal } = {},
 ): Promise<Ran> {
   const answers: LoadAnswer[] = [];
   const load = createLoad(
@@ -41,7 +42,7 @@ async function run(
     },
     { clock, random: seededRandom(1), next, onAnswer: (answer) => answers.push(answer) },
   );
-  const summary = await load.run(signal);
+  const summary = await load.run(signal, enough);
   const outcomes = Object.values(summary.outcomes).reduce((sum, count) => sum + count, 0);
   assert.equal(outcomes, summary.planned);
   assert.equal(answers.length, summary.planned);
@@ -244,6 +245,32 @@ test('cut short, it ends at once, and tells what was under way', async (context)
   assert.equal(summary.outcomes.broken, 4);
   assert.equal(summary.outcomes.broken + summary.outcomes.shed, summary.planned);
   const before = await run(origin, {}, { signal: controller.signal });
+  assert.equal(before.summary.planned, 0);
+});
+
+test('ended, it takes in nothing more, and waits for what is under way', async (context) => {
+  const [aborted, enough] = [new AbortController(), new AbortController()];
+  let received = 0;
+  const held: (() => void)[] = [];
+  const origin = await serve(context, (_request, response) => {
+    received += 1;
+    if (received < 4) held.push(() => response.end());
+    else response.end();
+    if (received !== 20) return;
+    enough.abort();
+    for (const answer of held) answer();
+  });
+  const endless = { connections: 40, durationMs: 3_600_000 };
+  const { summary, answers } = await run(origin, endless, {
+    signal: aborted.signal,
+    enough: enough.signal,
+  });
+  assert.equal(summary.outcomes.answered, summary.planned);
+  assert(summary.planned >= 20 && summary.planned === received, `${summary.planned} of ${received}`);
+  // All that was due until then: uniform arrivals are 5 ms apart, and none is left out.
+  const times = answers.map(({ intendedMs }) => intendedMs).toSorted((a, b) => a - b);
+  for (const [i, time] of times.entries()) assert(Math.abs(time - (times[0] ?? 0) - i * 5) < 0.01);
+  const before = await run(origin, {}, { enough: enough.signal });
   assert.equal(before.summary.planned, 0);
 });
 

@@ -58,7 +58,7 @@ export interface LoadOptions {
   ratePerS: number;
   /** Gaps between arrivals: exponential, or all equal. */
   arrivals: 'poisson' | 'uniform';
-  /** Of arrivals; what is under way then is waited for. */
+  /** Of arrivals, unless they are ended before; what is under way then is waited for. */
   durationMs: number;
   /** Requests that may wait for a connection; what comes on top is shed. */
   pendingMax: number;
@@ -100,8 +100,10 @@ export interface Load {
   /**
    * Runs the schedule once. When `signal` aborts, what waits is shed, what is under way is cut (`broken`), and the summary
    * is of what has been done until then.
+   * @param enough when it aborts, nothing more arrives, and what is under way is waited for: a load that goes on until
+   * something has been seen, without the gap that a second one would come after
    */
-  run(signal: AbortSignal): Promise<LoadSummary>;
+  run(signal: AbortSignal, enough?: AbortSignal): Promise<LoadSummary>;
 }
 
 /** A load that has not begun. It holds sockets only while it runs. @throws load_origin_invalid */
@@ -111,14 +113,17 @@ export function createLoad(options: LoadOptions, deps: LoadDeps): Load {
   for (const each of [ratePerS, durationMs, timeoutMs]) assert(Number.isFinite(each) && each > 0);
   const origin = parseOrigin(options.origin);
   return {
-    async run(signal) {
+    async run(signal, enough) {
       const generator = createGenerator(options, origin, deps);
       if (signal.aborted) generator.cut();
+      if (enough?.aborted) generator.end();
       signal.addEventListener('abort', generator.cut, { once: true });
+      enough?.addEventListener('abort', generator.end, { once: true });
       try {
         return await generator.run();
       } finally {
         signal.removeEventListener('abort', generator.cut);
+        enough?.removeEventListener('abort', generator.end);
       }
     },
   };

@@ -7,8 +7,9 @@ import { databaseLimits } from '#blocks/database';
 import { idLimits } from '#blocks/ids';
 import { type Circumstances, isPassed, type Limit, limitsOf, type Topology } from './limits.ts';
 
-/** On one machine: the most that `processes` may be. */
+/** On one machine: the most that `processes` may be, alone and beside the embedded Postgres. */
 const PROCESSES_MAX = 64;
+const PROCESSES_EMBEDDED_MAX = 10;
 
 export type StepName = 'processes' | 'servers' | 'standby' | 'cache' | 'replicas' | 'federation' | 'shards';
 
@@ -50,7 +51,8 @@ function coresOf({ calibration }: Circumstances): number {
 function fitServers(circumstances: Circumstances, databases: Databases): Topology | undefined {
   const cores = coresOf(circumstances);
   const isOne = databases.shards === 1 && !databases.isFederated && databases.replicas === 0;
-  for (let processes = 1; isOne && processes <= cores; processes++) {
+  const embeddedMax = Math.min(cores, PROCESSES_EMBEDDED_MAX);
+  for (let processes = 1; isOne && processes <= embeddedMax; processes++) {
     const topology = { ...databases, servers: 0, processes };
     if (holds(circumstances, topology)) return topology;
   }

@@ -69,6 +69,14 @@ const NAMES_LEFT_OUT = /^(pgsql_tmp|pg_internal\.init)/;
 /** Copied last, so that it is not older than any file it speaks of. */
 const CONTROL_FILE = 'global/pg_control';
 const COPIES_AT_ONCE = 4;
+const CONNECT_TIMEOUT_MS = 5000;
+
+/** What a base backup goes without, by the path below the data directory: the whole of it, or what is in it. */
+export function leftOutOf(path: string): 'whole' | 'contents' | undefined {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  if (FILES_LEFT_OUT.has(path) || NAMES_LEFT_OUT.test(name)) return 'whole';
+  return DIRECTORIES_LEFT_EMPTY.has(path) ? 'contents' : undefined;
+}
 
 /**
  * @param target must not exist, in a directory that does; what a failed backup leaves there is the caller's to remove
@@ -80,7 +88,11 @@ export async function takeBaseBackup(
   deps: BaseBackupDeps,
 ): Promise<BaseBackup> {
   deps.signal.throwIfAborted();
-  const client = new pg.Client({ ...source.address, user: SUPERUSER_NAME });
+  const client = new pg.Client({
+    ...source.address,
+    user: SUPERUSER_NAME,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
   let lost: Error | undefined;
   client.on('error', (error) => {
     lost ??= error;
@@ -189,11 +201,12 @@ async function copyTree(source: string, target: string, path: string, copy: Copy
   const files: string[] = [];
   for (const entry of await entriesOf(join(source, path))) {
     const below = path === '' ? entry.name : `${path}/${entry.name}`;
-    if (NAMES_LEFT_OUT.test(entry.name) || (path === '' && FILES_LEFT_OUT.has(entry.name))) continue;
+    const leftOut = leftOutOf(below);
+    if (leftOut === 'whole') continue;
     if (entry.isFile() && below !== CONTROL_FILE) files.push(below);
     if (below === 'pg_wal' || entry.isDirectory()) await makeDirectory(join(target, below), copy.owner);
     if (!entry.isDirectory()) continue;
-    if (DIRECTORIES_LEFT_EMPTY.has(below)) {
+    if (leftOut === 'contents') {
       if (below === 'pg_wal') await makeDirectory(join(target, 'pg_wal/archive_status'), copy.owner);
     } else files.push(...(await copyTree(source, target, below, copy)));
   }

@@ -31,14 +31,7 @@ export function readControlFile(dataDirectory: string): ControlFile {
 }
 
 /** `16/B374D848`: two halves in hexadecimal. */
-export function formatLsn(position: bigint): string {
+function formatLsn(position: bigint): string {
   const half = (value: bigint) => value.toString(16).toUpperCase();
   return `${half(position >> 32n)}/${half(position & 0xffff_ffffn)}`;
-}
-
-/** The position as a number of bytes since the log began. */
-export function parseLsn(text: string): bigint {
-  const [high, low] = /^([0-9A-F]{1,8})\/([0-9A-F]{1,8})$/i.exec(text)?.slice(1) ?? [];
-  assert(high !== undefined && low !== undefined, `not a position of Postgres's log: ${text}`);
-  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
 }

@@ -73,6 +73,11 @@ export interface DatabaseFile {
   readonly promotion?: Promotion;
 }
 
+/** Whether a promotion has been asked for that nobody has decided yet. */
+export function isWanted(file: DatabaseFile): file is DatabaseFile & { promotion: Promotion } {
+  return file.promotion?.state === 'asked' || file.promotion?.state === 'begun';
+}
+
 const WITHOUT_FILE: DatabaseFile = { term: 1, primary: 'postgres', standbys: [] };
 
 /** @throws database_file_invalid */

@@ -13,7 +13,7 @@ import { describeError } from '#base/errors';
 import { createLifecycle, type Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { type DatabaseFile, type DirectoryName, readDatabaseFile } from './database-file.ts';
+import { type DatabaseFile, type DirectoryName, isWanted, readDatabaseFile } from './database-file.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { createEnsemble, type OwnEnsemble } from './ensemble.ts';
 import type { PostgresPlace } from './place.ts';
@@ -66,7 +66,7 @@ interface Run {
   lock: DirectoryLock | undefined;
   /** Removed in the end. */
   privateDirectories: Set<string>;
-  /** What is being done beside serving; a promotion takes the place of the health. */
+  /** From when a promotion is taken up until whoever is the primary then runs. */
   promoting: boolean;
   /** A promotion that was asked for before the start: it waits for the standby to come up. */
   inherited: string | undefined;
@@ -109,7 +109,10 @@ export function createEmbeddedPostgres(
   const lifecycle = createLifecycle('embedded Postgres', {
     start: (signal) => start(run, options, deps, signal),
     stop: (deadline) => stop(run, deadline),
-    health: () => (run.promoting ? PROMOTING : healthOf(ensemble.state())),
+    health() {
+      const state = ensemble.state();
+      return run.promoting && state.kind !== 'ready' ? PROMOTING : healthOf(state);
+    },
   });
   return {
     ...lifecycle,
@@ -172,10 +175,6 @@ async function openPrimary(ensemble: OwnEnsemble, deps: WatchDeps): Promise<void
   await ensemble.startPrimary(deps.signal);
 }
 
-function isWanted(file: DatabaseFile): file is DatabaseFile & { promotion: { state: 'asked' | 'begun' } } {
-  return file.promotion?.state === 'asked' || file.promotion?.state === 'begun';
-}
-
 /** Does what database.json asks for, until the end. A file that cannot be read is told of once. */
 async function watch(run: Run, deps: WatchDeps): Promise<void> {
   const { clock, log, signal } = deps;
@@ -198,11 +197,12 @@ async function watch(run: Run, deps: WatchDeps): Promise<void> {
 async function lookAfter(run: Run, deps: WatchDeps): Promise<void> {
   const { ensemble } = run;
   const file = readDatabaseFile(ensemble.dataDirectory);
-  if (file.promotion?.state !== 'decided' && !isReadyFor(file, run)) return;
+  // What failed on the way is gone on with, be it only that the old primary has to be started again.
+  if (!run.promoting && file.promotion?.state !== 'decided' && !isReadyFor(file, run)) return;
   run.promoting = true;
   ensemble.announce();
   if (file.promotion?.state === 'decided') await finish(ensemble, file, deps);
-  else if (isWanted(file) && !(await carryOut(ensemble, file.promotion, deps))) {
+  else if (!(isWanted(file) && (await carryOut(ensemble, file.promotion, deps)))) {
     await ensemble.startAgain(deps.signal);
   }
   ensemble.keepStandbys();

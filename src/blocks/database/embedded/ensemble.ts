@@ -20,10 +20,11 @@ import { embeddedErrors } from './errors.ts';
 import { refuseFenced } from './fence.ts';
 import type { PostgresAddress } from './place.ts';
 import { createPostgresServer, type PostgresServer } from './postgres-server.ts';
+import { settlePrevious } from './previous.ts';
 import type { Ensemble } from './promotion.ts';
 import { chooseSite, type Site, type SiteOptions, siteBeside } from './site.ts';
 import { createReplay, dropSlotsExcept, keepStandby, type Standby, type StandbyState } from './standby.ts';
-import type { PostgresState } from './supervisor.ts';
+import { type PostgresState, startTimeout } from './supervisor.ts';
 
 export interface EnsembleOptions {
   /** `<data>/postgres`. */
@@ -79,6 +80,7 @@ export function createEnsemble(options: EnsembleOptions, deps: EnsembleDeps): Ow
 
   const state = (): PostgresState => primary?.state() ?? { kind: 'idle' };
   const announce = () => deps.onState(state());
+  const tail = () => primary?.tail() ?? [];
 
   function opening(server: PostgresServer): PostgresServer {
     opened = [...opened.filter((each) => each !== server && each.state().kind !== 'stopped'), server];
@@ -112,6 +114,22 @@ export function createEnsemble(options: EnsembleOptions, deps: EnsembleDeps): Ow
   async function forget(standby: Standby, deadline: AbortSignal): Promise<void> {
     await standby.stop(deadline);
     standbys.delete(standby.name);
+  }
+
+  /** Those that a promotion has taken over included: two watches over one directory would be in each other's way. */
+  async function stopStandbys(): Promise<void> {
+    const { signal, done } = createDeadline(clock, RESTART_STOP_MS);
+    const taken = opened.filter((server) => server !== primary && isUp(server.state()));
+    const stopping = [...standbys.values()].map((standby) => forget(standby, signal));
+    await Promise.all([...stopping, ...taken.map((server) => server.stop(signal))]).finally(done);
+  }
+
+  /** What an earlier owner, that kept more standbys, has left running. */
+  async function endUnkept(names: readonly DirectoryName[], signal: AbortSignal): Promise<void> {
+    const unkept = DIRECTORY_NAMES.filter((name) => !names.includes(name));
+    for (const name of unkept.filter((each) => existsSync(join(dataDirectory, each)))) {
+      await settlePrevious(siteOf(name), { ...deps, signal, adopts: false });
+    }
   }
 
   function keepStandbys(): void {
@@ -149,14 +167,22 @@ export function createEnsemble(options: EnsembleOptions, deps: EnsembleDeps): Ow
         randomName: () => random.bytes(6).toString('hex'),
         onPrivateDirectory: deps.onPrivateDirectory,
       });
+      await endUnkept(names, signal);
     },
     startPrimary,
     async startAgain(signal) {
-      if (primary?.state().kind !== 'stopped') return;
-      const deadline = createDeadline(clock, RESTART_STOP_MS);
-      for (const standby of [...standbys.values()]) await forget(standby, deadline.signal);
-      deadline.done();
-      await startPrimary(signal);
+      if (primary && isUp(primary.state())) return;
+      await stopStandbys();
+      const timeout = startTimeout(clock, options.startTimeoutMs, signal, tail);
+      try {
+        await startPrimary(timeout.signal);
+      } catch (error) {
+        // Nobody watches over one that has not started; what is left of it would be in the way of the next try.
+        await primary?.kill();
+        throw error;
+      } finally {
+        timeout.done();
+      }
     },
     async release(name) {
       const server = await standbys.get(name)?.release();
@@ -177,9 +203,7 @@ export function createEnsemble(options: EnsembleOptions, deps: EnsembleDeps): Ow
       });
       return opening(server);
     },
-    async stopStandbys(deadline) {
-      for (const standby of [...standbys.values()]) await forget(standby, deadline);
-    },
+    stopStandbys,
     crown(server) {
       primary = server;
       term = readDatabaseFile(dataDirectory).term;
@@ -201,7 +225,7 @@ export function createEnsemble(options: EnsembleOptions, deps: EnsembleDeps): Ow
       await Promise.all([...standbys.values()].map((standby) => standby.stop(deadline)));
       for (const server of opened) if (server !== primary) await server.stop(deadline);
     },
-    tail: () => primary?.tail() ?? [],
+    tail,
   };
 }
 

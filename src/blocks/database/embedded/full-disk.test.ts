@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sleep, systemClock } from '#base/clock';
@@ -68,6 +68,31 @@ test('a disk that fills up in service: back when there is room, with all that wa
   const [{ count } = {}] = await query(address, 'select count(*)::int as count from filler');
   assert(Number(count) >= acknowledged && acknowledged > 0, `${count} rows of ${acknowledged} acknowledged`);
   await insert(acknowledged);
+});
+
+test('a standby for which there is no room is not begun, and the primary goes on', { skip }, async (t) => {
+  const disk = join(scratchDirectory(t), 'disk');
+  mkdirSync(disk);
+  const options = { directory: join(disk, 'postgres'), standbys: 1 };
+  const server = serveElsewhere(t, options, { through: onDisk(disk, 170) });
+  const told = async (event: string) => {
+    for (;;) {
+      const next = await server.next();
+      if (next.event === event) return next;
+    }
+  };
+  const { host, port, database } = (await told('ready')) as unknown as PostgresAddress;
+  const { reason } = await told('standby');
+  assert.match(
+    String(reason),
+    /^a copy of the primary in .* wants \d+ MB of free disk, and there are \d+ MB$/,
+  );
+  const inside = `/proc/${server.child.pid}/root${disk}`;
+  assert.deepEqual(
+    readdirSync(inside).filter((name) => name.includes('standby')),
+    [],
+  );
+  await query({ host, port, database }, 'create table still (n int)');
 });
 
 /** One row that takes 1.6 MB and does not compress. */

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { type Clock, sleep } from '#base/clock';
 import { describeError } from '#base/errors';
 import { createLifecycle, type Health } from '#base/lifecycle';
-import { type DatabaseFile, readDatabaseFile } from './database-file.ts';
+import { readDatabaseFile } from './database-file.ts';
 import { embeddedErrors } from './errors.ts';
 import { isFenced, isStandby } from './fence.ts';
 import type { PostgresAddress, PostgresPlace } from './place.ts';
@@ -32,7 +32,7 @@ interface View {
   health: Health;
 }
 
-/** Starting it raises postgres_not_running, and database_file_invalid. */
+/** Starting it raises postgres_not_running, with the reason. */
 export function createJoinedPostgres(options: JoinedPostgresOptions, deps: { clock: Clock }): PostgresPlace {
   const dataDirectory = dirname(options.directory);
   const listeners = new Set<() => void>();
@@ -42,7 +42,12 @@ export function createJoinedPostgres(options: JoinedPostgresOptions, deps: { clo
 
   function look(): void {
     const before = JSON.stringify(view);
-    view = lookIn(dataDirectory, view);
+    try {
+      view = lookIn(dataDirectory, view);
+    } catch (error) {
+      // Whatever keeps it from looking (no more file descriptors, for one): the next look may tell.
+      view = { ...view, health: failing(describeError(error)) };
+    }
     if (JSON.stringify(view) === before) return;
     for (const listener of [...listeners]) listener();
   }
@@ -94,12 +99,7 @@ const failing = (reason: string): Health => ({ status: 'failing', reason });
 
 /** What is there now. Term and address stay as they were until a primary in that term takes connections. */
 function lookIn(dataDirectory: string, before: View): View {
-  let file: DatabaseFile;
-  try {
-    file = readDatabaseFile(dataDirectory);
-  } catch (error) {
-    return { ...before, health: failing(describeError(error)) };
-  }
+  const file = readDatabaseFile(dataDirectory);
   const standbys = file.standbys.flatMap((name) => {
     const directory = join(dataDirectory, name);
     return (isStandby(directory) && socketIn(directory)) || [];

@@ -16,7 +16,6 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isLoadstoneError } from '#base/errors';
 import {
-  eventuallySo,
   giveTo,
   IS_ROOT,
   NOBODY,
@@ -30,7 +29,6 @@ import { locateInstallation } from './installation.ts';
 import { namespaceUid, otherAccounts } from './launch.ts';
 import { createOtherUserSite } from './other-user.ts';
 import { postgresProcessesIn } from './process-identity.ts';
-import { eventuallyStreaming, promote } from './standby.fixture.ts';
 
 const ROOT_ONLY = IS_ROOT ? false : 'only root can run Postgres as another user';
 
@@ -70,27 +68,6 @@ test('without user namespaces root runs Postgres as nobody, with data where nobo
   mkdirSync(data, { mode: 0o700 });
   const third = await startedAt(t, join(data, 'postgres'), options);
   await assert.rejects(query(third.address, 'select answer from kept'), /does not exist/);
-});
-
-test('a standby runs as the same user as the primary, beside it, and takes over', {
-  skip: ROOT_ONLY,
-}, async (t) => {
-  const data = join(scratchDirectory(t), 'data');
-  const elsewhere = join(scratchDirectory(t), 'elsewhere');
-  chmodSync(join(elsewhere, '..'), 0o755);
-  const it = await startedAt(t, join(data, 'postgres'), {
-    rootStrategy: 'other-user',
-    otherUserDirectory: elsewhere,
-    standbys: 1,
-  });
-  await eventuallyStreaming(it);
-  assert(lstatSync(join(data, 'postgres-standby-1')).isSymbolicLink());
-  assert.equal(statSync(join(data, 'postgres-standby-1', 'PG_VERSION')).uid, NOBODY.uid);
-  await promote(data, { isForced: true });
-  await eventuallySo('it has taken over', () => it.term === 2 && it.health().status === 'ok');
-  assert.equal(uidOf(it.pid() ?? 0), NOBODY.uid);
-  await query(it.address, 'create table kept as select 42 as answer');
-  await eventuallyStreaming(it);
 });
 
 test('programs that the other user cannot reach are copied, whole, to where only root may change them', {

@@ -12,7 +12,3 @@ test('an owner killed when a promotion has been decided: the next start finishes
   assert.equal(PROMOTION_FAULTS.length, 5);
   await crashAt(t, directory, 'database.promotion_decided', false);
 });
-
-test('an owner killed when it has killed the old primary: the next start finishes it', { skip }, (t) =>
-  crashAt(t, directory, 'database.promotion_seized', true),
-);

@@ -8,6 +8,7 @@ import {
   changeDatabaseFile,
   type DatabaseFile,
   type DirectoryName,
+  isWanted,
   type Promotion,
   readDatabaseFile,
 } from './database-file.ts';
@@ -39,10 +40,14 @@ function refuse(why: string): Error {
   return embeddedErrors.promotion_refused({ detail: why });
 }
 
-/** @throws promotion_refused */
-function choose(file: DatabaseFile, standby: string | undefined): DirectoryName {
+/**
+ * What nobody is there to carry out gives way to what is asked for now, up to the point of no return: an owner that cannot
+ * start the primary never hands over.
+ * @throws promotion_refused
+ */
+function choose(file: DatabaseFile, standby: string | undefined, isOwned: boolean): DirectoryName {
   const { state } = file.promotion ?? {};
-  if (state === 'asked' || state === 'begun' || state === 'decided') {
+  if (state === 'decided' || (isOwned && isWanted(file))) {
     throw refuse(`a promotion of ${file.promotion?.standby} is under way already (${state})`);
   }
   if (standby === file.primary) throw refuse(`${standby} is the primary already, in term ${file.term}`);
@@ -67,7 +72,7 @@ export async function askForPromotion(
 ): Promise<PromotionOutcome> {
   const id = deps.random.bytes(9).toString('hex');
   const asked = await changeDatabaseFile(dataDirectory, deps, (now) => {
-    const standby = choose(now, request.standby);
+    const standby = choose(now, request.standby, holderOf(dataDirectory) !== undefined);
     return {
       ...now,
       promotion: { id, from: now.primary, standby, isForced: request.isForced, state: 'asked' },

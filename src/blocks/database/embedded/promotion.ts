@@ -17,12 +17,14 @@ import { describeError, isLoadstoneError } from '#base/errors';
 import { defineFaults } from '#base/faults';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
+import { parseLsn } from '../position.ts';
 import { ask } from './ask.ts';
-import { parseLsn, readControlFile } from './control-file.ts';
+import { readControlFile } from './control-file.ts';
 import {
   changeDatabaseFile,
   type DatabaseFile,
   type DirectoryName,
+  isWanted,
   type Promotion,
 } from './database-file.ts';
 import { embeddedErrors } from './errors.ts';
@@ -55,7 +57,7 @@ export interface Ensemble {
   /** What runs on a directory and is watched as no standby. */
   running(name: DirectoryName): PostgresServer | undefined;
   /** Ends the standbys, which follow a primary that is none any more. */
-  stopStandbys(deadline: AbortSignal): Promise<void>;
+  stopStandbys(): Promise<void>;
   /** A server on a standby's directory that replays what it finds there, and in the directory of another. Not started. */
   replay(name: DirectoryName, from: DirectoryName): PostgresServer;
   /** From now on this one is the primary. */
@@ -85,7 +87,7 @@ function note(
   ensemble: Ensemble,
   deps: PromotionDeps,
   { id }: Promotion,
-  change: (now: DatabaseFile, promotion: Promotion) => DatabaseFile,
+  change: (now: DatabaseFile, promotion: Promotion) => DatabaseFile | undefined,
 ): Promise<DatabaseFile> {
   return changeDatabaseFile(ensemble.dataDirectory, deps, (now) =>
     now.promotion?.id === id ? change(now, now.promotion) : undefined,
@@ -94,17 +96,17 @@ function note(
 
 /**
  * Carries out a promotion that has been asked for, from its beginning.
- * @returns false if it was refused: then the old primary is to be started again, should it have ended
+ * @returns false if it was refused or taken back: then the old primary is to be started again, should it have ended
  */
 export async function carryOut(
   ensemble: Ensemble,
   promotion: Promotion,
   deps: PromotionDeps,
 ): Promise<boolean> {
-  await note(ensemble, deps, promotion, (now, found) => ({
-    ...now,
-    promotion: { ...found, state: 'begun' },
-  }));
+  const begun = await note(ensemble, deps, promotion, (now, found) =>
+    isWanted(now) ? { ...now, promotion: { ...found, state: 'begun' } } : undefined,
+  );
+  if (!isWanted(begun) || begun.promotion.id !== promotion.id) return false;
   await faults.promotion_begun();
   try {
     const seize = promotion.isForced ? seizePrimary : handOver;
@@ -206,7 +208,9 @@ async function seizePrimary(
   await killAllIn(ensemble, from, deps);
   // Nothing is gained by a clean shutdown, which what hangs could hold up: either way it goes on at its last restartpoint.
   await (await ensemble.release(name))?.kill();
-  await startReplay(ensemble, promotion, deps);
+  // Of a try that came no further.
+  await ensemble.running(name)?.kill();
+  await refuseGap(ensemble, promotion, await startReplay(ensemble, promotion, deps));
   return primaryLsn;
 }
 
@@ -227,6 +231,30 @@ async function startReplay(
   } finally {
     deadline.done();
   }
+}
+
+/**
+ * Where the old primary is whole, but has dropped log that the standby needs to come to what the old one has: that one,
+ * which lacks nothing, is not given up for it.
+ */
+async function refuseGap(
+  { dataDirectory }: Ensemble,
+  { from, standby }: Promotion,
+  server: PostgresServer,
+): Promise<void> {
+  const there = segmentsIn(join(dataDirectory, from, 'pg_wal'));
+  const oldest = there.toSorted((one, other) => one - other)[0];
+  const address = server.address();
+  if (oldest === undefined || !address) return;
+  const [row] = await ask<{ lsn: string }>(address, 'select pg_last_wal_replay_lsn()::text as lsn');
+  const own = new Set(segmentsIn(join(dataDirectory, standby, 'pg_wal')));
+  let needed = row ? lastSegmentOf(row.lsn) : oldest;
+  while (needed < oldest && own.has(needed)) needed++;
+  if (needed >= oldest) return;
+  await server.kill();
+  throw refuse(
+    `${standby} is so far behind that ${from} has dropped log that it needs, and all that was written since would be lost; if ${from} cannot be used, move it away and ask again`,
+  );
 }
 
 /** Undefined if the primary does not answer at once. */
@@ -270,13 +298,13 @@ export async function finish(
   await promote(server, deps);
   await faults.promotion_promoted();
   const lostBytes = promotion.isForced ? lostOf(ensemble, promotion, primaryLsn) : 0;
-  await ensemble.stopStandbys(deps.signal);
   await note(ensemble, deps, promotion, (now, found) => ({
     ...now,
     promotion: { ...found, state: 'done', lostBytes },
   }));
   deps.log.warn({ primary, term, lostBytes }, 'a standby has been promoted');
   ensemble.crown(server);
+  await ensemble.stopStandbys();
 }
 
 /** @returns the last position of the old primary's log that the new primary has */
@@ -310,7 +338,7 @@ function lostOf(
   if (replayed === undefined) return null;
   const behind = primaryLsn === undefined ? 0n : parseLsn(primaryLsn) - parseLsn(replayed);
   if (behind > 0n) return Number(behind);
-  return holdsLog(join(dataDirectory, from, 'pg_wal'), replayed) ? 0 : null;
+  return segmentsIn(join(dataDirectory, from, 'pg_wal')).includes(lastSegmentOf(replayed)) ? 0 : null;
 }
 
 /** Where the newest timeline left the one before: the last thing that was replayed (last line of its history file). */
@@ -325,12 +353,19 @@ function branchOf(directory: string): string | undefined {
 }
 
 const SEGMENT_BYTES = 16n << 20n;
+const SEGMENTS_PER_HIGH_HALF = 256;
 
-/** Whether the segment with that position is there; its name is timeline, high half, and segment within that. */
-function holdsLog(directory: string, lsn: string): boolean {
-  if (!existsSync(directory)) return false;
-  const position = parseLsn(lsn);
-  const hex = (value: bigint) => value.toString(16).toUpperCase().padStart(8, '0');
-  const name = `${hex(position >> 32n)}${hex((position & 0xffff_ffffn) / SEGMENT_BYTES)}`;
-  return readdirSync(directory).some((file) => file.length === 24 && file.endsWith(name));
+/** The number of the segment with the byte before a position, which is the last that was written or replayed. */
+function lastSegmentOf(lsn: string): number {
+  return Number((parseLsn(lsn) - 1n) / SEGMENT_BYTES);
+}
+
+/** The numbers of the segments that are there, whatever their timeline; none where there is no directory. */
+function segmentsIn(directory: string): number[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory).flatMap((file) => {
+    const [, high, low] = /^[0-9A-F]{8}([0-9A-F]{8})([0-9A-F]{8})$/.exec(file) ?? [];
+    if (high === undefined) return [];
+    return Number.parseInt(high, 16) * SEGMENTS_PER_HIGH_HALF + Number.parseInt(low ?? '', 16);
+  });
 }

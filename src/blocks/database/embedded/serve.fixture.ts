@@ -31,6 +31,9 @@ try {
   await postgres.start(new AbortController().signal);
   tell({ event: 'ready', pid: postgres.pid(), ...postgres.address });
   postgres.onChange((state) => {
+    for (const [name, of] of postgres.standbyStates()) {
+      if (of.kind === 'failing') tell({ event: 'standby', name, reason: of.reason });
+    }
     if (state.kind === 'down') tell({ event: 'down', reason: state.reason });
     if (state.kind === 'ready') tell({ event: 'up', pid: state.pid });
   });

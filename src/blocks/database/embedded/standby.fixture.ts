@@ -34,6 +34,8 @@ export function writeTo(t: Scope, place: PostgresPlace) {
       try {
         await query(place.address, `insert into kept values (${acknowledged}) on conflict do nothing`);
         acknowledged++;
+        // Each is a connection, and so a process: as many as possible would keep the machine from all else.
+        await sleep(systemClock, 5);
       } catch {
         await sleep(systemClock, 10);
       }

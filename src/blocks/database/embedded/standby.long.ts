@@ -1,11 +1,23 @@
 /**
  * What takes a standby longer: to be made anew after it has fallen too far behind, and to follow another primary.
  */
-import { existsSync, statSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { readDatabaseFile } from './database-file.ts';
-import { eventuallySo, isGone, never, query, scratchDirectory, startedAt } from './embedded.fixture.ts';
+import { systemClock } from '#base/clock';
+import { systemRandom } from '#base/random';
+import { changeDatabaseFile, readDatabaseFile } from './database-file.ts';
+import {
+  eventuallySo,
+  IS_ROOT,
+  isGone,
+  NOBODY,
+  never,
+  query,
+  scratchDirectory,
+  startedAt,
+} from './embedded.fixture.ts';
 import { postgresProcessesIn } from './process-identity.ts';
 import {
   assertKept,
@@ -47,6 +59,8 @@ test('two standbys: one is promoted, and the other and the old primary follow it
   await eventuallyStreaming(it, 2);
   await createKept(it);
   await query(it.address, 'insert into kept select generate_series(0, 99)');
+  // It cannot be asked to end, and nobody waits for it: the new primary takes writes at once.
+  for (const pid of postgresProcessesIn(standby)) process.kill(pid, 'SIGSTOP');
   await promote(data, { standby: 'postgres-standby-2', isForced: true });
   await eventuallySo('it has taken over', () => it.health().status === 'ok' && it.term > 1);
   await query(it.address, 'insert into kept select generate_series(100, 199)');
@@ -64,6 +78,36 @@ test('two standbys: one is promoted, and the other and the old primary follow it
   assertNothingLeft(data);
 });
 
+test('a standby is not promoted in the place of a whole primary that has dropped log which it needs', async (t) => {
+  const settings = { max_wal_size: '32MB', min_wal_size: '32MB' };
+  const first = await startedAt(t, directory, { standbys: 1, settings });
+  await eventuallyStreaming(first);
+  await createKept(first);
+  await first.stop(never());
+  const without = await startedAt(t, directory, { settings });
+  for (let row = 0; row < 6; row++) {
+    await query(without.address, `insert into kept values (${row})`);
+    await query(without.address, 'select pg_switch_wal()');
+    await query(without.address, 'checkpoint');
+  }
+  await without.stop(never());
+  const { primary } = readDatabaseFile(data);
+  const name = primary === 'postgres' ? 'postgres-standby-1' : 'postgres';
+  await changeDatabaseFile(data, { clock: systemClock, random: systemRandom }, (now) => ({
+    ...now,
+    standbys: [name],
+  }));
+  assert.equal((await promote(data, { standby: name, isForced: true })).kind, 'pending');
+  const it = await startedAt(t, directory, { standbys: 1, settings });
+  const { promotion } = readDatabaseFile(data);
+  assert.equal(promotion?.state, 'refused');
+  assert.match(promotion?.reason ?? '', /has dropped log that it needs/);
+  assert.equal(readDatabaseFile(data).primary, primary);
+  await assertKept(it, 6);
+  await eventuallyStreaming(it);
+  await it.stop(never());
+});
+
 test('a standby that hangs is killed and follows again, and does not hold up the primary', async (t) => {
   const it = await startedAt(t, directory, { standbys: 1 });
   await eventuallyStreaming(it);
@@ -75,4 +119,25 @@ test('a standby that hangs is killed and follows again, and does not hold up the
   await eventuallyStreaming(it);
   await it.stop(never());
   assertNothingLeft(data);
+});
+
+test('a standby runs as the same user as the primary, beside it, and takes over', {
+  skip: IS_ROOT ? false : 'only root can run programs as others',
+}, async (t) => {
+  const own = join(scratchDirectory(t), 'data');
+  const elsewhere = join(scratchDirectory(t), 'elsewhere');
+  chmodSync(join(elsewhere, '..'), 0o755);
+  const it = await startedAt(t, join(own, 'postgres'), {
+    rootStrategy: 'other-user',
+    otherUserDirectory: elsewhere,
+    standbys: 1,
+  });
+  await eventuallyStreaming(it);
+  assert(lstatSync(join(own, 'postgres-standby-1')).isSymbolicLink());
+  assert.equal(statSync(join(own, 'postgres-standby-1', 'PG_VERSION')).uid, NOBODY.uid);
+  await promote(own, { isForced: true });
+  await eventuallySo('it has taken over', () => it.term === 2 && it.health().status === 'ok');
+  assert.equal(statSync(`/proc/${it.pid()}`).uid, NOBODY.uid);
+  await query(it.address, 'create table kept as select 42 as answer');
+  await eventuallyStreaming(it);
 });

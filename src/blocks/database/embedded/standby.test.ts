@@ -2,7 +2,7 @@
  * Standbys beside a primary that is written to.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { systemClock } from '#base/clock';
@@ -21,6 +21,7 @@ import { createJoinedPostgres } from './embedded.ts';
 import { locateEmbedded } from './locate.ts';
 import { postgresProcessesIn } from './process-identity.ts';
 import { assertNothingLeft, createKept, eventuallyStreaming, promote, writeTo } from './standby.fixture.ts';
+import { databaseStatus } from './status.ts';
 
 /** Made once, because a first start is what takes time here; each test leaves it without a server. */
 const data = join(scratchDirectory({ after: (run) => after(run) }), 'data');
@@ -73,8 +74,14 @@ test('what is in the place of a standby and is none stays, and the primary serve
   assert(existsSync(join(elsewhere, 'postgres-standby-1', 'thesis.txt')));
 });
 
-test('without standbys those there are left alone, and no log is kept for them', async (t) => {
-  const it = await startedAt(t, directory);
+test('without standbys their directories are left alone, and nothing runs in them or is kept for them', async (t) => {
+  const before = serveElsewhere(t, { directory, standbys: 1, tie: 'never' });
+  await eventuallySo('the standby follows', async () => {
+    return (await databaseStatus(data)).standbys[0]?.state === 'streaming';
+  });
+  // Nothing has told its servers to end.
+  await before.kill('SIGKILL');
+  const it = await startedAt(t, directory, { tie: 'never' });
   assert(existsSync(join(standby, 'standby.signal')));
   assert.deepEqual(it.standbys(), []);
   await eventuallySo('the slots are dropped', async () => {
@@ -102,6 +109,11 @@ test('who has joined sees the owner go and come back', async (t) => {
   joined.onChange(() => changes++);
   await first.kill('SIGKILL');
   await eventuallySo('it sees it go', () => joined.health().status === 'failing');
+  await eventuallySo('nothing runs', () => postgresProcessesIn(directory).length === 0);
+  rmSync(join(directory, 'postmaster.pid'), { force: true });
+  mkdirSync(join(directory, 'postmaster.pid'));
+  await eventuallySo('it cannot look', () => /EISDIR/.test(JSON.stringify(joined.health())));
+  rmSync(join(directory, 'postmaster.pid'), { recursive: true });
   assert(changes > 0);
   const second = await startedAt(t, directory, { standbys: 1 });
   await eventuallySo('it sees it come back', () => joined.health().status === 'ok');

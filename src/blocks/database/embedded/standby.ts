@@ -11,7 +11,7 @@
  * every checkpoint (seen on Postgres 18.4 with a standby that was stopped by SIGSTOP).
  */
 import { existsSync, renameSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { backoffMs } from '#base/backoff';
 import { type Clock, sleep } from '#base/clock';
@@ -29,6 +29,7 @@ import type { PostgresAddress } from './place.ts';
 import { createPostgresServer, type PostgresServer } from './postgres-server.ts';
 import { SUPERUSER_NAME } from './settings.ts';
 import type { Site } from './site.ts';
+import { startTimeout } from './supervisor.ts';
 import { syncDirectory } from './sync-directory.ts';
 
 export type StandbyState =
@@ -80,6 +81,8 @@ const WATCH_MS = 500;
  */
 const PATIENCE_MS = 15_000;
 const REMAKE_STOP_MS = 10_000;
+/** For log, the copy's and what the primary writes meanwhile. */
+const ROOM_BYTES = 128 << 20;
 
 /** The name of a standby's slot on its primary. */
 export function slotOf(name: DirectoryName): string {
@@ -196,7 +199,8 @@ export function keepStandby(options: StandbyOptions, deps: StandbyDeps): Standby
       { ...options, settings: { ...options.settings, ...followSettings(name, address) } },
       { ...deps, onChange: deps.onChange },
     );
-    await server.start(ending.signal);
+    const timeout = startTimeout(clock, options.startTimeoutMs, ending.signal, server.tail);
+    await server.start(timeout.signal).finally(timeout.done);
     return watch();
   }
 
@@ -340,6 +344,7 @@ async function replaceByBackup(
   const { dataDirectory, launch } = site;
   refuseForeign(site);
   await removeDrafts(dataDirectory, deps.clock);
+  await refuseWithoutRoom(dirname(dataDirectory), source.address);
   const draft = makeDraftName(dataDirectory, deps.random);
   try {
     await takeBaseBackup(source, draft, { ...deps, owner: launch.account });
@@ -353,6 +358,24 @@ async function replaceByBackup(
     await rm(draft, { recursive: true, force: true }).catch(() => {});
     throw toDataError(error, dataDirectory);
   }
+}
+
+/** A copy that fills the disk up would take the primary down with it. */
+async function refuseWithoutRoom(directory: string, primary: PostgresAddress): Promise<void> {
+  const [row] = await ask<{ bytes: string }>(
+    primary,
+    'select sum(pg_database_size(oid))::text as bytes from pg_database',
+  );
+  const neededBytes = Math.ceil(Number(row?.bytes ?? 0) * 1.1) + ROOM_BYTES;
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize >= neededBytes) return;
+  throw embeddedErrors.standby_unusable({
+    detail: `a copy of the primary in ${directory} wants ${megabytes(neededBytes)} of free disk, and there are ${megabytes(bavail * bsize)}`,
+  });
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.floor(bytes / 2 ** 20)} MB`;
 }
 
 /** Only what was a standby, or a primary before a promotion, is replaced. */
