@@ -3,11 +3,12 @@
  * passed, 1 when one has failed, 2 for a wrong command line, 3 when a drill could not be carried out, 130 after Ctrl-C.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { systemClock } from '#base/clock';
-import { describeError } from '#base/errors';
+import { describeError, isLoadstoneError } from '#base/errors';
 import { systemRandom } from '#base/random';
+import type { RunningInstallation } from '#drills/attached';
 import type { Drilled } from '#drills/run-drill';
 import type { Scenario } from '#drills/scenario';
 import { usageError, wholeNumber } from './command.ts';
@@ -26,6 +27,10 @@ const SAFETY = `
 Each drill starts servers of its own in a temporary directory, on free ports of
 127.0.0.1, and removes all of it. It touches nothing else.
 
+With --data it breaks the installation that runs there instead, if that was
+started for drills (LOADSTONE_FAULTS=FILE loadstone start); its root key is
+taken from LOADSTONE_ROOT_KEY. It runs on afterwards, with the drill's links.
+
 Exit status: 0 all checks passed, 1 one failed, 2 called wrongly,
 3 a drill could not be carried out, 130 after Ctrl-C.
 `;
@@ -37,6 +42,7 @@ interface DrillFlags {
   json?: string;
   html?: string;
   report?: string;
+  data?: string;
 }
 
 /** Settings of this shell are not those of the servers under drill. */
@@ -58,21 +64,31 @@ interface Run {
   seed: number;
   seconds: number;
   ratePerS: number;
+  at: RunningInstallation | undefined;
+}
+
+/** @throws a usage error where no key is given */
+function findInstallation({ data }: DrillFlags): RunningInstallation | undefined {
+  if (data === undefined) return undefined;
+  const rootKey = process.env.LOADSTONE_ROOT_KEY;
+  if (rootKey) return { data: resolve(data), rootKey };
+  throw usageError('--data: set LOADSTONE_ROOT_KEY to the root key of the installation');
 }
 
 /** @throws a usage error for a time that is too short */
-function planRun(scenario: Scenario, flags: DrillFlags, seed: number): Run {
+function planRun(scenario: Scenario, flags: DrillFlags, { seed, at }: Pick<Run, 'seed' | 'at'>): Run {
   const { seconds = scenario.seconds, rate = scenario.ratePerS } = flags;
   if (seconds < scenario.secondsMin) {
     throw usageError(
       `--seconds: ${scenario.name} needs at least ${scenario.secondsMin} to break, heal and recover`,
     );
   }
-  return { scenario, seed, seconds, ratePerS: rate };
+  return { scenario, seed, seconds, ratePerS: rate, at };
 }
 
-function againOf({ scenario, seed, seconds, ratePerS }: Run): string {
-  return `loadstone drill ${scenario.name} --seed ${seed} --seconds ${seconds} --rate ${ratePerS}`;
+function againOf({ scenario, seed, seconds, ratePerS, at }: Run): string {
+  const where = at === undefined ? '' : ` --data ${at.data}`;
+  return `loadstone drill ${scenario.name} --seed ${seed} --seconds ${seconds} --rate ${ratePerS}${where}`;
 }
 
 /** What a person sees meanwhile goes to standard error: standard output has the results alone. */
@@ -86,18 +102,18 @@ async function openView(drill: string) {
     { drill, isTerminal, hasColours, columns },
     { clock: systemClock, write: (text) => void stderr.write(text) },
   );
-  process.once('exit', view.end);
   return view;
 }
 
 async function runOne(run: Run, signal: AbortSignal): Promise<Drilled> {
   const { runDrill } = await import('#drills/run-drill');
-  const { scenario, seed, seconds, ratePerS } = run;
+  const { scenario, seed, seconds, ratePerS, at } = run;
   const view = await openView(scenario.name);
+  process.once('exit', view.end);
   try {
     return await runDrill(
       scenario,
-      { seed, seconds, ratePerS, again: againOf(run) },
+      { seed, seconds, ratePerS, at, again: againOf(run) },
       {
         clock: systemClock,
         random: systemRandom,
@@ -109,6 +125,7 @@ async function runOne(run: Run, signal: AbortSignal): Promise<Drilled> {
       },
     );
   } finally {
+    process.off('exit', view.end);
     view.end();
   }
 }
@@ -148,18 +165,24 @@ async function sayResult({ result }: Drilled): Promise<boolean> {
 async function drill(name: string, flags: DrillFlags): Promise<void> {
   const { drillNames, findScenarios } = await import('#drills/catalogue');
   const seed = flags.seed ?? systemRandom.bytes(4).readUInt32LE() % SEED_MAX;
-  const runs = findScenarios(name).map((scenario) => planRun(scenario, flags, seed));
+  const at = findInstallation(flags);
+  const scenarios = findScenarios(name);
+  const runs = scenarios.map((scenario) => planRun(scenario, flags, { seed, at }));
   if (runs.length === 0) throw usageError(`no drill is called ${name}; known is ${drillNames.join(', ')}`);
   const interrupt = new AbortController();
   onStopSignals(systemClock, process.env.npm_lifecycle_event !== undefined, {
     onFirst: () => interrupt.abort(new Error('interrupted')),
-    onSecond: () => tell('loadstone: the servers of the drill are being stopped'),
+    onSecond: () => tell('loadstone: what the drill has broken is being put in order'),
   });
   const drilled: Drilled[] = [];
   try {
     for (const run of runs) {
       tell(`loadstone: ${againOf(run)}`);
-      const each = await runOne(run, interrupt.signal);
+      const each = await runOne(run, interrupt.signal).catch((error: unknown) => {
+        if (runs.length === 1 || !isLoadstoneError(error) || error.code !== 'drill_needs_more') throw error;
+        tell(`loadstone: left out: ${describeError(error)}`);
+      });
+      if (each === undefined) continue;
       drilled.push(each);
       if (!(await sayResult(each))) process.exitCode = EXIT_FAILED;
     }
@@ -179,7 +202,7 @@ async function list(): Promise<void> {
 export function addDrillCommand(program: Command): void {
   const command = program
     .command('drill')
-    .description('Break servers of its own under load, and check what they promise.')
+    .description('Break servers under load, its own or a test installation, and check what they promise.')
     .usage('<name>|quick|all [flags]')
     .argument('<name>', 'a drill that `drill ls` lists; quick: a short one; all: each in turn')
     .helpCommand(false)
@@ -198,6 +221,7 @@ export function addDrillCommand(program: Command): void {
         wholeNumber(1, RATE_MAX),
       ),
     )
+    .option('--data <dir>', 'break the test installation that runs in this directory')
     .option('--json <file>', 'write the result as JSON')
     .option('--html <file>', 'write the result as one page')
     .option('--report <dir>', 'write JSON, page and history of each drill into this directory')

@@ -6,6 +6,7 @@ import { type Clock, sleep } from '#base/clock';
 import type { Random } from '#base/random';
 import type { LoadAnswer } from '#blocks/load';
 import type { Attempt } from './attempt.ts';
+import type { Before } from './before.ts';
 import { type Client, createClient } from './client.ts';
 import { drillErrors } from './errors.ts';
 import { openInspection } from './inspection.ts';
@@ -30,7 +31,7 @@ export interface AftermathDeps {
 
 export type Aftermath = Pick<
   Evidence,
-  'listed' | 'unreadable' | 'counts' | 'events' | 'jobs' | 'verifications'
+  'listed' | 'kept' | 'unreadable' | 'counts' | 'events' | 'jobs' | 'verifications'
 >;
 
 interface Page {
@@ -63,8 +64,8 @@ async function settle(workload: Workload, client: Client, { clock, signal }: Aft
   }
 }
 
-/** @param note is told of the page that had each link, since a list is a read of all that it has and has not */
-async function listLinks(client: Client): Promise<Map<string, string>> {
+/** Where each link leads, by its id. */
+export async function listLinks(client: Client): Promise<Map<string, string>> {
   const listed = new Map<string, string>();
   for (let cursor: string | null = ''; cursor !== null; ) {
     const page: Page = await client.get(
@@ -120,13 +121,17 @@ async function readSample(
   return unreadable;
 }
 
+function without<Value>(all: ReadonlyMap<string, Value>, ids: ReadonlySet<string>): Map<string, Value> {
+  return new Map([...all].filter(([id]) => !ids.has(id)));
+}
+
 /**
  * @returns what is there, and the last reads for the history
  * @throws drill_not_quiet
  */
 export async function observe(
   topology: Topology,
-  { workload, queues }: { workload: Workload; queues: readonly string[] },
+  { workload, queues, before }: { workload: Workload; queues: readonly string[]; before: Before },
   deps: AftermathDeps,
 ): Promise<Aftermath & { reads: Attempt[] }> {
   const { clock, signal } = deps;
@@ -146,18 +151,20 @@ export async function observe(
   if (url === undefined) throw drillErrors.drill_not_quiet({ detail: 'the database did not come back' });
   const inspection = await openInspection(url, topology.directory, deps);
   try {
-    await inspection.untilQuiet(QUIET_BOUND_MS);
+    await inspection.untilQuiet(before.jobs, QUIET_BOUND_MS);
     const fromMs = clock.monotonicMs();
-    const listed = await listLinks(client);
+    const all = await listLinks(client);
+    const [listed, kept] = [without(all, before.ids), new Map([...all].filter(([id]) => before.ids.has(id)))];
     const reads = readsOf(workload.links, listed, { fromMs, untilMs: clock.monotonicMs() });
     return {
-      listed,
-      reads,
+      ...{ listed, kept, reads },
       unreadable: await readSample(client, listed, deps.random),
       counts: await client.get('/v1/links/counts'),
-      events: await inspection.eventsOf('links'),
+      events: without(await inspection.eventsOf('links'), before.ids),
       jobs: new Map(
-        await Promise.all(queues.map(async (queue) => [queue, await inspection.jobsOf(queue)] as const)),
+        await Promise.all(
+          queues.map(async (queue) => [queue, await inspection.jobsOf(queue, before.jobs)] as const),
+        ),
       ),
       verifications: await inspection.verify(),
     };

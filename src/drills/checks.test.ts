@@ -3,10 +3,13 @@
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { StoredJob } from '#blocks/queue';
 import { makeAttempt, makeLink, makePlanned } from './attempt.fixture.ts';
+import { NOTHING_BEFORE } from './before.ts';
 import {
   countFound,
   effectsOnce,
+  goesOn,
   jobsOnce,
   nothingLeft,
   nothingLost,
@@ -43,6 +46,8 @@ function sound(own: Partial<Evidence> = {}): Evidence {
     zeroMs: 0,
     durationMs: 10_000,
     windows: [],
+    before: NOTHING_BEFORE,
+    kept: new Map(),
     listed: new Map([
       ['11', 'https://example.com/c'],
       ['12', 'https://example.com/b'],
@@ -105,6 +110,19 @@ describe('what was acknowledged', () => {
   test('a job that has not run, or is dead, is seen', () => {
     assert(!jobsOnce(sound({ jobs: new Map() })).passed);
     assert(!jobsOnce(sound({ jobs: new Map([['links_expiry', new Map([['dead', 1]])]]) })).passed);
+    const early = (states: [StoredJob['state'], number][]) => new Map([['links_expiry', new Map(states)]]);
+    assert(
+      jobsOnce(
+        sound({
+          jobs: early([
+            ['done', 1],
+            ['replaced', 1],
+          ]),
+        }),
+      ).passed,
+      'run early, and again',
+    );
+    assert(!jobsOnce(sound({ jobs: early([['replaced', 1]]) })).passed, 'run early alone');
   });
 
   test('counts that do not add up are seen', () => {
@@ -147,6 +165,19 @@ describe('the load', () => {
   test('a process left over is named', () => {
     assert(nothingLeft(sound()).passed);
     assert.match(nothingLeft(sound({ leftovers: ['pid 7 (postgres)'] })).detail, /pid 7/);
+  });
+
+  test('an installation that was there before goes on as it was, and keeps its links', () => {
+    const links = new Map([['3', 'https://example.com/old']]);
+    const before = { links, ids: new Set(['3']), jobs: new Set<string>() };
+    const there = sound({ before, kept: links, counts: { live: 2, expired: 1 } });
+    assert.deepEqual(
+      [...goesOn(there), projectionsEqual(there), effectsOnce(there)].map(({ passed }) => passed),
+      [true, true, true, true],
+    );
+    const [server, kept] = goesOn({ ...there, kept: new Map(), leftovers: ['1 of 2 processes serve'] });
+    assert.match(server?.detail ?? '', /1 of 2 processes/);
+    assert.match(kept?.detail ?? '', /link 3 led to .*old, and leads to nothing/);
   });
 });
 

@@ -11,6 +11,16 @@ export const drillErrors = defineErrors('drills', {
     title: 'The drill could not come to an end',
     doc: 'After the load, what was under way did not come to rest in time: events that are not moved, jobs that do not run, or writes whose outcome no server would tell. The detail says what was waited for.',
   },
+  drill_refused: {
+    status: 500,
+    title: 'This installation is not one to drill',
+    doc: '`loadstone drill --data` breaks an installation that runs, so it takes only one whose server was started for that, with LOADSTONE_FAULTS and an embedded Postgres, and of which it has been given the root key. Nothing has been done to it.',
+  },
+  drill_needs_more: {
+    status: 500,
+    title: 'The installation does not have what the drill needs',
+    doc: 'The drill breaks something that the test installation does not have, such as a second process or a standby, or that only servers have which the drill itself has started. Nothing has been done to it.',
+  },
   drill_impossible_here: {
     status: 500,
     title: 'This machine cannot carry out the drill',

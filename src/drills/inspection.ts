@@ -20,12 +20,14 @@ import { drillErrors } from './errors.ts';
 import { waitUntil } from './wait.ts';
 
 export interface Inspection {
-  /** Waits until no event and no job is on its way. @throws drill_not_quiet */
-  untilQuiet(boundMs: number): Promise<void>;
+  /** Waits until no event is on its way, and no job but those `apart`. @throws drill_not_quiet */
+  untilQuiet(apart: ReadonlySet<string>, boundMs: number): Promise<void>;
   /** The types of the events of each key of a stream, in their order. */
   eventsOf(stream: string): Promise<Map<string, string[]>>;
-  /** How many jobs of the queue are in each state. */
-  jobsOf(queue: string): Promise<Map<StoredJob['state'], number>>;
+  /** Of all jobs that there are or have been. */
+  jobIds(): Promise<Set<string>>;
+  /** How many jobs of the queue are in each state, without those `apart`. */
+  jobsOf(queue: string, apart: ReadonlySet<string>): Promise<Map<StoredJob['state'], number>>;
   verify(): Promise<Verification[]>;
   close(): Promise<void>;
 }
@@ -51,17 +53,33 @@ async function openGround(url: string, directory: string, signal: AbortSignal): 
   });
 }
 
-async function isQuiet(
-  { streams, queue, projections }: Ground,
+type JobFilter = Omit<Parameters<Ground['queue']['inspection']['list']>[0], 'limit' | 'beforeId'>;
+
+/** All of them, newest first. */
+async function* readJobs({ queue }: Ground, filter: JobFilter): AsyncGenerator<StoredJob> {
+  for (let beforeId: string | undefined; ; ) {
+    const page = await queue.inspection.list({ ...filter, beforeId, limit: PAGE });
+    yield* page;
+    beforeId = page.at(-1)?.jobId;
+    if (page.length < PAGE) return;
+  }
+}
+
+/** What is on its way; undefined where nothing is. */
+async function findUnrest(
+  ground: Ground,
+  apart: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const { streams, projections } = ground;
   for (const { stream, group } of await streams.groups()) {
     const overview = await streams.group(stream, group).look();
     if ((overview?.lagEvents ?? 0) > 0) return `${group} is ${overview?.lagEvents} events behind`;
   }
   for (const state of ['ready', 'scheduled', 'held', 'running'] as const) {
-    const [job] = await queue.inspection.list({ state, limit: 1 });
-    if (job) return `job ${job.jobId} of ${job.queue} is ${state}`;
+    for await (const { jobId, queue } of readJobs(ground, { state })) {
+      if (!apart.has(jobId)) return `job ${jobId} of ${queue} is ${state}`;
+    }
   }
   for (const name of projections.definitions.keys()) {
     const { eventsPending } = await projections.verify(name, { signal });
@@ -103,23 +121,13 @@ export async function openInspection(
   const parts = composeLifecycles('inspection', [ground.database, ground.streams]);
   await parts.start(signal);
 
-  async function jobsOf(queue: string): Promise<Map<StoredJob['state'], number>> {
-    const counts = new Map<StoredJob['state'], number>();
-    for (let beforeId: string | undefined; ; ) {
-      const page = await ground.queue.inspection.list({ queue, beforeId, limit: PAGE });
-      for (const { state } of page) counts.set(state, (counts.get(state) ?? 0) + 1);
-      beforeId = page.at(-1)?.jobId;
-      if (page.length < PAGE) return counts;
-    }
-  }
-
   return {
-    async untilQuiet(boundMs) {
+    async untilQuiet(apart, boundMs) {
       let reason: string | undefined;
       await waitUntil(
         'nothing is on its way',
         async () => {
-          reason = await isQuiet(ground, signal);
+          reason = await findUnrest(ground, apart, signal);
           if (reason !== undefined) throw new Error(reason);
           return true;
         },
@@ -127,7 +135,18 @@ export async function openInspection(
       );
     },
     eventsOf: (stream) => readEvents(ground, stream),
-    jobsOf,
+    async jobIds() {
+      const ids = new Set<string>();
+      for await (const { jobId } of readJobs(ground, {})) ids.add(jobId);
+      return ids;
+    },
+    async jobsOf(queue, apart) {
+      const counts = new Map<StoredJob['state'], number>();
+      for await (const { jobId, state } of readJobs(ground, { queue })) {
+        if (!apart.has(jobId)) counts.set(state, (counts.get(state) ?? 0) + 1);
+      }
+      return counts;
+    },
     async verify() {
       const deadline = createDeadline(clock, VERIFY_MS_MAX, signal);
       const names = [...ground.projections.definitions.keys()];

@@ -4,13 +4,16 @@
  */
 import { type Clock, sleep } from '#base/clock';
 import { type Random, seededRandom } from '#base/random';
-import { createLoad, type LoadDeps } from '#blocks/load';
+import { createLoad } from '#blocks/load';
 import { observe } from './aftermath.ts';
+import { attachTo, type RunningInstallation } from './attached.ts';
 import { type Attempt, historyOf } from './attempt.ts';
+import { lookBefore, NOTHING_BEFORE } from './before.ts';
 import {
   countFound,
   EXPIRY_QUEUE,
   effectsOnce,
+  goesOn,
   jobsOnce,
   nothingLeft,
   nothingLost,
@@ -36,6 +39,8 @@ export interface DrillOptions {
   ratePerS: number;
   /** The command that runs the same again. */
   again: string;
+  /** Breaks this one, rather than servers of its own. */
+  at?: RunningInstallation | undefined;
 }
 
 export interface DrillDeps {
@@ -74,8 +79,6 @@ export interface DrillWatch {
 const PENDING_SHARE = 0.5;
 const WARM_LINKS = 100;
 const WARM_AT_ONCE = 8;
-/** How the load goes on while there is more to see. */
-const STRETCH_MS = 1000;
 /** To be seen once all has healed. */
 const AFTERWARDS_MS = 4000;
 /** What a fault may take on top of the load, to heal and be waited for. */
@@ -139,38 +142,7 @@ interface Loaded {
   notes: Map<string, number>;
 }
 
-/**
- * The load in stretches: one as long as asked for, then short ones while `isOver` says that there is more to see.
- * @returns for how long it went on
- */
-async function loadUntil(
-  isOver: () => boolean,
-  { scenario, options, topology }: { scenario: Scenario; options: DrillOptions; topology: Topology },
-  deps: Pick<LoadDeps, 'clock' | 'next' | 'onAnswer'> & { signal: AbortSignal },
-): Promise<number> {
-  const { seed, seconds, ratePerS } = options;
-  const zeroMs = deps.clock.monotonicMs();
-  for (let stretch = 0; ; stretch++) {
-    const durationMs = stretch === 0 ? seconds * 1000 : STRETCH_MS;
-    const fromMs = deps.clock.monotonicMs() - zeroMs;
-    const load = createLoad(
-      {
-        origin: topology.origin,
-        connections: scenario.connections,
-        ratePerS,
-        arrivals: 'poisson',
-        durationMs,
-        pendingMax: Math.ceil((ratePerS * scenario.timeoutMs * PENDING_SHARE) / 1000),
-        timeoutMs: scenario.timeoutMs,
-      },
-      { ...deps, random: seededRandom(seed + 1 + stretch) },
-    );
-    await load.run(deps.signal);
-    if (isOver()) return fromMs + durationMs;
-  }
-}
-
-/** The load, and the scenario in the middle of it. */
+/** The load, and the scenario in the middle of it. One load, so that requests are due at every moment until it ends. */
 async function loadAndBreak(
   scenario: Scenario,
   options: DrillOptions,
@@ -178,45 +150,57 @@ async function loadAndBreak(
   deps: DrillDeps,
 ): Promise<Loaded> {
   const { clock, watch } = deps;
-  const { seed, seconds } = options;
+  const { seed, seconds, ratePerS } = options;
   const marks: Mark[] = [];
   const notes = new Map<string, number>();
   const before = workload.attempts.length;
-  const calledOff = new AbortController();
+  const [calledOff, enough] = [new AbortController(), new AbortController()];
   const signal = AbortSignal.any([deps.signal, calledOff.signal]);
   const zeroMs = clock.monotonicMs();
+  const sinceZeroMs = () => clock.monotonicMs() - zeroMs;
   watch.loadBegins(seconds * 1000);
-  const random = seededRandom(seed - 1);
   const stage = createStage(
     topology,
-    { workload, random, marks, notes, zeroMs, seconds },
+    { workload, random: seededRandom(seed - 1), marks, notes, zeroMs, seconds },
     { ...deps, signal },
   );
-  let overMs = Number.POSITIVE_INFINITY;
-  const broken = scenario.run(stage).then(() => {
-    overMs = clock.monotonicMs();
-  });
-  broken.catch((error: unknown) => calledOff.abort(error));
   const limit = clock.after(seconds * 1000 + OVERTIME_MS, () =>
     calledOff.abort(drillErrors.drill_not_quiet({ detail: 'what was broken did not heal in time' })),
   );
-  try {
-    const durationMs = await loadUntil(
-      () => signal.aborted || clock.monotonicMs() - overMs >= AFTERWARDS_MS,
-      { scenario, options, topology },
-      {
-        clock,
-        signal,
-        next: workload.next,
-        onAnswer(answer) {
-          workload.answered(answer);
-          const attempt = workload.attempts.at(-1);
-          if (attempt) watch.attempt(attempt, attempt.intendedMs - zeroMs);
-        },
+  /** @returns for how long the load went on */
+  async function breakAndWatch(): Promise<number> {
+    await scenario.run(stage);
+    limit.cancel();
+    await sleep(clock, Math.max(seconds * 1000 - sinceZeroMs(), AFTERWARDS_MS), signal);
+    enough.abort();
+    return sinceZeroMs();
+  }
+  const broken = breakAndWatch();
+  broken.catch((error: unknown) => calledOff.abort(error));
+  const load = createLoad(
+    {
+      origin: topology.origin,
+      connections: scenario.connections,
+      ratePerS,
+      arrivals: 'poisson',
+      durationMs: seconds * 1000 + OVERTIME_MS + AFTERWARDS_MS,
+      pendingMax: Math.ceil((ratePerS * scenario.timeoutMs * PENDING_SHARE) / 1000),
+      timeoutMs: scenario.timeoutMs,
+    },
+    {
+      clock,
+      random: seededRandom(seed + 1),
+      next: workload.next,
+      onAnswer(answer) {
+        workload.answered(answer);
+        const attempt = workload.attempts.at(-1);
+        if (attempt) watch.attempt(attempt, attempt.intendedMs - zeroMs);
       },
-    );
-    await broken;
-    signal.throwIfAborted();
+    },
+  );
+  try {
+    await load.run(signal, enough.signal);
+    const durationMs = await broken;
     return { zeroMs, durationMs, marks, notes, loaded: workload.attempts.slice(before) };
   } finally {
     limit.cancel();
@@ -225,10 +209,9 @@ async function loadAndBreak(
   }
 }
 
-function checksOf(scenario: Scenario, evidence: Evidence): Check[] {
-  const { bounds, topology, redirectAgeMs } = scenario;
-  const hasReplicas =
-    topology.configuration.database !== undefined && 'standbys' in topology.configuration.database;
+function checksOf(scenario: Scenario, topology: Topology, evidence: Evidence): Check[] {
+  const { bounds, redirectAgeMs } = scenario;
+  const { hasReplicas, redirectAgeMs: wellMs = redirectAgeMs.well } = topology;
   const isBroken = (atMs: number) =>
     evidence.windows.some(({ fromMs, healedMs, recoveredMs = Number.POSITIVE_INFINITY }) =>
       isWithin(atMs, fromMs, healedMs + recoveredMs),
@@ -238,12 +221,12 @@ function checksOf(scenario: Scenario, evidence: Evidence): Check[] {
     effectsOnce(evidence),
     jobsOnce(evidence),
     strongReads(evidence, orderedRoutes(hasReplicas)),
-    redirectsFresh(evidence, (atMs) => (isBroken(atMs) ? redirectAgeMs.cut : redirectAgeMs.well)),
+    redirectsFresh(evidence, (atMs) => (isBroken(atMs) ? redirectAgeMs.cut : wellMs)),
     projectionsEqual(evidence),
     withinBudget(bounds, evidence),
     recovered(bounds, evidence),
     ...(scenario.checks?.(evidence) ?? []),
-    nothingLeft(evidence),
+    ...(evidence.before === NOTHING_BEFORE ? [nothingLeft(evidence)] : goesOn(evidence)),
   ];
 }
 
@@ -268,80 +251,58 @@ function countRequests(loaded: readonly Attempt[]): RequestCounts {
 async function drill(
   scenario: Scenario,
   options: DrillOptions,
-  topology: Topology & { start(): Promise<void> },
+  topology: Topology,
   deps: DrillDeps,
 ): Promise<Drilled> {
   const { clock, watch } = deps;
   const { seed, ratePerS, again } = options;
   const startedAt = new Date(clock.nowMs()).toISOString();
   const workload = createWorkload(
-    { seed, mix: scenario.mix, rootKey: topology.rootKey },
+    { seed, run: deps.random.bytes(9).toString('base64url'), mix: scenario.mix, rootKey: topology.rootKey },
     { clock, random: seededRandom(seed) },
   );
   watch.phase('starting');
   await topology.start();
   const described = topology.describe();
+  const before = options.at ? await lookBefore(topology, deps) : NOTHING_BEFORE;
   watch.phase('warming up');
   await warmUp(topology, workload, deps);
   watch.phase('under load');
-  const { zeroMs, durationMs, marks, notes, loaded } = await loadAndBreak(
-    scenario,
-    options,
-    { topology, workload },
-    deps,
-  );
+  const load = await loadAndBreak(scenario, options, { topology, workload }, deps);
   watch.phase('waiting until all is quiet');
   const { reads, ...aftermath } = await observe(
     topology,
-    { workload, queues: [EXPIRY_QUEUE, ...(scenario.queues ?? [])] },
-    {
-      ...deps,
-      random: seededRandom(seed + 3),
-    },
+    { workload, before, queues: [EXPIRY_QUEUE, ...(scenario.queues ?? [])] },
+    { ...deps, random: seededRandom(seed + 3) },
   );
-  watch.phase('stopping');
+  watch.phase(options.at ? 'waiting until all runs as before' : 'stopping');
   const leftovers = await topology.stop();
   watch.phase('checking');
+  const { zeroMs, durationMs, marks, loaded } = load;
   const windows = faultWindows(loaded, marks, { zeroMs, durationMs });
   const attempts = [...workload.attempts, ...reads];
-  const evidence: Evidence = {
-    ...{
-      ...aftermath,
-      links: workload.links,
-      attempts,
-      loaded,
-      zeroMs,
-      durationMs,
-      windows,
-      notes,
-      leftovers,
-    },
-  };
+  const { links } = workload;
+  const evidence: Evidence = { ...aftermath, ...load, before, links, attempts, windows, leftovers };
   const sliceMs = sliceMsFor(durationMs);
   const { acknowledged, found } = countFound(evidence);
   const result = {
     ...{ drill: scenario.name, summary: scenario.summary, seed, startedAt, durationMs, topology: described },
-    ...{
-      ratePerS,
-      sliceMs,
-      slices: slicesOf(loaded, { zeroMs, durationMs, sliceMs }),
-      marks,
-      acknowledged,
-      found,
-    },
-    recoveredMs: recoveredMsOf(windows),
-    checks: checksOf(scenario, evidence),
+    ...{ ratePerS, sliceMs, slices: slicesOf(loaded, { zeroMs, durationMs, sliceMs }), marks },
+    ...{ acknowledged, found, recoveredMs: recoveredMsOf(windows) },
+    checks: checksOf(scenario, topology, evidence),
     again,
   };
   return { result, history: historyOf(attempts, zeroMs), requests: countRequests(loaded) };
 }
 
 /**
- * Whatever happens, no process and no file of the drill is left when this has settled.
- * @throws drill_not_started, drill_not_quiet, drill_impossible_here, the signal's reason
+ * Whatever happens, no process and no file of the drill is left when this has settled, and an installation that was there
+ * before goes on.
+ * @throws drill_not_started, drill_not_quiet, drill_impossible_here, drill_refused, drill_needs_more, the signal's reason
  */
 export async function runDrill(scenario: Scenario, options: DrillOptions, deps: DrillDeps): Promise<Drilled> {
-  const topology = await createTopology(scenario.topology, deps);
+  const { at } = options;
+  const topology = at ? await attachTo(scenario, at, deps) : await createTopology(scenario.topology, deps);
   try {
     return await drill(scenario, options, topology, deps);
   } finally {

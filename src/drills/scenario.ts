@@ -6,6 +6,7 @@ import type { Random } from '#base/random';
 import type { Verification } from '#blocks/projection';
 import type { StoredJob } from '#blocks/queue';
 import type { Attempt } from './attempt.ts';
+import type { Before } from './before.ts';
 import type { Check, Mark } from './result.ts';
 import type { FaultWindow } from './timeline.ts';
 import type { Topology, TopologyPlan } from './topology.ts';
@@ -43,18 +44,23 @@ export interface Evidence {
   readonly zeroMs: number;
   readonly durationMs: number;
   readonly windows: readonly FaultWindow[];
-  /** Where each link of the installation leads, by its id, as the list of the API says. */
+  /** What the drill has found there, and does not count; nothing where the servers are its own. */
+  readonly before: Before;
+  /** Where each link that is new leads, by its id, as the list of the API says. */
   readonly listed: ReadonlyMap<string, string>;
+  /** The same of those that were there before. */
+  readonly kept: ReadonlyMap<string, string>;
   /** Links of the sample that the API did not give one by one, or gave otherwise. */
   readonly unreadable: readonly string[];
+  /** Of all links, new or not. */
   readonly counts: { live: number; expired: number };
-  /** Types of the events of each link, by its id, in their order. */
+  /** Types of the events of each new link, by its id, in their order. */
   readonly events: ReadonlyMap<string, readonly string[]>;
-  /** How many jobs of each queue are in each state. */
+  /** How many new jobs of each queue are in each state. */
   readonly jobs: ReadonlyMap<string, ReadonlyMap<StoredJob['state'], number>>;
   readonly verifications: readonly Verification[];
   readonly notes: ReadonlyMap<string, number>;
-  /** What was left running when all had been stopped. */
+  /** What was left running when all had been stopped; of an installation that goes on, what does not go on as before. */
   readonly leftovers: readonly string[];
 }
 
@@ -65,11 +71,18 @@ export interface Bounds {
   recoverMsMax: number;
 }
 
+/**
+ * What a test installation must have so that the scenario can be played on it: processes that serve, standbys. Or, where
+ * that is not enough, what it takes that only servers started for it have.
+ */
+export type Needs = { processes: number; standbys: number } | { own: string };
+
 export interface Scenario {
   name: string;
   /** One sentence: what is broken, and what must hold. */
   summary: string;
   topology: TopologyPlan;
+  needs: Needs;
   mix: Mix;
   /** Queues that its checks look at, beside that of the links. */
   queues?: readonly string[];

@@ -2,41 +2,22 @@
  * One server of a drill: started, signalled, killed, started again at the same address.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Clock, sleep } from '#base/clock';
-import { createDeadline } from '#base/deadline';
-import { locateEmbedded } from '#blocks/database';
 import { onBoundedDisk, seenBy } from './bounded-disk.ts';
 import { drillErrors } from './errors.ts';
-import { childrenOf, type ProcessRow, signalProcess } from './processes.ts';
+import { signalProcess } from './processes.ts';
+import { createServerView, type ServerView } from './server-view.ts';
 import { waitUntil } from './wait.ts';
 
 const READY_BOUND_MS = 60_000;
-const ANSWER_BOUND_MS = 2000;
 const STOP_BOUND_MS = 30_000;
-const COMMAND_BOUND_MS = 60_000;
 /** Of what a server has said, the last that is kept. */
 const SAID_MAX = 65_536;
 /** In a message. */
 const QUOTED_MAX = 2000;
 
-export interface ServerProcess {
-  readonly name: string;
-  readonly origin: string;
-  /** Its data directory, or that of the server it has joined, where this process can see it. */
-  data(): string;
-  /** Address of the embedded Postgres in it; undefined while none takes connections. */
-  databaseUrl(): string | undefined;
-  pid(): number;
-  /** The processes that serve, where it is a supervisor. */
-  children(): ProcessRow[];
-  /** The postmaster on a directory below `data`, by default on that of the primary; undefined where none runs. */
-  postmaster(directory?: string): number | undefined;
-  /** The directories below `data` that hold a Postgres. */
-  postgresDirectories(): string[];
+export interface ServerProcess extends ServerView {
   isRunning(): boolean;
-  isReady(): Promise<boolean>;
   /** Starts it, or starts it again, and waits until it is ready. @throws drill_not_started */
   start(): Promise<void>;
   untilReady(boundMs?: number): Promise<void>;
@@ -47,8 +28,6 @@ export interface ServerProcess {
   kill(): Promise<void>;
   /** As Ctrl-C does; false if it had to be killed. */
   stop(): Promise<boolean>;
-  /** Runs another command of the program where the server is. */
-  command(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }>;
   /** The last that it has said. */
   said(): string;
 }
@@ -68,35 +47,6 @@ export interface ServerProcessDeps {
   signal: AbortSignal;
   command: readonly [string, ...string[]];
   env: Readonly<Record<string, string>>;
-}
-
-interface Postmaster {
-  pid: number;
-  socketDirectory: string;
-  isReady: boolean;
-}
-
-/** By its file (PostgreSQL source, `pidfile.h`); one whose process has ended is as none. */
-function readPostmaster(directory: string): Postmaster | undefined {
-  try {
-    const lines = readFileSync(join(directory, 'postmaster.pid'), 'utf8').split('\n');
-    const [pid, , , , socketDirectory = '', , , status = ''] = lines.map((line) => line.trim());
-    process.kill(Number(pid), 0);
-    return { pid: Number(pid), socketDirectory, isReady: status === 'ready' };
-  } catch {
-    return undefined;
-  }
-}
-
-function embeddedUrl(socketDirectory: string): string {
-  return `postgres://loadstone_super@/loadstone?host=${encodeURIComponent(socketDirectory)}`;
-}
-
-/** The directory that `database.json` names; without that file `postgres`. */
-function readPrimary(data: string): string {
-  const file = join(data, 'database.json');
-  if (!existsSync(file)) return 'postgres';
-  return (JSON.parse(readFileSync(file, 'utf8')) as { primary: string }).primary;
 }
 
 export function createServerProcess(place: ServerPlace, deps: ServerProcessDeps): ServerProcess {
@@ -136,16 +86,13 @@ export function createServerProcess(place: ServerPlace, deps: ServerProcessDeps)
     });
   }
 
-  const isReady = async () => {
-    const deadline = createDeadline(clock, ANSWER_BOUND_MS);
-    try {
-      const reply = await fetch(`${origin}/readyz`, { signal: deadline.signal });
-      await reply.arrayBuffer();
-      return reply.ok;
-    } finally {
-      deadline.done();
-    }
-  };
+  const view = createServerView(
+    {
+      ...{ name, origin, cwd, dataNamed: place.data, pid: () => child?.pid ?? 0 },
+      data: () => (diskMiB === undefined ? place.data : seenBy(child?.pid ?? 0, place.data)),
+    },
+    deps,
+  );
   const quote = () =>
     said
       .trim()
@@ -153,22 +100,13 @@ export function createServerProcess(place: ServerPlace, deps: ServerProcessDeps)
       .replaceAll(/\s*\n\s*/g, ' | ');
 
   async function untilReady(boundMs = READY_BOUND_MS): Promise<void> {
-    await waitUntil(`${name} is ready`, () => hasEnded || isReady(), {
+    await waitUntil(`${name} is ready`, () => hasEnded || view.isReady(), {
       clock,
       signal: deps.signal,
       boundMs,
       late: (detail) => drillErrors.drill_not_started({ detail: `${detail}; it said: ${quote()}` }),
     });
     if (hasEnded) throw drillErrors.drill_not_started({ detail: `${name} ended; it said: ${quote()}` });
-  }
-
-  function data(): string {
-    return diskMiB === undefined ? place.data : seenBy(server.pid(), place.data);
-  }
-
-  function postgresDirectories(): string[] {
-    if (!existsSync(data())) return [];
-    return readdirSync(data()).filter((entry) => /^postgres(-|$)/.test(entry));
   }
 
   async function hasEndedWithin(boundMs: number): Promise<boolean> {
@@ -180,22 +118,8 @@ export function createServerProcess(place: ServerPlace, deps: ServerProcessDeps)
   }
 
   const server: ServerProcess = {
-    name,
-    origin,
-    data,
-    pid: () => child?.pid ?? 0,
-    children: () =>
-      childrenOf(server.pid()).filter(({ name: program }) => /^(node|MainThread)/.test(program)),
-    postgresDirectories,
-    postmaster: (directory = readPrimary(data())) => readPostmaster(join(data(), directory))?.pid,
-    databaseUrl() {
-      if (diskMiB === undefined) return locateEmbedded(place.data);
-      // As locateEmbedded, which cannot tell whose a postmaster is that it sees through /proc.
-      const found = readPostmaster(join(data(), 'postgres'));
-      return found?.isReady ? embeddedUrl(found.socketDirectory) : undefined;
-    },
+    ...view,
     isRunning: () => !hasEnded,
-    isReady,
     untilReady,
     async start() {
       spawnServer();
@@ -203,7 +127,9 @@ export function createServerProcess(place: ServerPlace, deps: ServerProcessDeps)
     },
     signal: (signal) => signalProcess(server.pid(), signal),
     signalAll(signal) {
-      const postmasters = postgresDirectories().flatMap((directory) => server.postmaster(directory) ?? []);
+      const postmasters = server
+        .postgresDirectories()
+        .flatMap((directory) => server.postmaster(directory) ?? []);
       const own = hasEnded ? [] : [...server.children().map(({ pid }) => pid), server.pid()];
       for (const pid of [...own, ...postmasters]) signalProcess(pid, signal);
     },
@@ -220,33 +146,7 @@ export function createServerProcess(place: ServerPlace, deps: ServerProcessDeps)
       await ended;
       return false;
     },
-    command: (given) => runCommand([...command, ...given, '--data', place.data], { cwd, env }),
     said: () => said,
   };
   return server;
-}
-
-function runCommand(
-  [file = '', ...args]: readonly string[],
-  place: { cwd: string; env: Readonly<Record<string, string>> },
-): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(file, args, {
-      cwd: place.cwd,
-      env: { ...place.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: COMMAND_BOUND_MS,
-      killSignal: 'SIGKILL',
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      stdout += chunk;
-    });
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      stderr += chunk;
-    });
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr }));
-  });
 }

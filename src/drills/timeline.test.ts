@@ -53,10 +53,19 @@ describe('recovery', () => {
 
   test('each fault is healed by the next heal, or by itself', () => {
     const marks = [mark('fault', 1000), mark('process', 1500), mark('fault', 4000), mark('heal', 6000)];
-    assert.deepEqual(faultTimes(marks), [
+    const ended = [mark('fault', 7000), mark('process', 7500), mark('heal', 8000), mark('heal', 9000)];
+    assert.deepEqual(faultTimes([...marks, ...ended]), [
       { fromMs: 1000, healedMs: 1000 },
       { fromMs: 4000, healedMs: 6000 },
+      { fromMs: 7000, healedMs: 8000 },
     ]);
+  });
+
+  test('a second fault before the heal is a part of the first', () => {
+    const marks = [mark('fault', 1000), mark('note', 1100), mark('fault', 1500), mark('heal', 6000)];
+    assert.deepEqual(faultTimes(marks), [{ fromMs: 1000, healedMs: 6000 }]);
+    const [window] = faultWindows([failed(1200), failed(1600), failed(5900)], marks, load);
+    assert.deepEqual(window, { fromMs: 1000, healedMs: 6000, recoveredMs: 0, failed: 3, requests: 3 });
   });
 });
 
@@ -70,8 +79,9 @@ describe('the window of a fault', () => {
     assert.deepEqual(failedOutside(attempts, windows, ZERO_MS), []);
   });
 
-  test('a failure before it or after recovery is outside', () => {
-    const attempts = [failed(500), failed(3100), failed(9000)];
+  test('a failure before it or after recovery is outside, one that was under way when it came is not', () => {
+    const waiting = at(1200, { isFailure: true, outcome: 'unknown', endedMs: ZERO_MS + 3050 });
+    const attempts = [failed(500), waiting, failed(3100), failed(9000)];
     const outside = failedOutside(attempts, faultWindows(attempts, marks, load), ZERO_MS);
     assert.deepEqual(
       outside.map(({ intendedMs }) => intendedMs - ZERO_MS),

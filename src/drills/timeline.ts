@@ -56,15 +56,22 @@ export interface FaultWindow {
   requests: number;
 }
 
-/** The pairs of fault and heal among the marks, in their order. A fault that heals itself has its heal at once. */
+/**
+ * The faults among the marks, with their heals, in their order. One without a heal has healed itself, and had it at once.
+ * One that comes when neither a heal nor a process has followed the one before it is a part of that one.
+ */
 export function faultTimes(marks: readonly Mark[]): { fromMs: number; healedMs: number }[] {
   const times: { fromMs: number; healedMs: number }[] = [];
-  for (const [at, { kind, atMs }] of marks.entries()) {
-    if (kind !== 'fault') continue;
-    const rest = marks.slice(at + 1);
-    const nextFault = rest.findIndex((mark) => mark.kind === 'fault');
-    const own = nextFault === -1 ? rest : rest.slice(0, nextFault);
-    times.push({ fromMs: atMs, healedMs: own.find((mark) => mark.kind === 'heal')?.atMs ?? atMs });
+  let last: Mark['kind'] | undefined;
+  let isHealed = true;
+  for (const { kind, atMs } of marks) {
+    const time = times.at(-1);
+    if (kind === 'fault' && last === 'fault' && time) time.healedMs = atMs;
+    else if (kind === 'fault') times.push({ fromMs: atMs, healedMs: atMs });
+    else if (kind === 'heal' && !isHealed && time) time.healedMs = atMs;
+    if (kind === 'fault') isHealed = false;
+    if (kind === 'heal') isHealed = true;
+    if (kind !== 'note') last = kind;
   }
   return times;
 }
@@ -107,17 +114,27 @@ export function faultWindows(
       untilMs,
     );
     const endMs = recoveredMs === undefined ? untilMs : healedMs + recoveredMs;
-    const within = attempts.filter(({ intendedMs }) => isWithin(intendedMs - zeroMs, fromMs, endMs));
+    const within = attempts.filter((attempt) => wasUnderWay(attempt, zeroMs, fromMs, endMs));
     const failed = within.filter(({ isFailure }) => isFailure).length;
     return { fromMs, healedMs, recoveredMs, failed, requests: within.length };
   });
 }
 
-/** What was due shortly before a fault may still have been under way when it came. */
-const UNDER_WAY_MS = 1000;
+/** A fault may have come so long before it was noticed, and marked. */
+const NOTICE_MS = 1000;
 
 export function isWithin(atMs: number, fromMs: number, endMs: number): boolean {
-  return atMs >= fromMs - UNDER_WAY_MS && atMs <= endMs;
+  return atMs >= fromMs - NOTICE_MS && atMs <= endMs;
+}
+
+/** Whether any of its time, from when it was due until it ended, lies within. */
+function wasUnderWay(
+  { intendedMs, endedMs }: Attempt,
+  zeroMs: number,
+  fromMs: number,
+  untilMs: number,
+): boolean {
+  return endedMs - zeroMs >= fromMs - NOTICE_MS && intendedMs - zeroMs <= untilMs;
 }
 
 /** How many have failed although nothing was being broken. */
@@ -126,11 +143,10 @@ export function failedOutside(
   windows: readonly FaultWindow[],
   zeroMs: number,
 ): Attempt[] {
-  return attempts.filter(({ isFailure, intendedMs }) => {
-    const atMs = intendedMs - zeroMs;
-    const isExpected = windows.some(({ fromMs, healedMs, recoveredMs }) =>
-      isWithin(atMs, fromMs, healedMs + (recoveredMs ?? Number.POSITIVE_INFINITY)),
+  return attempts.filter((attempt) => {
+    const isExpected = windows.some(({ fromMs, healedMs, recoveredMs = Number.POSITIVE_INFINITY }) =>
+      wasUnderWay(attempt, zeroMs, fromMs, healedMs + recoveredMs),
     );
-    return isFailure && !isExpected;
+    return attempt.isFailure && !isExpected;
   });
 }

@@ -2,7 +2,7 @@
  * The topology of a drill: real servers in processes of their own, below one temporary directory, and nothing left of them
  * when it has been taken down.
  */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import type { Random } from '#base/random';
 import { drillErrors } from './errors.ts';
 import { processesIn, signalProcess } from './processes.ts';
 import { createServerProcess, type ServerProcess } from './server-process.ts';
+import type { ServerView } from './server-view.ts';
 import { type SocketProxy, startSocketProxy } from './socket-proxy.ts';
 import { waitUntil } from './wait.ts';
 
@@ -56,7 +57,13 @@ export interface Topology {
   /** Of the server under load. */
   readonly origin: string;
   readonly rootKey: string;
-  server(name: string): ServerProcess;
+  server(name: string): ServerView;
+  /** One that the drill has started; for scenarios that need such alone. */
+  ownServer(name: string): ServerProcess;
+  /** Whether reads may come from a replica. */
+  readonly hasReplicas: boolean;
+  /** How old a redirect may be while all is well, where the scenario cannot know. */
+  readonly redirectAgeMs: number | undefined;
   /** A line for each process. */
   describe(): string[];
   /** Address of the embedded Postgres, past every proxy; undefined while it is down. */
@@ -67,9 +74,14 @@ export interface Topology {
   arm(faults: FaultFile): void;
   /** Runs a command of the program on the installation, to its end. */
   run(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }>;
-  /** Stops all servers as a person would, and tells what had to be killed instead. */
+  /** Makes all of it ready for the load. */
+  start(): Promise<void>;
+  /**
+   * Stops all servers as a person would, and tells what had to be killed instead. One that was there before goes on, and it
+   * tells what does not go on as before.
+   */
   stop(): Promise<string[]>;
-  /** Kills what is left, and removes the directory. To be called whatever has happened. */
+  /** Undoes all that is left, by force, and removes the directory. To be called whatever has happened. */
   dispose(): Promise<void>;
 }
 
@@ -99,16 +111,23 @@ function merge(under: Configuration, over: Configuration = {}): Configuration {
   ) as Configuration;
 }
 
+/** For all processes that were started with this file. @throws drill_impossible_here for a point that no room declares */
+export function writeFaults(file: string, faults: FaultFile): void {
+  for (const point of Object.keys(faults.points ?? {})) {
+    if (!faultCatalogue().has(point))
+      throw drillErrors.drill_impossible_here({ detail: `no room declares the fault point ${point}` });
+  }
+  writeFileSync(`${file}.new`, JSON.stringify(faults));
+  renameSync(`${file}.new`, file);
+}
+
 /** The socket directory that an address of `locateEmbedded` names. */
 function socketDirectoryOf(url: string): string {
   return new URL(url.replace('@/', '@localhost/')).searchParams.get('host') ?? '';
 }
 
 /** Makes the directory and starts nothing yet: `start` does. */
-export async function createTopology(
-  plan: TopologyPlan,
-  deps: TopologyDeps,
-): Promise<Topology & { start(): Promise<void> }> {
+export async function createTopology(plan: TopologyPlan, deps: TopologyDeps): Promise<Topology> {
   const { clock, random } = deps;
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'loadstone-drill-')));
   const faultsFile = join(directory, 'faults.json');
@@ -178,16 +197,15 @@ export async function createTopology(
     network,
     databaseUrl,
     server: find,
+    ownServer: find,
+    hasReplicas: 'standbys' in (plan.configuration.database ?? {}),
+    redirectAgeMs: undefined,
     get origin() {
       return find(plan.loaded).origin;
     },
     describe: () => plan.servers.map((server) => describeServer(server, servers.get(server.name))),
     arm(faults) {
-      for (const point of Object.keys(faults.points ?? {})) {
-        if (!faultCatalogue().has(point))
-          throw drillErrors.drill_impossible_here({ detail: `no room declares the fault point ${point}` });
-      }
-      writeFileSync(faultsFile, JSON.stringify(faults));
+      writeFaults(faultsFile, faults);
     },
     run: (args) => find(owner?.name ?? plan.loaded).command(args),
     async start() {

@@ -8,7 +8,7 @@ import { createWorkload, drawKind, MIX_DEFAULT, type Planned } from './workload.
 function make(seed = 1) {
   const clock = createManualClock();
   const workload = createWorkload(
-    { seed, mix: MIX_DEFAULT, rootKey: 'key' },
+    { seed, run: 'run', mix: MIX_DEFAULT, rootKey: 'key' },
     { clock, random: seededRandom(seed) },
   );
   let ids = 0;

@@ -76,6 +76,8 @@ export interface Workload {
 
 export interface WorkloadOptions {
   seed: number;
+  /** Keeps the keys of this run apart from those of another with the same seed. */
+  run: string;
   mix: Mix;
   rootKey: string;
 }
@@ -109,7 +111,7 @@ export function drawKind(mix: Mix, fraction: number): OperationKind {
 }
 
 export function createWorkload(
-  { seed, mix, rootKey }: WorkloadOptions,
+  { seed, run, mix, rootKey }: WorkloadOptions,
   { clock, random }: { clock: Clock; random: Random },
 ): Workload {
   const links: DrilledLink[] = [];
@@ -136,7 +138,7 @@ export function createWorkload(
       kind === 'create' ? undefined : SHORT_TTL_S.min + Math.floor(random.fraction() * SHORT_TTL_S.span);
     const link: DrilledLink = {
       key: name,
-      idempotencyKey: `drill-${seed}-${name}`,
+      idempotencyKey: `drill-${run}-${name}`,
       url: nextUrl(name),
       ttlS,
       ids: new Set(),

@@ -100,6 +100,7 @@ export const backPressure: Scenario = {
       outbox: { leaseMs: 1000, lagMax: LAG_MAX },
     },
   },
+  needs: { own: 'a worker apart, a small log and a queue with a small bound' },
   mix: { ...MIX_DEFAULT, enqueue: 80 },
   queues: [PRESSURE_QUEUE],
   seconds: 20,
@@ -110,7 +111,7 @@ export const backPressure: Scenario = {
   bounds: { failedShareMax: 1, recoverMsMax: 8000 },
   redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
-    const [api, worker] = [stage.topology.server('api'), stage.topology.server('worker')];
+    const [api, worker] = [stage.topology.ownServer('api'), stage.topology.ownServer('worker')];
     await waitForShare(stage, [0.2, 0.3]);
     stage.note('bytesBefore', residentBytes(api.pid()));
     stage.mark('fault', `the worker, pid ${worker.pid()}, is frozen (SIGSTOP)`);

@@ -57,6 +57,7 @@ export const clockSteps: Scenario = {
     loaded: 'server',
     configuration: DRILL_CONFIGURATION,
   },
+  needs: { processes: 1, standbys: 0 },
   mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 16,

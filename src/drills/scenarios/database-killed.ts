@@ -11,6 +11,7 @@ export const databaseKilled: Scenario = {
     loaded: 'server',
     configuration: DRILL_CONFIGURATION,
   },
+  needs: { processes: 1, standbys: 0 },
   mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 12,

@@ -17,6 +17,7 @@ export const diskFull: Scenario = {
     loaded: 'server',
     configuration: DRILL_CONFIGURATION,
   },
+  needs: { own: 'a database on a small disk' },
   // Rows that need new room.
   mix: { ...MIX_DEFAULT, create: 60 },
   seconds: 20,

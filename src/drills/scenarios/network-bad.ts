@@ -40,6 +40,7 @@ export const networkBad: Scenario = {
     loaded: 'api',
     configuration: DRILL_CONFIGURATION,
   },
+  needs: { own: 'a network that it can cut, between an api and its database' },
   mix: { ...MIX_DEFAULT, redirect: 60 },
   seconds: 25,
   secondsMin: 24,

@@ -30,6 +30,7 @@ export const networkCut: Scenario = {
     loaded: 'api',
     configuration: DRILL_CONFIGURATION,
   },
+  needs: { own: 'a network that it can cut, between an api and its database' },
   mix: { ...MIX_DEFAULT, redirect: 60 },
   seconds: 20,
   secondsMin: 12,

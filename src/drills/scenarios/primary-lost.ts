@@ -73,6 +73,7 @@ export const primaryLost: Scenario = {
     loaded: 'server',
     configuration: { ...DRILL_CONFIGURATION, database: { standbys: 1 } },
   },
+  needs: { processes: 1, standbys: 1 },
   mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 12,

@@ -8,12 +8,13 @@ const CONNECTIONS = 32;
 export const processDies: Scenario = {
   name: 'process-dies',
   summary:
-    'One of three processes that serve is killed (kill -9) under load: only what was on its connections fails, and another takes its place.',
+    'One of the processes that serve is killed (kill -9) under load: only what was on its connections fails, and another takes its place.',
   topology: {
     servers: [{ name: 'server', processes: 3 }],
     loaded: 'server',
     configuration: DRILL_CONFIGURATION,
   },
+  needs: { processes: 2, standbys: 0 },
   mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 10,

@@ -12,12 +12,13 @@ import {
 export const quick: Scenario = {
   name: 'quick',
   summary:
-    'One of two processes that serve is killed (kill -9) under load, then the database: all that was acknowledged is there.',
+    'One of the processes that serve is killed (kill -9) under load, then the database: all that was acknowledged is there.',
   topology: {
     servers: [{ name: 'server', processes: 2 }],
     loaded: 'server',
     configuration: DRILL_CONFIGURATION,
   },
+  needs: { processes: 2, standbys: 0 },
   mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 12,

@@ -9,13 +9,13 @@ const KILLED_STARTS_SHARE = 0.5;
 
 /** Kills the server that owns the database, perhaps its next start too, and starts it again. */
 async function killAndStart(stage: Stage): Promise<void> {
-  const server = stage.topology.server('server');
+  const server = stage.topology.ownServer('server');
   stage.mark('fault', `kill -9 of the server, pid ${server.pid()}`);
   await server.kill();
   if (stage.random.fraction() < KILLED_STARTS_SHARE) {
     const started = server.start().catch(() => {});
     await stage.wait(STARTING_MS_MAX * stage.random.fraction());
-    stage.mark('process', `kill -9 of the server while it starts, pid ${server.pid()}`);
+    stage.mark('fault', `kill -9 of the server while it starts, pid ${server.pid()}`);
     await server.kill();
     await started;
   }
@@ -32,6 +32,7 @@ export const serverDies: Scenario = {
     loaded: 'server',
     configuration: DRILL_CONFIGURATION,
   },
+  needs: { own: 'a server that it can start again' },
   mix: { ...MIX_DEFAULT, createShort: 10 },
   seconds: 24,
   secondsMin: 16,

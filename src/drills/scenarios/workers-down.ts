@@ -31,6 +31,7 @@ export const workersDown: Scenario = {
     loaded: 'api',
     configuration: DRILL_CONFIGURATION,
   },
+  needs: { own: 'a worker apart that it can start again' },
   mix: { ...MIX_DEFAULT, createShort: 15 },
   seconds: 20,
   secondsMin: 10,
@@ -40,7 +41,7 @@ export const workersDown: Scenario = {
   bounds: { failedShareMax: 0, recoverMsMax: 1000 },
   redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
-    const worker = stage.topology.server('worker');
+    const worker = stage.topology.ownServer('worker');
     await waitForShare(stage, [0.1, 0.25]);
     stage.mark('fault', `kill -9 of the worker, pid ${worker.pid()}`);
     await worker.kill();
