@@ -62,6 +62,27 @@ export function refusedDuring(cut: Cut, { loaded, zeroMs }: Evidence): Check {
   );
 }
 
+/** Far less than any request may take, and more than a busy machine needs to refuse. */
+const AT_ONCE_MS = 1000;
+
+/** The same once the server has noticed: nobody has to wait for a deadline to be refused. */
+export function refusedAtOnce(noticed: Cut, { loaded, zeroMs }: Evidence): Check {
+  const asked = loaded.filter(
+    (attempt) =>
+      isDuring(noticed, attempt, zeroMs) && shapes.get(attempt.planned.route)?.whenPartitioned === 'refuse',
+  );
+  const tookMs = asked.map(({ sentMs = 0, endedMs }) => endedMs - sentMs);
+  const late = asked.filter(({ status }, at) => status !== 503 || (tookMs[at] as number) > AT_ONCE_MS);
+  const problems = late.map((attempt) => describeAttempt(attempt, zeroMs));
+  if (asked.length === 0) problems.push('no request was made after that');
+  const longest = Math.round(Math.max(0, ...tookMs));
+  return checkOf(
+    `once the server has noticed, they refuse with 503 within ${AT_ONCE_MS} ms`,
+    `${asked.length} requests, the longest ${longest} ms`,
+    problems,
+  );
+}
+
 const isWrite = ({ planned: { route } }: Attempt) =>
   route === 'createLink' || route === 'patchLink' || route === 'deleteLink';
 

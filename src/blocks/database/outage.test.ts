@@ -14,6 +14,7 @@ import {
   type TestDatabase,
 } from './fixture.ts';
 import { SUITE_TABLES, shopMigrations } from './migrations.fixture.ts';
+import { startSocketProxy } from './socket-proxy.fixture.ts';
 import { sql } from './sql.ts';
 
 const migrations = [shopMigrations({ '0001_tables.sql': SUITE_TABLES })];
@@ -64,6 +65,32 @@ describe('outages', { concurrency: true }, () => {
       const db = await startTestDatabase({ migrations, options: { primary } });
       await diesAndComesBack(db, dataDirectory);
       await db.stop();
+    });
+
+    test('it does not answer: after some seconds whoever asks is refused at once, until it does', async () => {
+      const proxy = await startSocketProxy(postgres.socketDirectory);
+      const through = primary.replace(
+        encodeURIComponent(postgres.socketDirectory),
+        encodeURIComponent(proxy.directory),
+      );
+      assert.notEqual(through, primary);
+      const db = await startTestDatabase({ migrations, options: { primary: through, poolMax: 1 } });
+      await sit(db, 21);
+      const release = proxy.hold();
+      const underWay = sit(db, 22);
+      const refused = { code: 'database_unavailable', status: 503, message: 'the database does not answer' };
+      // In the line for the only connection: sent away, or, on a machine that is busy, timed out before.
+      await assert.rejects(sit(db, 23), { status: 503, retryable: true });
+      await eventually('it is found silent', () => db.database.health().status === 'failing');
+      await assert.rejects(sit(db, 24), refused);
+      release();
+      await underWay;
+      await eventually('it answers again', () => db.database.health().status === 'ok');
+      await sit(db, 25);
+      const seats = await db.admin.rows(sql`select seat from shop.seats where seat > 20 order by seat`);
+      assert.deepEqual(seats, [{ seat: 21 }, { seat: 22 }, { seat: 25 }]);
+      await db.stop();
+      await proxy.close();
     });
 
     test('a stop lets work in hand finish, and refuses whoever waits', async () => {

@@ -38,6 +38,10 @@ export interface Pool {
   queryable(signal?: AbortSignal): Queryable;
   waiting(): number;
   inUse(): number;
+  /** Since when the one that has waited for a connection, or had one, for longest has done so; on the monotonic clock. */
+  busySinceMs(): number | undefined;
+  /** Refuses whoever waits for a connection. */
+  sendAway(reason: Error): void;
   /**
    * Refuses whoever waits, and closes each connection when it is given back. Those still in use when `deadline` aborts
    * are cut off. @param reason what the refused are told, and those cut off; that the database stops, if not given
@@ -82,9 +86,10 @@ const stopped = () => lifecycleErrors.stopped({ detail: 'the database is being s
 export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
   const { primaryTerm } = deps;
   const terms = new WeakMap<object, number>();
-  const inUse = new Set<Connection>();
+  /** Since when, as of those who wait: in the order in which they came. */
+  const inUse = new Map<Connection, number>();
   /** How to send away those who wait for a connection. */
-  const waiters = new Set<(reason: unknown) => void>();
+  const waiters = new Map<(reason: unknown) => void, number>();
   let closedBy: Error | undefined;
   const pool = new pg.Pool({
     ...options.address,
@@ -142,7 +147,7 @@ export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
       term,
       isReplaced: () => primaryTerm?.isPast(term) ?? false,
     });
-    inUse.add(connection);
+    inUse.set(connection, deps.clock.monotonicMs());
     return connection;
   }
 
@@ -157,7 +162,7 @@ export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
         reject(reason);
       };
       const onAbort = () => giveUp(signal?.reason);
-      waiters.add(giveUp);
+      waiters.set(giveUp, deps.clock.monotonicMs());
       signal?.addEventListener('abort', onAbort, { once: true });
       const take = () =>
         pool.connect((error, client) => {
@@ -207,13 +212,21 @@ export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
     }),
     waiting: () => pool.waitingCount,
     inUse: () => inUse.size,
+    busySinceMs() {
+      const firstOf = [inUse, waiters].map((each) => each.values().next().value);
+      const since = firstOf.filter((sinceMs) => sinceMs !== undefined);
+      return since.length === 0 ? undefined : Math.min(...since);
+    },
+    sendAway(reason) {
+      for (const giveUp of [...waiters.keys()]) giveUp(reason);
+    },
     async close(deadline, reason) {
       closedBy = reason ?? stopped();
-      for (const giveUp of waiters) giveUp(closedBy);
+      for (const giveUp of [...waiters.keys()]) giveUp(closedBy);
       let left = 0;
       await withSignal(pool.end(), deadline).catch(() => {
         left = inUse.size;
-        for (const connection of inUse) connection.cut(reason);
+        for (const connection of [...inUse.keys()]) connection.cut(reason);
       });
       return left;
     },

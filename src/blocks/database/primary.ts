@@ -6,7 +6,7 @@
  * While moving, requests get database_unavailable; who was at work on the old primary is cut off, and who waited for a
  * connection to it is sent away.
  */
-import { type Clock, sleep } from '#base/clock';
+import { type Clock, sleep, type Timer } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
@@ -15,7 +15,7 @@ import type { Signals } from '#base/signals';
 import type { Role } from './database.ts';
 import { databaseErrors } from './errors.ts';
 import type { DatabaseOptions } from './options.ts';
-import { type Address, createPool, type Pool } from './pool.ts';
+import { type Address, createPool, type Pool, type PoolOptions } from './pool.ts';
 import type { PrimaryTerm } from './primary-term.ts';
 import { createProbe } from './probe.ts';
 import { emitDatabaseSignals } from './signals.ts';
@@ -43,10 +43,15 @@ export interface Primary {
 
 type Pools = Record<Role, Pool>;
 
-const PROBE_TIMEOUT_MS = 5000;
+/** A probe that has no answer after this finds the database silent; on a machine that swaps, an answer may take seconds. */
+const PROBE_TIMEOUT_MS = 3000;
+/** What has waited for so long, for its answer or in front of it, makes a probe worth its cost: a connection and a query. */
+const SUSPECT_MS = 1000;
+const LOOK_EVERY_MS = 500;
 const MOVE_RETRY_MS = 100;
 const ROLES = ['app', 'system'] as const;
 
+const SILENT = 'the database does not answer';
 const away = (detail: string) => databaseErrors.database_unavailable({ detail, retryAfterS: 1 });
 
 export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Primary {
@@ -55,24 +60,49 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
   let pools: Pools | undefined;
   let target: Address | undefined;
   let moving: Promise<void> = Promise.resolve();
-  const probe = createProbe(clock, async () => {
-    const deadline = createDeadline(clock, PROBE_TIMEOUT_MS);
-    const answer = poolOf('system').queryable(deadline.signal).first(sql`select 1`);
-    await answer.finally(deadline.done);
+  let current: Address | undefined;
+  let looking: Timer | undefined;
+  const probe = createProbe(clock, ask, () => {
+    log.warn('the database does not answer; requests are refused until it does');
+    for (const role of ROLES) pools?.[role].sendAway(away(SILENT));
   });
   for (const role of ROLES) emitDatabaseSignals(deps.signals, role, () => pools?.[role]);
 
+  /** Over a connection of its own: those of the pools may all be waiting. */
+  async function ask(): Promise<void> {
+    if (!current) return;
+    const deadline = createDeadline(clock, PROBE_TIMEOUT_MS);
+    const own = createPool(
+      { ...poolOptions(current, 'system'), connectionsMax: 1 },
+      { clock, log, onFailure() {}, primaryTerm },
+    );
+    try {
+      await own.queryable(deadline.signal).first(sql`select 1`);
+    } finally {
+      deadline.done();
+      await own.close(AbortSignal.abort());
+    }
+  }
+
+  function look(): void {
+    looking = clock.after(LOOK_EVERY_MS, look, 'background');
+    const since = ROLES.map((role) => pools?.[role].busySinceMs() ?? Number.POSITIVE_INFINITY);
+    if (clock.monotonicMs() - Math.min(...since) >= SUSPECT_MS) probe.suspect();
+  }
+
   function poolOf(role: Role): Pool {
+    if (probe.isSilent()) throw away(SILENT);
     if (pools) return pools[role];
     throw away(target ? 'the database is moving to another primary' : 'the database is not running');
   }
 
-  function openPool(address: Address, role: Role): Pool {
+  function poolOptions(address: Address, role: Role): PoolOptions {
     const { poolMax: connectionsMax, waitMax, statementTimeoutMs } = options;
-    return createPool(
-      { address, role: `loadstone_${role}`, connectionsMax, waitMax, statementTimeoutMs },
-      { clock, log, onFailure: probe.failed, primaryTerm },
-    );
+    return { address, role: `loadstone_${role}`, connectionsMax, waitMax, statementTimeoutMs };
+  }
+
+  function openPool(address: Address, role: Role): Pool {
+    return createPool(poolOptions(address, role), { clock, log, onFailure: probe.failed, primaryTerm });
   }
 
   async function closeAll(opened: Pools | undefined, deadline: AbortSignal, reason?: Error): Promise<number> {
@@ -90,7 +120,10 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
       throw error;
     }
     pools = opened;
+    current = address;
     probe.answered();
+    looking?.cancel();
+    look();
   }
 
   async function follow(): Promise<void> {
@@ -130,6 +163,7 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
       return probe.health();
     },
     async close(deadline) {
+      looking?.cancel();
       probe.close();
       closing.abort();
       await moving;

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createManualClock } from '#base/clock';
+import { deadlineErrors } from '#base/deadline';
 import { createProbe, PROBE_EVERY_MS } from './probe.ts';
 
 function setUp() {
   const clock = createManualClock();
+  let silences = 0;
   const asked: { answer(): void; fail(error: Error): void }[] = [];
   const probe = createProbe(
     clock,
@@ -13,8 +15,11 @@ function setUp() {
       new Promise<void>((resolve, reject) => {
         asked.push({ answer: resolve, fail: reject });
       }),
+    () => {
+      silences += 1;
+    },
   );
-  return { clock, asked, probe };
+  return { clock, asked, probe, silences: () => silences };
 }
 
 test('a failure is asked after at once, and health is back with the first answer', async () => {
@@ -64,4 +69,39 @@ test('closed, it asks no more', async () => {
   await turn();
   clock.advance(10 * PROBE_EVERY_MS);
   assert.equal(asked.length, 1);
+});
+
+test('what is only slow is suspected, asked, and well', async () => {
+  const { clock, asked, probe } = setUp();
+  probe.suspect();
+  probe.suspect();
+  clock.advance(0);
+  assert.equal(asked.length, 1);
+  assert.deepEqual(probe.health(), { status: 'ok' });
+  asked[0]!.answer();
+  await turn();
+  assert.deepEqual(probe.health(), { status: 'ok' });
+  assert(!probe.isSilent());
+});
+
+test('what gives a probe no answer is silent, said once, until it answers', async () => {
+  const { clock, asked, probe, silences } = setUp();
+  probe.suspect();
+  clock.advance(0);
+  for (let i = 0; i < 3; i++) {
+    asked[i]!.fail(deadlineErrors.deadline_exceeded());
+    await turn();
+    assert(probe.isSilent());
+    assert.equal(silences(), 1);
+    assert.equal(probe.health().status, 'failing');
+    clock.advance(PROBE_EVERY_MS);
+  }
+  asked[3]!.fail(new Error('refused'));
+  await turn();
+  assert(!probe.isSilent());
+  assert.match(JSON.stringify(probe.health()), /refused/);
+  clock.advance(PROBE_EVERY_MS);
+  asked[4]!.answer();
+  await turn();
+  assert.deepEqual(probe.health(), { status: 'ok' });
 });

@@ -18,6 +18,8 @@ export interface SocketProxy {
   cutAt(text: string, when: 'sent' | 'answered'): void;
   /** Puts `text` in the place of `was`, which is as long, in all that clients send from now on. */
   replace(was: string, text: string): void;
+  /** Lets nothing pass in either direction, and nobody know, until the function it gives is called. */
+  hold(): () => void;
   close(): Promise<void>;
 }
 
@@ -31,6 +33,9 @@ export async function startSocketProxy(socketDirectory: string): Promise<SocketP
   let roundTrips = 0;
   let plan: { text: string; when: 'sent' | 'answered' } | undefined;
   let replacement = { was: '', text: '' };
+  /** What has yet to pass, while nothing may. */
+  let kept: (() => void)[] | undefined;
+  const pass = (act: () => void) => (kept ? void kept.push(act) : act());
 
   function serve(client: Socket): void {
     const server = connect(join(socketDirectory, SOCKET_NAME));
@@ -48,7 +53,8 @@ export async function startSocketProxy(socketDirectory: string): Promise<SocketP
       quiet = undefined;
       if (held.length === 0) return;
       hasAnswer = true;
-      client.write(Buffer.concat(held));
+      const answer = Buffer.concat(held);
+      pass(() => client.write(answer));
       held = [];
     };
     const waitForQuiet = () => {
@@ -64,7 +70,7 @@ export async function startSocketProxy(socketDirectory: string): Promise<SocketP
       // Not the answers themselves: a busy server sends one in parts.
       if (hasAnswer) roundTrips += 1;
       hasAnswer = false;
-      server.write(data);
+      pass(() => server.write(data));
       waitForQuiet();
     });
     server.on('data', (data) => {
@@ -98,6 +104,14 @@ export async function startSocketProxy(socketDirectory: string): Promise<SocketP
     replace(was, text) {
       assert.equal(was.length, text.length);
       replacement = { was, text };
+    },
+    hold() {
+      kept = [];
+      return () => {
+        const acts = kept ?? [];
+        kept = undefined;
+        for (const act of acts) act();
+      };
     },
     async close() {
       for (const socket of sockets) socket.destroy();

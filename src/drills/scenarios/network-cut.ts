@@ -1,11 +1,13 @@
-import { refusedDuring, servedStale } from '../declared.ts';
+import { refusedAtOnce, refusedDuring, servedStale } from '../declared.ts';
 import type { Evidence, Scenario } from '../scenario.ts';
 import { MIX_DEFAULT } from '../workload.ts';
 import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
 
 /** How long the api works on a request before it answers 504. */
 const REQUEST_TIMEOUT_MS = 2000;
-const CUT_SHARE = 0.35;
+const CUT_SHARE = 0.5;
+/** By then a server has noticed: something waits for a second, and then a probe for three. */
+const NOTICED_MS = 6000;
 
 /** What was asked for so long before the network was well again was answered without it. */
 function cutOf({ windows }: Evidence) {
@@ -48,5 +50,9 @@ export const networkCut: Scenario = {
     stage.topology.network.set({ kind: 'open' });
     stage.mark('heal', 'it passes again');
   },
-  checks: (evidence) => [refusedDuring(cutOf(evidence), evidence), servedStale(cutOf(evidence), evidence)],
+  checks(evidence) {
+    const cut = cutOf(evidence);
+    const noticed = { ...cut, fromMs: cut.fromMs + NOTICED_MS };
+    return [refusedDuring(cut, evidence), refusedAtOnce(noticed, evidence), servedStale(cut, evidence)];
+  },
 };
