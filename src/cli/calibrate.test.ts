@@ -7,6 +7,7 @@ import { defaultCalibration } from '#blocks/plan';
 import { runLanes } from './calibration-blocks.ts';
 import { parseCoreList, parseCpuMs } from './calibration-cores.ts';
 import { paceOf, SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, SECONDS_QUICK } from './calibration-pace.ts';
+import { awake, fitOrNull } from './calibration-routes.ts';
 import { renderCalibration } from './calibration-text.ts';
 import { createScene, eventually, processesIn } from './process.fixture.ts';
 
@@ -116,4 +117,12 @@ describe('the command', () => {
     );
     assert(!existsSync(join(cwd, 'calibration.json')));
   });
+});
+
+test('the law is fitted to the points from the one with the most for each: the first finds everybody asleep', () => {
+  const point = (concurrency: number, perS: number) => ({ concurrency, perS });
+  const points = [point(1, 7000), point(2, 37_000), point(4, 60_000), point(8, 64_000), point(16, 70_000)];
+  assert.deepEqual(awake(points), points.slice(1));
+  assert.deepEqual(awake(points.slice(1)), points.slice(1));
+  assert(fitOrNull([...points, point(32, 72_000)]));
 });

@@ -153,7 +153,7 @@ test('what breaks first is the limit that is passed when so many more come, and 
 test('the words: capacity, figures, steps with reasons, and with explain the arithmetic and the nines', () => {
   const plan = planOf({ users: { daily: 1_000_000 }, custom: { app: { write: { perUserPerDay: 20 } } } });
   const short = renderPlan(plan, { explain: false });
-  assert.match(short, /^capacity: estimated on /);
+  assert.match(short, /^capacity: measured on /);
   assert.match(short, /writes, average +231\/s +≈ 230\/s/);
   assert.match(short, /\+ 1 standby of each database\n +without it: one server alone is there 99\.5 %/);
   assert.doesNotMatch(short, /÷/);
