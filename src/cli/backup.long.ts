@@ -1,9 +1,11 @@
 /**
  * Backups under load, by seeds: LOADSTONE_SEED is the first, LOADSTONE_RUNS how many.
  */
+
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readSeed } from '#base/seed.fixture';
 import { startTestPostgres } from '#fixtures/database';
 import {
   assertHolds,
@@ -14,7 +16,7 @@ import {
   runBackup,
   write,
 } from './backup.fixture.ts';
-import { createScene, FREE_PORT, readSeed } from './process.fixture.ts';
+import { createScene, FREE_PORT } from './process.fixture.ts';
 
 const first = readSeed();
 const runs = Number(process.env.LOADSTONE_RUNS ?? 10);

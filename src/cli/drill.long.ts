@@ -1,10 +1,12 @@
 /**
  * One installation, drilled again and again, with the same seed too.
  */
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readSeed } from '#base/seed.fixture';
 import { drillWell, startTestInstallation } from './drill.fixture.ts';
-import { createScene, readSeed } from './process.fixture.ts';
+import { createScene } from './process.fixture.ts';
 
 const RUNS = Number(process.env.LOADSTONE_RUNS ?? 3);
 

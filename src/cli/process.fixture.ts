@@ -8,7 +8,6 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmS
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { sleep, systemClock } from '#base/clock';
-import { systemRandom } from '#base/random';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
 export const IS_ROOT = process.getuid?.() === 0;
@@ -22,12 +21,6 @@ const READY_BOUND_MS = 60_000;
 /** For what a test has left running. */
 const STOP_BOUND_MS = 10_000;
 const ORPHAN_BOUND_MS = 10_000;
-
-/** The seed of a run: LOADSTONE_SEED, or a new one. */
-export function readSeed(): number {
-  const given = process.env.LOADSTONE_SEED;
-  return given === undefined ? systemRandom.bytes(4).readUInt32LE() : Number(given);
-}
 
 export interface Exit {
   code: number | null;

@@ -2,10 +2,12 @@
  * Four processes through what may happen to them, by seed: killed, replaced, stopped and continued, the supervisor among
  * them, under load throughout. LOADSTONE_SEED repeats a run, LOADSTONE_RUNS makes it longer.
  */
+
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Random, seededRandom } from '#base/random';
+import { readSeed } from '#base/seed.fixture';
 import {
   BOOTSTRAP,
   createScene,
@@ -15,7 +17,6 @@ import {
   noPostgresIn,
   processesIn,
   ROOT,
-  readSeed,
 } from './process.fixture.ts';
 import {
   assertKept,

@@ -2,17 +2,12 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
+import { readSeed } from '#base/seed.fixture';
 import { type Drilled, type DrillOptions, runDrill } from './run-drill.ts';
 import type { Scenario } from './scenario.ts';
 
 const ENTRY = join(import.meta.dirname, '..', 'cli', 'main.ts');
 const CACHE = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'loadstone');
-
-/** The seed of a run: LOADSTONE_SEED, or a new one. */
-export function readSeed(): number {
-  const given = process.env.LOADSTONE_SEED;
-  return given === undefined ? systemRandom.bytes(4).readUInt32LE() >>> 1 : Number(given);
-}
 
 /** Runs a scenario by the program of this checkout, and tells what it did. */
 export async function drillOnce(

@@ -1,10 +1,12 @@
 /**
  * Every scenario, with LOADSTONE_RUNS seeds each: ten by default, beginning at LOADSTONE_SEED.
  */
+
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { readSeed } from '#base/seed.fixture';
 import { scenarios } from './catalogue.ts';
-import { drillOnce, readSeed } from './drills.fixture.ts';
+import { drillOnce } from './drills.fixture.ts';
 import { formatResult } from './report.ts';
 import { passed } from './result.ts';
 import { quick } from './scenarios/quick.ts';

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
-import { locateEmbedded } from '#blocks/database';
+import { locateEmbedded, readDatabaseFile } from '#blocks/database';
 import { childrenOf, type ProcessRow } from './processes.ts';
 
 const ANSWER_BOUND_MS = 2000;
@@ -70,13 +70,6 @@ function embeddedUrl(socketDirectory: string): string {
   return `postgres://loadstone_super@/loadstone?host=${encodeURIComponent(socketDirectory)}`;
 }
 
-/** The directory that `database.json` names; without that file `postgres`. */
-function readPrimary(data: string): string {
-  const file = join(data, 'database.json');
-  if (!existsSync(file)) return 'postgres';
-  return (JSON.parse(readFileSync(file, 'utf8')) as { primary: string }).primary;
-}
-
 export function createServerView(
   { name, origin, dataNamed, data, pid, cwd }: ViewedServer,
   { clock, command, env }: ServerViewDeps,
@@ -87,7 +80,8 @@ export function createServerView(
     data,
     pid,
     children: () => childrenOf(pid()).filter(({ name: program }) => /^(node|MainThread)/.test(program)),
-    postmaster: (directory = readPrimary(data())) => readPostmaster(join(data(), directory))?.pid,
+    postmaster: (directory = readDatabaseFile(data()).primary) =>
+      readPostmaster(join(data(), directory))?.pid,
     postgresDirectories() {
       if (!existsSync(data())) return [];
       return readdirSync(data()).filter((entry) => /^postgres(-|$)/.test(entry));

@@ -2,16 +2,7 @@
  * A directory of backups: one directory for each, named by time and kind. What is being written ends in `.draft`, and gets
  * its name by a rename when all of it is on the disk; drafts of the dead are removed by whoever writes next.
  */
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { isLoadstoneError, type LoadstoneError } from '#base/errors';
@@ -98,16 +89,6 @@ export interface Repository {
   release(): void;
 }
 
-function writeSynced(file: string, text: string): void {
-  const fd = openSync(file, 'wx', 0o600);
-  try {
-    writeFileSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 function syncTree(directory: string): void {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     if (entry.isDirectory()) syncTree(join(directory, entry.name));
@@ -187,7 +168,11 @@ export function openRepository(
         name,
         directory: draft,
         publish(manifest, keys) {
-          writeSynced(join(draft, MANIFEST_FILE), renderManifest(manifest, keys));
+          writeFileSync(join(draft, MANIFEST_FILE), renderManifest(manifest, keys), {
+            flag: 'wx',
+            mode: 0o600,
+            flush: true,
+          });
           syncTree(draft);
           renameSync(draft, join(directory, name));
           syncDirectory(directory);

@@ -21,6 +21,7 @@ export {
   syncTree,
   takeBaseBackup,
 } from './embedded/base-backup.ts';
+export { readDatabaseFile } from './embedded/database-file.ts';
 export { type DirectoryLock, holderOf, lockDirectory } from './embedded/directory-lock.ts';
 export { createEmbeddedPostgres, SUPERUSER_NAME } from './embedded/embedded.ts';
 export { embeddedErrors } from './embedded/errors.ts';

@@ -8,7 +8,7 @@
  *   asked ─▶ begun ─▶ decided ─▶ done        `decided` comes with the higher term and the new primary, in one write:
  *     └────────┴─▶ refused                   before it the old primary stays, after it the promotion is finished.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Static } from 'typebox';
 import Type from 'typebox';
@@ -160,13 +160,7 @@ async function lockInTurn(dataDirectory: string, { clock, random }: { clock: Clo
 function replaceFile(path: string, text: string): void {
   const draft = `${path}.draft`;
   try {
-    const fd = openSync(draft, 'w', 0o600);
-    try {
-      writeFileSync(fd, text);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    writeFileSync(draft, text, { mode: 0o600, flush: true });
     renameSync(draft, path);
   } catch (error) {
     rmSync(draft, { force: true });

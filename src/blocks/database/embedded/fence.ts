@@ -2,7 +2,7 @@
  * The fence: a file in the directory of a former primary. A directory that has it is never started as a primary again,
  * whatever `database.json` says by then, because a copy of that file may be older than the promotion.
  */
-import { chownSync, closeSync, existsSync, fsyncSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { embeddedErrors } from './errors.ts';
 import type { Account } from './launch.ts';
@@ -50,13 +50,7 @@ export function refuseFenced(directory: string): void {
 }
 
 function writeOwned(file: string, text: string, { uid, gid }: Account): void {
-  const fd = openSync(file, 'w', 0o600);
-  try {
-    writeFileSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  writeFileSync(file, text, { mode: 0o600, flush: true });
   if (process.getuid?.() !== uid) chownSync(file, uid, gid);
   syncDirectory(join(file, '..'));
 }
