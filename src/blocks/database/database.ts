@@ -127,6 +127,11 @@ export interface Database extends Lifecycle {
   reader(options: ReadOptions): Queryable;
   /** The server's own tables (schema `core`), which belong to no workspace. Each statement is its own transaction. */
   readonly core: Queryable;
+  /**
+   * The rights of `core`, over a few connections of their own: for what callers can cause who have shown no key. However
+   * much they ask for, nothing that keeps the server alive (leases, relay, queue) waits behind it. Reads of the primary.
+   */
+  anonymous(signal: AbortSignal): Queryable;
 }
 
 export interface DatabaseDeps {
@@ -220,6 +225,7 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
       return createQueryable(() => primary.pool(asked.role ?? 'app'), asked.signal);
     },
     core: createQueryable(() => primary.pool('system')),
+    anonymous: (signal) => createQueryable(() => primary.pool('anonymous'), signal),
   };
 }
 

@@ -25,7 +25,7 @@ export interface SystemDeps {
   log: Log;
   signals: Signals;
   /** For reads: what is written goes through `mutate` of a call or a job. */
-  database: Pick<Database, 'reader' | 'core'>;
+  database: Pick<Database, 'reader' | 'core' | 'anonymous'>;
   ids: Ids;
   /** For following what is told, as by a cache that must not outlive what it has kept; effects are made by projections. */
   streams: Pick<Streams, 'tail'>;

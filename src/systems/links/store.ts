@@ -101,7 +101,7 @@ export interface LinksStore {
 }
 
 export function createLinksStore(deps: {
-  database: Pick<Database, 'reader'>;
+  database: Pick<Database, 'reader' | 'anonymous'>;
   nextId: (bucket: number) => string;
 }): LinksStore {
   const { database } = deps;
@@ -202,8 +202,7 @@ export function createLinksStore(deps: {
     },
 
     async targets(codes, signal) {
-      const reader = database.reader({ consistency: 'strong', role: 'system', signal });
-      const rows = await reader.rows(sql<Omit<Target, 'expiresAtMs'> & { expiresAt: Date | null }>`
+      const rows = await database.anonymous(signal).rows(sql<Omit<Target, 'expiresAtMs'> & { expiresAt: Date | null }>`
         select c.code, l.url, l.redirect_status as "redirectStatus", l.expires_at as "expiresAt",
           l.deleted_at is not null as deleted
         from links.codes c
