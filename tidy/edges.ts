@@ -19,6 +19,7 @@ export const edges: readonly Edge[] = [
   { from: 'discovery', to: 'database', reason: 'the registry is a table' },
   { from: 'idempotency', to: 'database', reason: 'outcomes are rows, kept in the business transaction' },
   { from: 'identity', to: 'database', reason: 'API keys are rows' },
+  { from: 'identity', to: 'limiter', reason: 'an address may ask for so many keys that do not exist' },
   { from: 'ids', to: 'database', reason: 'worker numbers and short-code counters are leased in Postgres' },
   {
     from: 'journal',

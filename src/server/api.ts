@@ -229,7 +229,7 @@ function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: 
     if (request.routeOptions.config.public || request.is404) return;
     const deadline = createDeadline(deps.clock, requestTimeoutMs, deps.stopping);
     request.loadstone.principal = await deps.identity
-      .authenticate(request.headers.authorization, deadline.signal)
+      .authenticate(request.headers.authorization, { address: request.ip, signal: deadline.signal })
       .finally(deadline.done);
   });
   app.addHook('onSend', async (request, reply, payload) => {

@@ -6,6 +6,7 @@ import { backupOptions } from '#blocks/backup';
 import { databaseOptions } from '#blocks/database';
 import { registryOptions } from '#blocks/discovery';
 import { idempotencyOptions } from '#blocks/idempotency';
+import { identityOptions } from '#blocks/identity';
 import { idsOptions } from '#blocks/ids';
 import { outboxOptions } from '#blocks/outbox';
 import { projectionOptions } from '#blocks/projection';
@@ -57,6 +58,11 @@ const httpOptions = optionsSchema(
       maximum: 3_600_000,
       default: 30_000,
       description: 'How long an idle connection is kept; longer than the load balancer keeps its own.',
+    }),
+    metricsAccess: Type.Union([Type.Literal('loopback'), Type.Literal('key')], {
+      default: 'loopback',
+      description:
+        'Who reads /metrics: `loopback`, callers on this machine without a key and others with one; `key`, only callers with one. Take `key` when a proxy runs on the same machine that adds no `X-Forwarded-For`, `Forwarded` or `X-Real-IP` (a tunnel, a TCP proxy), since all that comes through it looks as if it came from here, or when people you do not trust can log in on this machine.',
     }),
     drainDelayMs: Type.Integer({
       minimum: 0,
@@ -158,6 +164,7 @@ const properties = {
   http: httpOptions,
   log: logOptions,
   ids: idsOptions,
+  identity: identityOptions,
   database: databaseOptions,
   stream: streamOptions,
   outbox: outboxOptions,

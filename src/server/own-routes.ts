@@ -13,6 +13,8 @@ import { type OpenApi, renderErrorReference, renderReference } from './reference
 export interface OwnDeps {
   /** All signals, as text. */
   metrics: () => Promise<string>;
+  /** Who gets them without a key: callers on this machine, or nobody. */
+  metricsAccess: 'loopback' | 'key';
   identity: Identity;
   health: () => Health;
   measures: Queue['measures'];
@@ -36,14 +38,6 @@ function isLoopback(request: FastifyRequest): boolean {
   const local = ip === '::1' || ip.startsWith('127.');
   const proxied = FORWARDED.some((name) => request.headers[name] !== undefined);
   return local && !proxied;
-}
-
-async function hasKey(request: FastifyRequest, identity: Identity): Promise<boolean> {
-  if (request.headers.authorization === undefined) return false;
-  return identity.authenticate(request.headers.authorization).then(
-    () => true,
-    () => false,
-  );
 }
 
 function own(
@@ -76,7 +70,8 @@ export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
   async function ready(request: FastifyRequest, reply: FastifyReply) {
     reply.header('cache-control', 'no-store');
     const health = deps.health();
-    const isTrusted = await hasKey(request, deps.identity);
+    const { authorization } = request.headers;
+    const isTrusted = await deps.identity.recognizes(authorization, { address: request.ip });
     if (health.status === 'ok') return reply.send({ status: 'ok', ...(isTrusted ? describe(deps) : {}) });
     const reasons = isTrusted ? { detail: health.reason } : {};
     throw serverErrors.not_ready({ ...reasons, retryAfterS: 1 });
@@ -86,7 +81,9 @@ export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
   own(app, '/readyz', ready);
   own(app, '/health', ready);
   own(app, '/metrics', async (request, reply) => {
-    if (!isLoopback(request)) await deps.identity.authenticate(request.headers.authorization);
+    if (deps.metricsAccess === 'key' || !isLoopback(request)) {
+      await deps.identity.authenticate(request.headers.authorization, { address: request.ip });
+    }
     return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(await deps.metrics());
   });
 }

@@ -42,7 +42,8 @@ export function createOwner(
     masterKey,
     dataDirectory,
   });
-  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core: database.core });
+  const { core, anonymous } = database;
+  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core, anonymous });
   return {
     directory: settleIn(dataDirectory, { kind: 'own' }, options.database.primary !== undefined, {
       random,

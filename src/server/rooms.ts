@@ -116,6 +116,7 @@ export function createRooms(
       (app) => {
         addOwnRoutes(app, {
           metrics: deps.metrics,
+          metricsAccess: options.http.metricsAccess,
           identity,
           health: deps.health,
           measures: queue.measures,
