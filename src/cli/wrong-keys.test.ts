@@ -37,12 +37,11 @@ async function isLeading(server: Loadstone): Promise<boolean> {
   return /^loadstone_outbox_leading 1$/m.test(text);
 }
 
-/** What the server says when it cannot keep what it holds. */
-function troubles(server: Loadstone): string[] {
+/** Every time it got a lease, and what it says when it has lost one, or the database. */
+function saidOfLeases(server: Loadstone): string[] {
   const lines = server.stderr().split('\n');
-  return lines.filter(
-    (line) => /^{"level":"(warn|error)"/.test(line) && /lease|worker|stumbled|database/.test(line),
-  );
+  const said = /"msg":"(leading|the lease has passed|worker lost|the database does not answer)/;
+  return lines.flatMap((line) => said.exec(line)?.[1] ?? []);
 }
 
 describe('callers without a key', () => {
@@ -55,6 +54,8 @@ describe('callers without a key', () => {
     const server = await scene.start({ data: join(directory, 'data'), args });
     const code = await server.shorten('https://example.com/before');
     assert(await isLeading(server));
+    const said = saidOfLeases(server);
+    assert(said.length > 0 && said.every((each) => each === 'leading'));
     const wrong = startFlood(server.url, {
       connections: 4,
       inFlight: 400,
@@ -75,7 +76,7 @@ describe('callers without a key', () => {
     unknown.stop();
     assert.deepEqual([...wrong.answers().keys()], [401], JSON.stringify([...wrong.answers()]));
     assert.deepEqual([...unknown.answers().keys()], [404], JSON.stringify([...unknown.answers()]));
-    assert.deepEqual(troubles(server), []);
+    assert.deepEqual(saidOfLeases(server), said, 'each lease is held since the start');
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 });

@@ -19,7 +19,7 @@ import type { FieldProblem } from '#base/errors';
 import type { Log } from '#base/log';
 import { listProblems } from '#base/schema';
 import type { Signals } from '#base/signals';
-import type { Trace, Tracer } from '#base/trace';
+import { type Trace, type Tracer, traceHeaders } from '#base/trace';
 import type { Database } from '#blocks/database';
 import type { Identity, Principal } from '#blocks/identity';
 import type { Mutations } from '#blocks/mutation';
@@ -160,6 +160,7 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
           principal,
           signal,
           traceId: trace.traceId,
+          traceHeaders: traceHeaders(trace),
           log: request.loadstone.log(),
           reader: () =>
             deps.database.reader({ consistency: shape.consistency, after: session.after(), signal }),
@@ -213,7 +214,7 @@ function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDep
       return log;
     },
   };
-  reply.header('traceparent', trace.traceparent);
+  reply.headers(traceHeaders(trace));
 }
 
 function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: ApiDeps): void {

@@ -36,12 +36,14 @@ export function createHotDeps(
 
   return {
     traceparent: (request) => deps.tracer.traceparent(traceparentOf(request)),
+    tracestate: (request) => deps.tracer.tracestate(traceparentOf(request)),
     sendProblem(request, response, error, startedMs) {
       const coded = toLoadstoneError(error);
-      const traceparent = deps.tracer.traceparent(traceparentOf(request));
+      const parent = traceparentOf(request);
+      const traceparent = deps.tracer.traceparent(parent);
       const traceId = traceparent.slice(3, 35);
       if (coded.status >= 500 && !coded.retryable) deps.log.error({ err: error, traceId }, coded.title);
-      writeProblem(response, coded, { traceId, traceparent });
+      writeProblem(response, coded, { traceId, traceparent, tracestate: deps.tracer.tracestate(parent) });
       line(request, coded.status, startedMs, traceparent, {});
     },
     answered(request, status, startedMs, traceparent) {

@@ -34,7 +34,10 @@ describe('what the server tells of itself', () => {
       const told = Object.keys((await ready.json()) as object);
       assert.deepEqual([ready.status, told], [200, ['status', 'queues', 'warnings']]);
       await postgres.stop();
-      await eventually('the database is missed', async () => (await fetch(`${it.url}/readyz`)).status === 503);
+      await eventually(
+        'the database is missed',
+        async () => (await fetch(`${it.url}/readyz`)).status === 503,
+      );
       for (const advancedMs of [0, TRUST_MS, 3_600_000]) {
         clock.advance(advancedMs);
         for (const path of ['/readyz', '/health']) {

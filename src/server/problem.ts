@@ -3,6 +3,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { type FieldProblem, isLoadstoneError, type LoadstoneError } from '#base/errors';
+import { type Trace, traceHeaders } from '#base/trace';
 import { serverErrors } from './errors.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -48,7 +49,7 @@ export function problemHeaders(error: LoadstoneError): Record<string, string> {
 export function writeProblem(
   response: ServerResponse,
   error: LoadstoneError,
-  trace: { traceId: string; traceparent: string },
+  trace: Omit<Trace, 'spanId'>,
 ): void {
   if (response.headersSent) {
     response.destroy();
@@ -58,7 +59,7 @@ export function writeProblem(
   response.writeHead(error.status, {
     ...problemHeaders(error),
     'content-length': Buffer.byteLength(body),
-    traceparent: trace.traceparent,
+    ...traceHeaders(trace),
   });
   response.end(body);
 }

@@ -22,7 +22,10 @@ describe('identity', () => {
   after(() => it.stop());
 
   const make = (rootKey?: string): Identity =>
-    createIdentity({ rootKey }, { core: it.database.core, anonymous: it.database.anonymous, clock, random: systemRandom });
+    createIdentity(
+      { rootKey },
+      { core: it.database.core, anonymous: it.database.anonymous, clock, random: systemRandom },
+    );
   const forget = () => it.database.core.run(sql`update core.api_keys set hash = ${systemRandom.bytes(32)}`);
 
   lifecycleSuite('identity', async () => make());
@@ -39,7 +42,10 @@ describe('identity', () => {
       assert.deepEqual(await first.authenticate(`Bearer ${key}`, HERE), { workspaceId: '1', keyId: 'root' });
       const row = await core.first<{ hash: Buffer }>(sql`select hash from core.api_keys`);
       assert.equal(row?.hash.length, 32);
-      const second = createIdentity({ rootKey: undefined }, { core, anonymous, clock, random: seededRandom(1) });
+      const second = createIdentity(
+        { rootKey: undefined },
+        { core, anonymous, clock, random: seededRandom(1) },
+      );
       await second.start(never());
       assert.equal(second.takeFirstKey(), undefined);
     } finally {

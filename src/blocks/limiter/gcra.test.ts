@@ -92,7 +92,10 @@ describe('GCRA', () => {
     for (let i = 0; i < 3; i++) assert(gcra.take('a', 5).isAllowed);
     const { isAllowed, retryAfterMs } = gcra.take('a', 5);
     assert(!isAllowed);
-    assert(!gcra.take('a', 5 + retryAfterMs - 1).isAllowed, 'asking in vain costs nothing and brings nothing');
+    assert(
+      !gcra.take('a', 5 + retryAfterMs - 1).isAllowed,
+      'asking in vain costs nothing and brings nothing',
+    );
     assert(gcra.take('a', 5 + retryAfterMs).isAllowed);
     assert(gcra.take('b', 5).isAllowed, 'another key has its own');
   });

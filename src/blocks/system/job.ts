@@ -10,6 +10,8 @@ import type { MutationPlace } from './route.ts';
 export interface JobContext {
   /** Of whoever enqueued it, or a new one. */
   traceId: string;
+  /** For a request that the attempt makes to elsewhere: `traceparent`. */
+  traceHeaders: Readonly<Record<string, string>>;
   /** Its lines carry the trace id and the job. */
   log: Log;
   /**

@@ -42,6 +42,8 @@ export interface SystemDeps {
 export interface HotDeps {
   /** The `traceparent` to answer with. */
   traceparent(request: IncomingMessage): string;
+  /** The `tracestate` to answer with, if there is one. */
+  tracestate(request: IncomingMessage): string | undefined;
   /** Answers with the error's problem document, and logs it. */
   sendProblem(request: IncomingMessage, response: ServerResponse, error: unknown, startedMs: number): void;
   /** A line in the access log for one in so many answers; call it for every answer. */

@@ -69,7 +69,7 @@ export function createRedirects(
   ): void {
     const traceparent = hot.traceparent(request);
     const { expiresAtMs } = target;
-    response.writeHead(target.redirectStatus, [
+    const headers = [
       'location',
       target.url,
       'cache-control',
@@ -78,7 +78,10 @@ export function createRedirects(
       '0',
       'traceparent',
       traceparent,
-    ]);
+    ];
+    const tracestate = hot.tracestate(request);
+    if (tracestate !== undefined) headers.push('tracestate', tracestate);
+    response.writeHead(target.redirectStatus, headers);
     response.end();
     hot.answered(request, target.redirectStatus, startedMs, traceparent);
   }

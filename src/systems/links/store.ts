@@ -202,7 +202,9 @@ export function createLinksStore(deps: {
     },
 
     async targets(codes, signal) {
-      const rows = await database.anonymous(signal).rows(sql<Omit<Target, 'expiresAtMs'> & { expiresAt: Date | null }>`
+      const rows = await database
+        .anonymous(signal)
+        .rows(sql<Omit<Target, 'expiresAtMs'> & { expiresAt: Date | null }>`
         select c.code, l.url, l.redirect_status as "redirectStatus", l.expires_at as "expiresAt",
           l.deleted_at is not null as deleted
         from links.codes c
