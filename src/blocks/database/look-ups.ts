@@ -2,8 +2,8 @@
  * Look-ups of many callers joined into few queries: those of one tick share one, and while it is under way the next ones
  * gather, so that a storm of callers costs one connection and few round trips. A key is asked for once, however many wait.
  */
-import type { Clock, Timer } from '#base/clock';
-import { createDeadline, type Deadline } from '#base/deadline';
+import type { Clock } from '#base/clock';
+import { createPatientDeadline } from '#base/deadline';
 
 export interface LookUpsOptions<Value> {
   /** Callers that may wait; one more is refused. */
@@ -39,26 +39,6 @@ interface Line<Value> {
   counted: number;
 }
 
-/**
- * Ends one turn of the event loop after its time: when a burst of requests has held the loop for that long, the answer is
- * there and unread, and a database that answers must not be taken for one that does not.
- */
-function createLenientDeadline(clock: Clock, timeoutMs: number): Deadline {
-  const late = new AbortController();
-  const { signal, done } = createDeadline(clock, timeoutMs);
-  let turn: Timer | undefined;
-  signal.addEventListener('abort', () => {
-    turn = clock.after(0, () => late.abort(signal.reason), 'background');
-  });
-  return {
-    signal: late.signal,
-    done() {
-      done();
-      turn?.cancel();
-    },
-  };
-}
-
 /** One query at a time. */
 export function createLookUps<Value>(options: LookUpsOptions<Value>, deps: { clock: Clock }): LookUps<Value> {
   /** In the order in which they are asked for. */
@@ -80,7 +60,7 @@ export function createLookUps<Value>(options: LookUpsOptions<Value>, deps: { clo
   }
 
   async function ask(batch: ReadonlyMap<string, Line<Value>>): Promise<void> {
-    const deadline = createLenientDeadline(deps.clock, options.timeoutMs);
+    const deadline = createPatientDeadline(deps.clock, options.timeoutMs);
     try {
       const found = await options.find([...batch.keys()], deadline.signal);
       for (const [key, { waiters }] of batch) for (const { resolve } of waiters) resolve(found.get(key));

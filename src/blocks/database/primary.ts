@@ -7,7 +7,7 @@
  * connection to it is sent away.
  */
 import { type Clock, sleep, type Timer } from '#base/clock';
-import { createDeadline } from '#base/deadline';
+import { createPatientDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
@@ -76,7 +76,7 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
   /** Over a connection of its own: those of the pools may all be waiting. */
   async function ask(): Promise<void> {
     if (!current) return;
-    const deadline = createDeadline(clock, PROBE_TIMEOUT_MS);
+    const deadline = createPatientDeadline(clock, PROBE_TIMEOUT_MS);
     const own = createPool(
       { ...poolOptions(current, 'system'), connectionsMax: 1 },
       { clock, log, onFailure() {}, primaryTerm },
