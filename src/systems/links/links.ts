@@ -6,7 +6,7 @@ import { isLoadstoneError } from '#base/errors';
 import type { Principal } from '#blocks/identity';
 import { isId, parseId } from '#blocks/ids';
 import type { MutationTx } from '#blocks/mutation';
-import type { CallContext, Reply } from '#blocks/system';
+import type { CallContext, Preconditions, Reply } from '#blocks/system';
 import { isReserved, parseAlias } from './alias.ts';
 import type { Link, RedirectStatus } from './api.ts';
 import { type OwnHosts, parseDestination } from './destination.ts';
@@ -55,10 +55,10 @@ export interface Links {
   change(
     call: MutatingCall,
     id: string,
-    patch: { fields: LinkPatch; ifVersion: number | undefined },
+    patch: { fields: LinkPatch; preconditions: Preconditions },
     toReply: ToReply,
   ): Promise<Reply>;
-  remove(call: MutatingCall, id: string, ifVersion: number | undefined, reply: Reply): Promise<Reply>;
+  remove(call: MutatingCall, id: string, preconditions: Preconditions, reply: Reply): Promise<Reply>;
   /** Marks a link whose time has come, if it still has this expiry, and tells of it. */
   expire(tx: MutationTx, workspaceId: string, linkId: string, expiresAt: Date): Promise<void>;
 }
@@ -224,20 +224,20 @@ export function createLinks(deps: LinksDeps): Links {
       };
     },
 
-    async change(call, id, { fields, ifVersion }, toReply) {
+    async change(call, id, { fields, preconditions }, toReply) {
       return mutateLink(call, requireId(id), async (tx) => {
         const nowMs = clock.nowMs();
         const change = parsePatch(fields, nowMs);
-        const outcome = await store.change(tx, call.principal, id, change, { ifVersion, nowMs });
+        const outcome = await store.change(tx, call.principal, id, change, { preconditions, nowMs });
         const link = settle(tx, id, 'link.changed', outcome);
         if (change.expiresAtMs !== undefined) scheduleExpiry(tx, link, 'replace');
         return { link, reply: toReply(present(link)) };
       });
     },
 
-    async remove(call, id, ifVersion, reply) {
+    async remove(call, id, preconditions, reply) {
       return mutateLink(call, requireId(id), async (tx) => {
-        const outcome = await store.remove(tx, call.principal, id, { ifVersion, nowMs: clock.nowMs() });
+        const outcome = await store.remove(tx, call.principal, id, { preconditions, nowMs: clock.nowMs() });
         return { link: settle(tx, id, 'link.deleted', outcome), reply };
       });
     },

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { type Queryable, sql } from '#blocks/database';
 import { bucketOfId, parseId } from '#blocks/ids';
 import type { MutationTx } from '#blocks/mutation';
+import { NO_PRECONDITIONS } from '#blocks/system';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { createLinksStore, type LinksStore } from './store.ts';
 
@@ -63,7 +64,7 @@ test('every query of the store goes by an index, however many links there are', 
   assert.equal((await store.find(reader, principal, idOf(2)))?.code, 'code2');
   assert.equal((await store.list(reader, principal, undefined, 21)).length, 21);
   assert.equal((await store.list(reader, principal, idOf(1000), 21))[0]?.code, 'code998');
-  const version = { ifVersion: undefined, nowMs: 1e12 };
+  const version = { preconditions: NO_PRECONDITIONS, nowMs: 1e12 };
   const changed = await write(idOf(4), (tx) =>
     store.change(tx, principal, idOf(4), { url: 'https://example.com/' }, version),
   );
@@ -87,7 +88,7 @@ test('a link of another workspace is not found, changed or removed', async () =>
   assert.equal(bucketOfId(foreign) >= 0, true);
   assert.equal((await store.find(reader, { ...principal, workspaceId: '2' }, foreign))?.code, 'code3');
   assert.equal(await store.find(reader, other, foreign), undefined);
-  const version = { ifVersion: undefined, nowMs: 1e12 };
+  const version = { preconditions: NO_PRECONDITIONS, nowMs: 1e12 };
   const changed = await write(foreign, (tx) =>
     store.change(tx, other, foreign, { redirectStatus: 301 }, version),
   );

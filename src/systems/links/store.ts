@@ -6,6 +6,7 @@
 import { type Database, type Queryable, type Sql, sql } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx } from '#blocks/mutation';
+import type { Preconditions } from '#blocks/system';
 import type { RedirectStatus } from './api.ts';
 import type { LinkState } from './events.ts';
 
@@ -80,14 +81,14 @@ export interface LinksStore {
     principal: Principal,
     linkId: string,
     change: LinkChange,
-    version: { ifVersion: number | undefined; nowMs: number },
+    asked: { preconditions: Preconditions; nowMs: number },
   ): Promise<ChangeOutcome>;
   /** The change's link is the one deleted. */
   remove(
     tx: MutationTx,
     principal: Principal,
     linkId: string,
-    version: { ifVersion: number | undefined; nowMs: number },
+    asked: { preconditions: Preconditions; nowMs: number },
   ): Promise<ChangeOutcome>;
   /** Marks a live link that has this very expiry; undefined when there is none. */
   expire(
@@ -114,8 +115,12 @@ export function createLinksStore(deps: {
     tx: MutationTx,
     principal: Principal,
     linkId: string,
-    { ifVersion, assignments, is }: { ifVersion: number | undefined; assignments: Sql; is: Sql },
+    { preconditions, assignments, is }: { preconditions: Preconditions; assignments: Sql; is: Sql },
   ): Promise<ChangeOutcome> {
+    const { only, not } = preconditions;
+    // No version is in an empty list.
+    const wanted = not === 'any' ? [] : (only ?? null);
+    const unwanted = not === 'any' ? [] : not;
     const row = await tx.first(sql<StoredLink & { was: LinkState | null; is: LinkState }>`
       with found as (
         select link_id, expired_at is not null as has_expired from links.links
@@ -124,7 +129,7 @@ export function createLinksStore(deps: {
       ), changed as (
         update links.links set ${assignments}, version = version + 1
         where workspace_id = ${principal.workspaceId} and link_id = (select link_id from found)
-          and version = coalesce(${ifVersion ?? null}::integer, version)
+          and version = any(coalesce(${wanted}::integer[], array[version])) and version <> all(${unwanted}::integer[])
         returning ${columns}, ${is} as "is"
       )
       select case when found.has_expired then 'expired' when not found.has_expired then 'live' end as was, changed.*
@@ -175,7 +180,7 @@ export function createLinksStore(deps: {
       return counts ?? { live: 0, expired: 0 };
     },
 
-    change(tx, principal, linkId, change, { ifVersion, nowMs }) {
+    change(tx, principal, linkId, change, { preconditions, nowMs }) {
       const keepsExpiry = change.expiresAtMs === undefined;
       const assignments = sql`
         url = coalesce(${change.url ?? null}, url),
@@ -184,13 +189,13 @@ export function createLinksStore(deps: {
         expired_at = case when ${keepsExpiry} then expired_at end,
         updated_at = ${new Date(nowMs)}::timestamptz`;
       const is = sql`case when expired_at is null then 'live' else 'expired' end`;
-      return update(tx, principal, linkId, { ifVersion, assignments, is });
+      return update(tx, principal, linkId, { preconditions, assignments, is });
     },
 
-    remove(tx, principal, linkId, { ifVersion, nowMs }) {
+    remove(tx, principal, linkId, { preconditions, nowMs }) {
       const now = new Date(nowMs);
       const assignments = sql`deleted_at = ${now}::timestamptz, updated_at = ${now}::timestamptz`;
-      return update(tx, principal, linkId, { ifVersion, assignments, is: sql`'deleted'` });
+      return update(tx, principal, linkId, { preconditions, assignments, is: sql`'deleted'` });
     },
 
     expire(tx, workspaceId, linkId, expiresAt) {
