@@ -55,7 +55,10 @@ export function createPatientDeadline(clock: Clock, delayMs: number): Deadline {
   }
   function next(): void {
     turns += 1;
-    if (turns < TURNS_MIN) return wait();
+    if (turns < TURNS_MIN) {
+      wait();
+      return;
+    }
     controller.abort(deadlineErrors.deadline_exceeded({ detail: `not finished within ${delayMs} ms` }));
   }
   wait();

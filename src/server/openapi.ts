@@ -74,7 +74,7 @@ const idempotencyKey = {
   'idempotency-key': Type.Optional(
     Type.String({
       description:
-        'A repetition with the same key and body is answered as the first one was, with `Idempotency-Replayed: true`. 1 to 255 visible ASCII characters, kept for `idempotency.retentionMs`.',
+        'A repetition with the same key and body is answered as the first one was, with `Idempotency-Replayed: true`. A refusal is not kept: the corrected request may have the same key. 1 to 255 visible ASCII characters, kept for `idempotency.retentionMs`.',
     }),
   ),
 };
