@@ -85,7 +85,7 @@ export function createServer(
   });
   const { core } = ground.database;
   const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core });
-  const publicUrl = () => (options.publicUrl ?? localUrl(listener.address())).replace(/\/$/, '');
+  const publicUrl = () => options.publicUrl ?? localUrl(listener.address());
 
   const rooms = createRooms(options, systemOptions, definitions, {
     ...deps,
