@@ -24,10 +24,12 @@ import type { Database } from '#blocks/database';
 import type { Identity, Principal } from '#blocks/identity';
 import type { Mutations } from '#blocks/mutation';
 import type { Route } from '#blocks/system';
+import type { AccessSamples } from './access-samples.ts';
 import { readJson } from './body.ts';
 import { serverErrors } from './errors.ts';
 import { createMutate } from './mutate.ts';
 import { openApiInfo, routeSchema } from './openapi.ts';
+import type { Pages } from './pages.ts';
 import { problemHeaders, problemOf, toLoadstoneError } from './problem.ts';
 import { createSession, type Session } from './session.ts';
 import { traceparentOf } from './traceparent.ts';
@@ -51,6 +53,9 @@ export interface ApiDeps {
   isDraining: () => boolean;
   /** Aborts when requests in flight have to end. */
   stopping: AbortSignal;
+  /** What the line of an answer to a caller without a key says; undefined when it has none. */
+  sampleAnonymous: AccessSamples['anonymous'];
+  pages: Pages;
 }
 
 /** What the server keeps for each request under way. */
@@ -248,6 +253,8 @@ function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: 
       .updateName(`${request.method} ${route}`)
       .setAttribute('http.response.status_code', reply.statusCode)
       .end();
+    const sampled = principal === undefined ? deps.sampleAnonymous(reply.statusCode) : {};
+    if (!sampled) return;
     deps.log.info({
       traceId: trace.traceId,
       spanId: trace.spanId,
@@ -256,6 +263,7 @@ function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: 
       status: reply.statusCode,
       latencyMs: Math.round(latencyMs * 1000) / 1000,
       workspaceId: principal?.workspaceId,
+      ...sampled,
     });
   });
 }
@@ -301,9 +309,17 @@ export async function createApi(
   for (const route of routes) app.route(toFastify(route, options, deps));
   addOwn(app);
   refuseOtherMethods(app, [...seen]);
-  app.setNotFoundHandler((request, reply) =>
-    sendError(reply, serverErrors.not_found({ detail: `${request.method} ${request.url.split('?')[0]}` })),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const error = serverErrors.not_found({ detail: `${request.method} ${request.url.split('?')[0]}` });
+    if (request.url.startsWith('/v1/')) return sendError(reply, error);
+    const page = deps.pages.problem(request, error, request.loadstone.trace.traceId);
+    reply.header('vary', 'Accept');
+    if (!page) return sendError(reply, error);
+    return reply
+      .code(error.status)
+      .headers({ ...problemHeaders(error), ...page.headers })
+      .send(page.body);
+  });
   await app.ready();
   return app;
 }

@@ -14,6 +14,7 @@ import { queueOptions } from '#blocks/queue';
 import { referencesOptions } from '#blocks/references';
 import { streamOptions } from '#blocks/stream';
 import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
+import { pagesOptions } from './pages-options.ts';
 
 const httpOptions = optionsSchema(
   {
@@ -89,6 +90,13 @@ const logOptions = optionsSchema(
       default: 'info',
       description: 'Least severe level that is logged.',
     }),
+    anonymousLinesPerSMax: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 10,
+      description:
+        'Access log lines a second, process and status for what a caller without a key is answered: unknown and dead links, wrong addresses, refusals, health. The next line says how many were left out (`leftOut`); metrics count all. 0 logs none.',
+    }),
     hotSampleEvery: Type.Integer({
       minimum: 0,
       maximum: 1_000_000,
@@ -114,7 +122,7 @@ const properties = {
   publicUrl: Type.Optional(
     urlOption('origin', {
       description:
-        'The address under which clients reach the server, for short URLs; default `http://` and `listen`. Never taken from a request.',
+        'The address under which clients reach the server, for short URLs; its origin is used. Default `http://` and `listen`. Never taken from a request.',
     }),
   ),
   trustedProxies: Type.Array(
@@ -163,6 +171,7 @@ const properties = {
         'The systems to run: names of systems that come with Loadstone, or paths (starting with `./`, `../` or `/`) of modules that export one.',
     },
   ),
+  pages: pagesOptions,
   http: httpOptions,
   log: logOptions,
   ids: idsOptions,
@@ -184,5 +193,5 @@ export const serverOptions = optionsSchema(properties);
 export type ProcessRole = 'all' | 'api' | 'worker';
 
 export type ServerOptions = Omit<Static<typeof serverOptions>, 'log'> & {
-  log: { level: (typeof LOG_LEVELS)[number]; hotSampleEvery: number };
+  log: { level: (typeof LOG_LEVELS)[number]; anonymousLinesPerSMax: number; hotSampleEvery: number };
 };

@@ -7,7 +7,7 @@ import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import type { HotDeps } from '#blocks/system';
-import { CODE_PATTERN, isReserved } from './alias.ts';
+import { codeOf } from './code-path.ts';
 import { linksErrors } from './errors.ts';
 import { cacheControl } from './expiry.ts';
 import type { LinksOptions } from './options.ts';
@@ -28,13 +28,6 @@ const WAITING_MAX = 10_000;
 const BATCH_MAX = 500;
 /** A database that does not answer in this time is treated as one that cannot be reached. */
 const LOOK_UP_MS_MAX = 2000;
-
-/** The code in a request target, `/{code}` with or without a query; undefined for any other path. */
-function codeOf(path: string): string | undefined {
-  const query = path.indexOf('?');
-  const code = query === -1 ? path.slice(1) : path.slice(1, query);
-  return CODE_PATTERN.test(code) && !isReserved(code) ? code : undefined;
-}
 
 /** Joins look-ups into batches: one query at a time, and every code of a batch asked for once. */
 function createLookUps(clock: Clock, targets: LinksStore['targets']) {
@@ -117,6 +110,14 @@ export function createRedirects(
     hot.answered(request, target.redirectStatus, startedMs, traceparent);
   }
 
+  /** What a person is told of what has become of the link. */
+  function textOf(error: unknown): { title: string; text: string } | undefined {
+    const { unknownTitle, unknownText, goneTitle, goneText } = options.pages;
+    const code = isLoadstoneError(error) ? error.code : undefined;
+    if (code === 'link_not_found') return { title: unknownTitle, text: unknownText };
+    return code === 'link_gone' ? { title: goneTitle, text: goneText } : undefined;
+  }
+
   function isExpired(target: CachedTarget, nowMs: number): boolean {
     return target.expiresAtMs !== null && target.expiresAtMs <= nowMs;
   }
@@ -164,7 +165,7 @@ export function createRedirects(
       const nowMs = clock.nowMs();
       const isRead = request.method === 'GET' || request.method === 'HEAD';
       if (isRead && hit(path.slice(1), request, response, nowMs)) return true;
-      const code = codeOf(path);
+      const code = codeOf(path, options.trailingSlash);
       if (code === undefined) return false;
       if (!isRead) {
         hot.sendProblem(
@@ -179,7 +180,7 @@ export function createRedirects(
       counts.misses += 1;
       find(code)
         .then((target) => send(request, response, target, clock.nowMs(), nowMs))
-        .catch((error: unknown) => hot.sendProblem(request, response, error, nowMs));
+        .catch((error: unknown) => hot.sendProblem(request, response, error, nowMs, textOf(error)));
       return true;
     },
   };
