@@ -1,11 +1,13 @@
 /**
  * Thin: parse, call, reply.
  */
+import type { Queryable } from '#blocks/database';
+import type { Principal } from '#blocks/identity';
 import { handleRoute, type Reply, type Route } from '#blocks/system';
 import * as api from './api.ts';
 import { linksErrors } from './errors.ts';
 import type { Links, VersionedLink } from './links.ts';
-import type { LinksStore } from './store.ts';
+import type { LinkCounts } from './store.ts';
 
 function etag(version: number): string {
   return `"${version}"`;
@@ -36,7 +38,10 @@ const shortened = ({ link: { id, code, shortUrl, expiresAt } }: VersionedLink): 
   headers: { location: `/v1/links/${id}` },
 });
 
-export function createRoutes(links: Links, counts: LinksStore['counts']): Route[] {
+export function createRoutes(
+  links: Links,
+  counts: (...of: [Queryable, Principal]) => Promise<LinkCounts>,
+): Route[] {
   return [
     handleRoute(api.shorten, ({ body }, context) => links.create(context, body, shortened)),
     handleRoute(api.createLink, ({ body }, context) => links.create(context, body, created)),
