@@ -3,6 +3,7 @@
  * minute they are found by their expiry itself, marked and told of, so that what others make of the events does not depend
  * on each job having run. Redirects and counts do not wait for that: they go by the clock.
  */
+import type { Clock } from '#base/clock';
 import type { MutationTx } from '#blocks/mutation';
 import type { QueueDefinition, Schedule } from '#blocks/queue';
 import type { JobWork } from '#blocks/system';
@@ -11,7 +12,8 @@ import type { DueLink, LinksStore } from './store.ts';
 export const SWEEP_QUEUE: QueueDefinition = {
   name: 'links_sweep',
   // The next minute brings another.
-  attemptsMax: 1,
+  attemptsMax: 3,
+  backoffBaseMs: 1000,
   whenDrained: 'The next one comes within a minute.',
 };
 
@@ -32,46 +34,50 @@ const PAGE_MAX = 1000;
 const PAGES_MAX = 50;
 const LANES = 8;
 
+type Mutate = Parameters<JobWork['handle']>[1]['mutate'];
+
 /** @param expireDue marks these links of a workspace and bucket, and tells of them; gives how many */
 export function createSweep(
   store: Pick<LinksStore, 'due'>,
   expireDue: (tx: MutationTx, workspaceId: string, linkIds: readonly string[]) => Promise<number>,
-  { clock, swept }: { clock: { nowMs(): number }; swept: (count: number) => void },
+  { clock, swept }: { clock: Pick<Clock, 'nowMs'>; swept: (count: number) => void },
 ): JobWork {
-  async function sweepPage(
-    due: readonly DueLink[],
-    mutate: Parameters<JobWork['handle']>[1]['mutate'],
-  ): Promise<number> {
+  /** @param done told of each transaction: those before one that fails have taken place */
+  async function sweepPage(due: readonly DueLink[], mutate: Mutate, done: (count: number) => void) {
     const groups = Map.groupBy(due, ({ workspaceId, bucket }) => `${workspaceId} ${bucket}`).values();
-    let total = 0;
     // Each lane takes the next group: a transaction is of one workspace and one bucket.
     async function runLane(): Promise<void> {
       for (const group of groups) {
         const [{ workspaceId, bucket }] = group as [DueLink];
         const linkIds = group.map(({ linkId }) => linkId);
-        total += await mutate({ workspaceId, bucket }, (tx) => expireDue(tx, workspaceId, linkIds));
+        done(await mutate({ workspaceId, bucket }, (tx) => expireDue(tx, workspaceId, linkIds)));
       }
     }
-    await Promise.all(Array.from({ length: LANES }, runLane));
-    return total;
+    const ended = await Promise.allSettled(Array.from({ length: LANES }, runLane));
+    for (const lane of ended) if (lane.status === 'rejected') throw lane.reason;
   }
 
   return {
     concurrency: 1,
     async handle(job, { log, mutate }) {
-      let total = 0;
-      for (let page = 0; page < PAGES_MAX; page++) {
-        job.signal.throwIfAborted();
-        const due = await store.due(clock.nowMs() - GRACE_MS, PAGE_MAX, job.signal);
-        const found = due.length === 0 ? 0 : await sweepPage(due, mutate);
-        total += found;
-        swept(found);
-        job.heartbeat();
-        // Those that are left of a page are in the hands of others.
-        if (due.length < PAGE_MAX || found === 0) break;
+      let links = 0;
+      const done = (count: number) => {
+        links += count;
+        swept(count);
+      };
+      try {
+        for (let page = 0; page < PAGES_MAX; page++) {
+          const before = links;
+          const due = await store.due(clock.nowMs() - GRACE_MS, PAGE_MAX, job.signal);
+          await sweepPage(due, mutate, done);
+          job.heartbeat();
+          // Those that are left of a page are in the hands of others.
+          if (due.length < PAGE_MAX || links === before) break;
+        }
+      } finally {
+        if (links > 0) log.warn({ links }, 'links past their expiry had no job that told of it');
       }
-      if (total > 0) log.warn({ links: total }, 'links past their expiry had no job that told of it');
-      return { links: total };
+      return { links };
     },
   };
 }
