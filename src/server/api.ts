@@ -29,6 +29,7 @@ import { readJson } from './body.ts';
 import { serverErrors } from './errors.ts';
 import { createMutate } from './mutate.ts';
 import { openApiInfo, routeSchema } from './openapi.ts';
+import { sendPage } from './page-replies.ts';
 import type { Pages } from './pages.ts';
 import { problemHeaders, problemOf, toLoadstoneError } from './problem.ts';
 import { createSession, type Session } from './session.ts';
@@ -300,7 +301,10 @@ export async function createApi(
   app.addContentTypeParser('application/json', (_request: FastifyRequest, payload: IncomingMessage) =>
     readJson(payload, options.bodyBytesMax),
   );
-  app.setErrorHandler((error, _request, reply) => sendError(reply, error));
+  app.setErrorHandler((error, { loadstone }, reply) => {
+    const page = sendPage(reply, toLoadstoneError(translate(error)), loadstone.trace.traceId, deps.pages);
+    return page ?? sendError(reply, error);
+  });
   addHooks(app, options, deps);
   await app.register(swagger, { openapi: openApiInfo(options.publicUrl) as never });
   app.addHook('onRoute', ({ method, url }) => {
@@ -309,16 +313,8 @@ export async function createApi(
   for (const route of routes) app.route(toFastify(route, options, deps));
   addOwn(app);
   refuseOtherMethods(app, [...seen]);
-  app.setNotFoundHandler((request, reply) => {
-    const error = serverErrors.not_found({ detail: `${request.method} ${request.url.split('?')[0]}` });
-    if (request.url.startsWith('/v1/')) return sendError(reply, error);
-    const page = deps.pages.problem(request, error, request.loadstone.trace.traceId);
-    reply.header('vary', 'Accept');
-    if (!page) return sendError(reply, error);
-    return reply
-      .code(error.status)
-      .headers({ ...problemHeaders(error), ...page.headers })
-      .send(page.body);
+  app.setNotFoundHandler((request) => {
+    throw serverErrors.not_found({ detail: `${request.method} ${request.url.split('?')[0]}` });
   });
   await app.ready();
   return app;
