@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Clock, systemClock } from '#base/clock';
-import { sql } from '#blocks/database';
+import { identifier, sql } from '#blocks/database';
 import { eventually, locateDatabase, lookInto } from '#fixtures/database';
 import { startTestServer, type TestServer } from './server.fixture.ts';
 
@@ -38,7 +38,7 @@ describe('links whose job is gone', () => {
   const counted = async () => (await (await it.call('/v1/links/counts')).json()) as Counts;
   const projected = () =>
     behind.admin.first<Counts>(sql`
-      select sum(live)::integer as live, sum(expired)::integer as expired from links.counts`);
+      select sum(live)::integer as live, sum(expired)::integer as expired from ${identifier('links.counts')}`);
   const isCounted = (expected: Counts) => async () => {
     const { live, expired } = await counted();
     return live === expected.live && expired === expected.expired;
@@ -53,7 +53,10 @@ describe('links whose job is gone', () => {
     await eventually('all are counted', isCounted({ live: 5, expired: 0 }));
     // As after a drain, a restored backup without its jobs, or by hand; and one that is dead.
     await behind.admin.run(sql`
-      with gone as (delete from core.jobs where queue = 'links_expiry' returning *)
+      with gone as (
+        delete from core.jobs where queue = 'links_expiry'
+        returning job_id, workspace_id, bucket, priority, attempts_max, queue, unique_key, payload
+      )
       insert into core.dead_jobs (job_id, workspace_id, bucket, priority, attempts, attempts_max, queue, unique_key, payload,
         last_error, died_ms)
       select job_id, workspace_id, bucket, priority, attempts_max, attempts_max, queue, unique_key, payload, 'broken', 0
@@ -79,7 +82,7 @@ describe('links whose job is gone', () => {
     });
     assert.deepEqual(await counted(), { live: 3, expired: 2 });
     const told = await behind.admin.rows<{ id: string }>(sql`
-      select link_id as id from links.links where expired_at = expires_at order by link_id`);
+      select link_id as id from ${identifier('links.links')} where expired_at = expires_at order by link_id`);
     assert.deepEqual(
       told.map(({ id }) => id),
       [ending.id, dead.id].sort(),
