@@ -230,7 +230,7 @@ describe('http', () => {
     };
     assert.deepEqual(
       told.queues.map(({ queue }) => queue),
-      ['links_expiry', 'backups'],
+      ['links_expiry', 'links_sweep', 'backups'],
     );
     const metrics = await fetch(`${it.url}/metrics`);
     const text = await metrics.text();
