@@ -179,14 +179,8 @@ function checkProcesses({ processes, database }: ServerOptions): void {
   );
 }
 
-/** What a pattern cannot tell: whether the public address and the proxies' networks can exist. */
-function checkAddresses({ publicUrl, trustedProxies }: ServerOptions): void {
-  const url = publicUrl === undefined ? undefined : URL.parse(publicUrl);
-  if (url === null || url?.port === '0') {
-    throw invalid(
-      `publicUrl: ${JSON.stringify(publicUrl)} is not allowed; allowed is http:// or https:// and a host, without a path`,
-    );
-  }
+/** What a pattern cannot tell: whether the proxies' networks can exist. */
+function checkAddresses({ trustedProxies }: ServerOptions): void {
   for (const [index, network] of trustedProxies.entries()) {
     const [address = '', prefix = '0'] = network.split('/');
     const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;

@@ -14,6 +14,7 @@ import {
   usageError,
   wholeNumber,
 } from './command.ts';
+import { renderDrain, waitingToJson } from './drain-text.ts';
 import { jobToJson, renderJob, renderJobs, renderRetry, renderWhy, whyToJson } from './job-text.ts';
 import { formatCount } from './text.ts';
 
@@ -81,11 +82,27 @@ async function discard({ ground }: CommandContext, id: string): Promise<Answer> 
   return { text: `job ${id} is discarded`, json: { id, state: 'discarded' } };
 }
 
-async function drain({ ground, signal }: CommandContext, queue: string): Promise<Answer> {
+const EXIT_UNCONFIRMED = 2;
+
+interface DrainFlags extends InstallationFlags {
+  yes?: boolean;
+}
+
+/** Says what would be discarded, and does it only when that is confirmed. */
+async function drain({ ground, signal }: CommandContext, queue: string, flags: DrainFlags): Promise<Answer> {
+  const waiting = await ground.queue.inspection.waiting(queue);
+  const json = { queue, waiting: waitingToJson(waiting) };
+  const count = waiting.ready + waiting.scheduled + waiting.held;
+  if (!flags.yes && count > 0)
+    return {
+      text: renderDrain(queue, waiting),
+      json: { ...json, discarded: 0, isConfirmed: false },
+      exitStatus: EXIT_UNCONFIRMED,
+    };
   const discarded = await ground.queue.inspection.drain(queue, signal);
   return {
     text: `${formatCount(discarded, 'job')} of the queue ${queue} discarded; what runs goes on, what is dead stays`,
-    json: { queue, discarded },
+    json: { ...json, discarded, isConfirmed: true },
   };
 }
 
@@ -138,7 +155,14 @@ export function addJobsCommands(program: Command): void {
   addOne(jobs, 'why <id>', 'Say what a job waits for.', why);
   addOne(jobs, 'retry <id>', 'Run a dead job again, or a scheduled one now.', retry);
   addOne(jobs, 'discard <id>', 'Discard a job that waits or is dead.', discard);
-  addOne(jobs, 'drain <queue>', 'Discard all jobs of a queue that wait.', drain);
+  addInstallationFlags(
+    jobs
+      .command('drain <queue>')
+      .description('Say which jobs of a queue wait, and with --yes discard them all.')
+      .option('--yes', 'discard them'),
+  ).action((queue: string, flags: DrainFlags) =>
+    onInstallation(flags, (context) => drain(context, queue, flags)),
+  );
   addInstallationFlags(
     jobs
       .command('redrive <queue>')

@@ -122,7 +122,7 @@ export function createSupervisor(
   return {
     ...whole,
     get publicUrl() {
-      return (options.publicUrl ?? ownUrl()).replace(/\/$/, '');
+      return options.publicUrl ?? ownUrl();
     },
     get localUrl() {
       return ownUrl();

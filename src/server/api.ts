@@ -24,10 +24,13 @@ import type { Database } from '#blocks/database';
 import type { Identity, Principal } from '#blocks/identity';
 import type { Mutations } from '#blocks/mutation';
 import type { Route } from '#blocks/system';
+import type { AccessSamples } from './access-samples.ts';
 import { readJson } from './body.ts';
 import { serverErrors } from './errors.ts';
 import { createMutate } from './mutate.ts';
 import { openApiInfo, routeSchema } from './openapi.ts';
+import { sendPage } from './page-replies.ts';
+import type { Pages } from './pages.ts';
 import { problemHeaders, problemOf, toLoadstoneError } from './problem.ts';
 import { createSession, type Session } from './session.ts';
 import { traceparentOf } from './traceparent.ts';
@@ -51,6 +54,9 @@ export interface ApiDeps {
   isDraining: () => boolean;
   /** Aborts when requests in flight have to end. */
   stopping: AbortSignal;
+  /** What the line of an answer to a caller without a key says; undefined when it has none. */
+  sampleAnonymous: AccessSamples['anonymous'];
+  pages: Pages;
 }
 
 /** What the server keeps for each request under way. */
@@ -249,6 +255,8 @@ function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: 
       .updateName(`${request.method} ${route}`)
       .setAttribute('http.response.status_code', reply.statusCode)
       .end();
+    const sampled = principal === undefined ? deps.sampleAnonymous(reply.statusCode) : {};
+    if (!sampled) return;
     deps.log.info({
       traceId: trace.traceId,
       spanId: trace.spanId,
@@ -257,6 +265,7 @@ function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: 
       status: reply.statusCode,
       latencyMs: Math.round(latencyMs * 1000) / 1000,
       workspaceId: principal?.workspaceId,
+      ...sampled,
     });
   });
 }
@@ -293,7 +302,10 @@ export async function createApi(
   app.addContentTypeParser('application/json', (_request: FastifyRequest, payload: IncomingMessage) =>
     readJson(payload, options.bodyBytesMax),
   );
-  app.setErrorHandler((error, _request, reply) => sendError(reply, error));
+  app.setErrorHandler((error, { loadstone }, reply) => {
+    const page = sendPage(reply, toLoadstoneError(translate(error)), loadstone.trace.traceId, deps.pages);
+    return page ?? sendError(reply, error);
+  });
   addHooks(app, options, deps);
   await app.register(swagger, { openapi: openApiInfo(options.publicUrl) as never });
   app.addHook('onRoute', ({ method, url }) => {
@@ -302,9 +314,9 @@ export async function createApi(
   for (const route of routes) app.route(toFastify(route, options, deps));
   addOwn(app);
   refuseOtherMethods(app, [...seen]);
-  app.setNotFoundHandler((request, reply) =>
-    sendError(reply, serverErrors.not_found({ detail: `${request.method} ${request.url.split('?')[0]}` })),
-  );
+  app.setNotFoundHandler((request) => {
+    throw serverErrors.not_found({ detail: `${request.method} ${request.url.split('?')[0]}` });
+  });
   await app.ready();
   return app;
 }

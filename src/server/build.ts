@@ -88,7 +88,7 @@ export function createServer(
     { rootKey: secrets.rootKey, limits: options.identity },
     { ...deps, signals, core, anonymous: ground.database.anonymous },
   );
-  const publicUrl = () => (options.publicUrl ?? localUrl(listener.address())).replace(/\/$/, '');
+  const publicUrl = () => options.publicUrl ?? localUrl(listener.address());
 
   const rooms = createRooms(options, systemOptions, definitions, {
     ...deps,

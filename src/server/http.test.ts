@@ -41,7 +41,6 @@ describe('http', () => {
   test('an unknown path is 404, outside and inside /v1', async () => {
     await assertProblem(await it.call('/v1/nothing'), 404, 'not_found');
     await assertProblem(await it.call('/a/b/c'), 404, 'not_found');
-    await assertProblem(await it.call('/'), 404, 'not_found');
     await assertProblem(await it.call('/nosuchcode'), 404, 'link_not_found');
     await assertProblem(await it.call(`/v1/links/${'9'.repeat(500)}`), 404, 'not_found');
   });
@@ -165,7 +164,7 @@ describe('http', () => {
     for (const [target, status] of [
       ['/livez', 200],
       ['/nosuchcode', 404],
-      ['', 404],
+      ['', 200],
     ] as const) {
       const received = await it.raw(
         `GET http://example.com${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
@@ -252,7 +251,7 @@ describe('http', () => {
     };
     assert.deepEqual(
       told.queues.map(({ queue }) => queue),
-      ['links_expiry', 'backups'],
+      ['links_expiry', 'links_sweep', 'backups'],
     );
     const metrics = await fetch(`${it.url}/metrics`);
     const text = await metrics.text();

@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import Type from 'typebox';
 import { LOG_LEVELS } from '#base/log';
 import { optionsSchema } from '#base/options';
+import { urlOption } from '#base/url';
 import { backupOptions } from '#blocks/backup';
 import { databaseOptions } from '#blocks/database';
 import { registryOptions } from '#blocks/discovery';
@@ -14,6 +15,7 @@ import { queueOptions } from '#blocks/queue';
 import { referencesOptions } from '#blocks/references';
 import { streamOptions } from '#blocks/stream';
 import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
+import { pagesOptions } from './pages-options.ts';
 
 const httpOptions = optionsSchema(
   {
@@ -94,6 +96,13 @@ const logOptions = optionsSchema(
       default: 'info',
       description: 'Least severe level that is logged.',
     }),
+    anonymousLinesPerSMax: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 10,
+      description:
+        'Access log lines a second, process and status for what a caller without a key is answered: unknown and dead links, wrong addresses, refusals, health. The next line says how many were left out (`leftOut`); metrics count all. 0 logs none.',
+    }),
     hotSampleEvery: Type.Integer({
       minimum: 0,
       maximum: 1_000_000,
@@ -105,6 +114,10 @@ const logOptions = optionsSchema(
   'Logs: JSON lines on standard error.',
 );
 
+/** A line end that an environment file has left at the end of a path would make another directory. */
+const VISIBLE = '^[^\\u0000-\\u001f\\u007f]+$';
+const SYSTEM_ALLOWED = 'a name or a path of 1 to 4096 characters, none of them a control character';
+
 const properties = {
   listen: Type.String({
     default: '127.0.0.1:8080',
@@ -113,11 +126,9 @@ const properties = {
     description: 'Address and port to listen on; port 0 takes a free one.',
   }),
   publicUrl: Type.Optional(
-    Type.String({
-      pattern: '^https?://[^/?#@]+/?$',
-      allowed: 'http:// or https:// and a host, without a path',
+    urlOption('origin', {
       description:
-        'The address under which clients reach the server, for short URLs; default `http://` and `listen`. Never taken from a request.',
+        'The address under which clients reach the server, for short URLs; its origin is used. Default `http://` and `listen`. Never taken from a request.',
     }),
   ),
   trustedProxies: Type.Array(
@@ -152,15 +163,21 @@ const properties = {
   }),
   data: Type.String({
     minLength: 1,
+    pattern: VISIBLE,
+    allowed: 'a string of at least 1 character, without control characters',
     default: './data',
     description: 'Directory of everything that the server keeps; relative to the working directory.',
   }),
-  systems: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
-    default: ['links'],
-    maxItems: 100,
-    description:
-      'The systems to run: names of systems that come with Loadstone, or paths (starting with `./`, `../` or `/`) of modules that export one.',
-  }),
+  systems: Type.Array(
+    Type.String({ minLength: 1, maxLength: 4096, pattern: VISIBLE, allowed: SYSTEM_ALLOWED }),
+    {
+      default: ['links'],
+      maxItems: 100,
+      description:
+        'The systems to run: names of systems that come with Loadstone, or paths (starting with `./`, `../` or `/`) of modules that export one.',
+    },
+  ),
+  pages: pagesOptions,
   http: httpOptions,
   log: logOptions,
   ids: idsOptions,
@@ -183,5 +200,5 @@ export const serverOptions = optionsSchema(properties);
 export type ProcessRole = 'all' | 'api' | 'worker';
 
 export type ServerOptions = Omit<Static<typeof serverOptions>, 'log'> & {
-  log: { level: (typeof LOG_LEVELS)[number]; hotSampleEvery: number };
+  log: { level: (typeof LOG_LEVELS)[number]; anonymousLinesPerSMax: number; hotSampleEvery: number };
 };

@@ -45,19 +45,24 @@ export function problemHeaders(error: LoadstoneError): Record<string, string> {
   };
 }
 
-/** Writes a problem to a bare response. */
+/**
+ * Writes a problem to a bare response.
+ * @param answer headers besides its own, and what stands in the place of its document
+ */
 export function writeProblem(
   response: ServerResponse,
   error: LoadstoneError,
   trace: Omit<Trace, 'spanId'>,
+  answer: { headers?: Readonly<Record<string, string>>; body?: string } = {},
 ): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  const body = JSON.stringify(problemOf(error, trace.traceId));
+  const body = answer.body ?? JSON.stringify(problemOf(error, trace.traceId));
   response.writeHead(error.status, {
     ...problemHeaders(error),
+    ...answer.headers,
     'content-length': Buffer.byteLength(body),
     ...traceHeaders(trace),
   });

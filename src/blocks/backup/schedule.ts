@@ -36,6 +36,7 @@ const QUEUE: QueueDefinition = {
   attemptsMax: 3,
   backoffBaseMs: 60_000,
   perKey: { concurrency: 1 },
+  whenDrained: 'This backup is not taken; the schedule goes on with its next run.',
 };
 
 /** Declared statically, because the queue is made before what needs it. @param options `backup` of the configuration */

@@ -7,7 +7,7 @@ import type { Definition } from './definition.ts';
 import { queueErrors } from './errors.ts';
 import { PRIORITY_MAX } from './job.ts';
 import type { Scores } from './score.ts';
-import type { JobFilter, JobInspectionStore, StoredJob } from './store.ts';
+import type { JobFilter, JobInspectionStore, StoredJob, WaitingJobs } from './store.ts';
 import { type Why, whyWaiting } from './why.ts';
 
 export interface JobInspection {
@@ -24,6 +24,8 @@ export interface JobInspection {
   retry(jobId: string): Promise<void>;
   /** Takes a waiting or dead job out. @throws job_missing, job_running, job_finished */
   discard(jobId: string): Promise<void>;
+  /** What `drain` would discard. Counts every job of the queue. @throws queue_unknown */
+  waiting(queue: string): Promise<WaitingJobs & { whenDrained: string | undefined }>;
   /** Discards every job of the queue that is not in a worker's hand; gives how many. @throws queue_unknown */
   drain(queue: string, signal: AbortSignal): Promise<number>;
   /** Runs dead jobs of the queue again, newest first, at most 1,000; gives how many. @throws queue_unknown */
@@ -123,6 +125,10 @@ export function createInspection(deps: InspectionDeps): JobInspection {
         if (job.state === 'dead') return (await store.bury([jobId], nowMs())).length > 0;
         return (await store.withdraw(job.queue, [jobId], 'discarded', nowMs())).length > 0;
       }),
+    async waiting(queue) {
+      const { whenDrained } = definitionOf(queue);
+      return { ...(await store.waiting(queue)), whenDrained };
+    },
     async drain(queue, signal) {
       definitionOf(queue);
       let total = 0;

@@ -17,8 +17,12 @@ export interface JobContext {
   /**
    * The one way to write, in the job's workspace. An attempt may be repeated after its transaction was committed: the rule
    * must see that it has been run.
+   * @param place may name another workspace: for a job of the server itself, as that of a sweep
    */
-  mutate<T>(place: MutationPlace, rule: (tx: MutationTx) => Promise<T>): Promise<T>;
+  mutate<T>(
+    place: MutationPlace & { workspaceId?: string },
+    rule: (tx: MutationTx) => Promise<T>,
+  ): Promise<T>;
 }
 
 export interface JobWork {

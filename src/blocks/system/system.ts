@@ -44,8 +44,17 @@ export interface HotDeps {
   traceparent(request: IncomingMessage): string;
   /** The `tracestate` to answer with, if there is one. */
   tracestate(request: IncomingMessage): string | undefined;
-  /** Answers with the error's problem document, and logs it. */
-  sendProblem(request: IncomingMessage, response: ServerResponse, error: unknown, startedMs: number): void;
+  /**
+   * Answers with the error's problem document, or a page for a person (by `Accept`), and logs it, within a bound.
+   * @param text what the page says in place of the error's own words
+   */
+  sendProblem(
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: unknown,
+    startedMs: number,
+    text?: { title: string; text: string },
+  ): void;
   /** A line in the access log for one in so many answers; call it for every answer. */
   answered(request: IncomingMessage, status: number, startedMs: number, traceparent: string): void;
 }

@@ -61,6 +61,8 @@ export interface Links {
   remove(call: MutatingCall, id: string, preconditions: Preconditions, reply: Reply): Promise<Reply>;
   /** Marks a link whose time has come, if it still has this expiry, and tells of it. */
   expire(tx: MutationTx, workspaceId: string, linkId: string, expiresAt: Date): Promise<void>;
+  /** The same for those of the links whose time has come, whatever their jobs have done; gives how many. */
+  expireDue(tx: MutationTx, workspaceId: string, linkIds: readonly string[]): Promise<number>;
 }
 
 export interface LinksDeps {
@@ -250,6 +252,12 @@ export function createLinks(deps: LinksDeps): Links {
       }
       const link = await store.expire(tx, workspaceId, linkId, expiresAt);
       if (link) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
+    },
+
+    async expireDue(tx, workspaceId, linkIds) {
+      const expired = await store.expireDue(tx, workspaceId, linkIds, clock.nowMs());
+      for (const link of expired) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
+      return expired.length;
     },
   };
 }

@@ -7,7 +7,7 @@ import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { createLookUps } from '#blocks/database';
 import type { HotDeps } from '#blocks/system';
-import { CODE_PATTERN, isReserved } from './alias.ts';
+import { codeOf } from './code-path.ts';
 import { linksErrors } from './errors.ts';
 import { cacheControl } from './expiry.ts';
 import type { LinksOptions } from './options.ts';
@@ -28,13 +28,6 @@ const WAITING_MAX = 10_000;
 const BATCH_MAX = 500;
 /** A database that does not answer in this time is treated as one that cannot be reached. */
 const LOOK_UP_MS_MAX = 2000;
-
-/** The code in a request target, `/{code}` with or without a query; undefined for any other path. */
-function codeOf(path: string): string | undefined {
-  const query = path.indexOf('?');
-  const code = query === -1 ? path.slice(1) : path.slice(1, query);
-  return CODE_PATTERN.test(code) && !isReserved(code) ? code : undefined;
-}
 
 export function createRedirects(
   options: LinksOptions,
@@ -86,6 +79,14 @@ export function createRedirects(
     hot.answered(request, target.redirectStatus, startedMs, traceparent);
   }
 
+  /** What a person is told of what has become of the link. */
+  function textOf(error: unknown): { title: string; text: string } | undefined {
+    const { unknownTitle, unknownText, goneTitle, goneText } = options.pages;
+    const code = isLoadstoneError(error) ? error.code : undefined;
+    if (code === 'link_not_found') return { title: unknownTitle, text: unknownText };
+    return code === 'link_gone' ? { title: goneTitle, text: goneText } : undefined;
+  }
+
   function isExpired(target: CachedTarget, nowMs: number): boolean {
     return target.expiresAtMs !== null && target.expiresAtMs <= nowMs;
   }
@@ -133,7 +134,7 @@ export function createRedirects(
       const nowMs = clock.nowMs();
       const isRead = request.method === 'GET' || request.method === 'HEAD';
       if (isRead && hit(path.slice(1), request, response, nowMs)) return true;
-      const code = codeOf(path);
+      const code = codeOf(path, options.trailingSlash);
       if (code === undefined) return false;
       if (!isRead) {
         hot.sendProblem(
@@ -148,7 +149,7 @@ export function createRedirects(
       counts.misses += 1;
       find(code)
         .then((target) => send(request, response, target, clock.nowMs(), nowMs))
-        .catch((error: unknown) => hot.sendProblem(request, response, error, nowMs));
+        .catch((error: unknown) => hot.sendProblem(request, response, error, nowMs, textOf(error)));
       return true;
     },
   };

@@ -1,6 +1,8 @@
 /**
  * Thin: parse, call, reply.
  */
+import type { Queryable } from '#blocks/database';
+import type { Principal } from '#blocks/identity';
 import {
   entityTag,
   evaluate,
@@ -13,7 +15,7 @@ import {
 import * as api from './api.ts';
 import { linksErrors } from './errors.ts';
 import type { Links, VersionedLink } from './links.ts';
-import type { LinksStore } from './store.ts';
+import type { LinkCounts } from './store.ts';
 
 function linkReply(status: number, { link, version }: VersionedLink): Reply {
   return { status, body: link, headers: { etag: entityTag(version) } };
@@ -40,7 +42,10 @@ const shortened = ({ link: { id, code, shortUrl, expiresAt } }: VersionedLink): 
   headers: { location: `/v1/links/${id}` },
 });
 
-export function createRoutes(links: Links, counts: LinksStore['counts']): Route[] {
+export function createRoutes(
+  links: Links,
+  counts: (...of: [Queryable, Principal]) => Promise<LinkCounts>,
+): Route[] {
   return [
     handleRoute(api.shorten, ({ body }, context) => links.create(context, body, shortened)),
     handleRoute(api.createLink, ({ body }, context) => links.create(context, body, created)),

@@ -58,7 +58,14 @@ const columns: Sql = sql`link_id as "linkId", code, url, redirect_status as "red
 
 const toDate = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
-/** Links of a workspace by the state that they have been told to be in. */
+/** A link past its expiry that has not been told of. */
+export interface DueLink {
+  workspaceId: string;
+  bucket: number;
+  linkId: string;
+}
+
+/** Links of a workspace by their state. */
 export interface LinkCounts {
   live: number;
   expired: number;
@@ -75,7 +82,8 @@ export interface LinksStore {
     beforeId: string | undefined,
     count: number,
   ): Promise<StoredLink[]>;
-  counts(reader: Queryable, principal: Principal): Promise<LinkCounts>;
+  /** As they have been told, but for links whose time has come since: a redirect goes by the clock, and so does this. */
+  counts(reader: Queryable, principal: Principal, nowMs: number): Promise<LinkCounts>;
   change(
     tx: MutationTx,
     principal: Principal,
@@ -97,6 +105,15 @@ export interface LinksStore {
     linkId: string,
     expiresAt: Date,
   ): Promise<StoredLink | undefined>;
+  /** Up to `count` links whose expiry was before `beforeMs` and has not been told of, of all workspaces. */
+  due(beforeMs: number, count: number, signal: AbortSignal): Promise<DueLink[]>;
+  /** Marks those of the links that are live and past their expiry, and that nobody else is changing. */
+  expireDue(
+    tx: MutationTx,
+    workspaceId: string,
+    linkIds: readonly string[],
+    nowMs: number,
+  ): Promise<StoredLink[]>;
   /** From the primary: what is looked up is remembered, and a link just made must redirect. */
   targets(codes: readonly string[], signal: AbortSignal): Promise<Target[]>;
 }
@@ -173,11 +190,17 @@ export function createLinksStore(deps: {
         order by link_id desc limit ${count}`);
     },
 
-    async counts(reader, principal) {
-      const counts = await reader.first(sql<LinkCounts>`
-        select coalesce(sum(live), 0)::float8 as live, coalesce(sum(expired), 0)::float8 as expired
+    async counts(reader, principal, nowMs) {
+      const row = await reader.first(sql<LinkCounts & { due: number }>`
+        select coalesce(sum(live), 0)::float8 as live, coalesce(sum(expired), 0)::float8 as expired,
+          (select count(*)::float8 from links.links
+            where workspace_id = ${principal.workspaceId} and expired_at is null and deleted_at is null
+              and expires_at <= ${new Date(nowMs)}) as due
         from links.counts where workspace_id = ${principal.workspaceId}`);
-      return counts ?? { live: 0, expired: 0 };
+      const { live, expired, due } = row ?? { live: 0, expired: 0, due: 0 };
+      // The log may be behind: of a link that it has not told of at all, nothing is taken away.
+      const moved = Math.min(live, due);
+      return { live: live - moved, expired: expired + moved };
     },
 
     change(tx, principal, linkId, change, { preconditions, nowMs }) {
@@ -203,6 +226,27 @@ export function createLinksStore(deps: {
         update links.links set expired_at = expires_at
         where workspace_id = ${workspaceId} and link_id = ${linkId} and deleted_at is null
           and expired_at is null and expires_at = ${expiresAt}
+        returning ${columns}`);
+    },
+
+    due(beforeMs, count, signal) {
+      const reader = database.reader({ consistency: 'strong', role: 'system', signal });
+      return reader.rows(sql<DueLink>`
+        select workspace_id as "workspaceId", bucket, link_id as "linkId" from links.links
+        where expired_at is null and deleted_at is null and expires_at <= ${new Date(beforeMs)}
+        order by expires_at limit ${count}`);
+    },
+
+    expireDue(tx, workspaceId, linkIds, nowMs) {
+      return tx.rows(sql<StoredLink>`
+        with due as (
+          select link_id from links.links
+          where workspace_id = ${workspaceId} and link_id = any(${linkIds}::bigint[]) and deleted_at is null
+            and expired_at is null and expires_at <= ${new Date(nowMs)}
+          for update skip locked
+        )
+        update links.links set expired_at = expires_at
+        where workspace_id = ${workspaceId} and link_id in (select link_id from due)
         returning ${columns}`);
     },
 
