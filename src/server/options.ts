@@ -13,6 +13,7 @@ import { queueOptions } from '#blocks/queue';
 import { referencesOptions } from '#blocks/references';
 import { streamOptions } from '#blocks/stream';
 import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
+import { wakeupOptions } from '#blocks/wakeup';
 
 const httpOptions = optionsSchema(
   {
@@ -166,6 +167,7 @@ const properties = {
   projection: projectionOptions,
   references: referencesOptions,
   registry: registryOptions,
+  wakeup: wakeupOptions,
   backup: backupOptions,
   xmin: xminWatchOptions,
   traces: traceExportOptions,

@@ -19,6 +19,7 @@ import {
   SUPERUSER_NAME,
 } from './embedded/embedded.ts';
 import { databaseErrors } from './errors.ts';
+import type { ListenConnection, ListenOptions } from './listen-connection.ts';
 import { migrate } from './migrate.ts';
 import type { MigrationSet } from './migration-files.ts';
 import type { DatabaseOptions } from './options.ts';
@@ -127,6 +128,8 @@ export interface Database extends Lifecycle {
   reader(options: ReadOptions): Queryable;
   /** The server's own tables (schema `core`), which belong to no workspace. Each statement is its own transaction. */
   readonly core: Queryable;
+  /** A connection of its own to the primary, on which notifications arrive. @throws what openListenConnection throws */
+  listen(options: ListenOptions): Promise<ListenConnection>;
 }
 
 export interface DatabaseDeps {
@@ -220,6 +223,7 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
       return createQueryable(() => primary.pool(asked.role ?? 'app'), asked.signal);
     },
     core: createQueryable(() => primary.pool('system')),
+    listen: primary.listen,
   };
 }
 

@@ -14,6 +14,7 @@ import type { Log } from '#base/log';
 import type { Signals } from '#base/signals';
 import type { Role } from './database.ts';
 import { databaseErrors } from './errors.ts';
+import { type ListenConnection, type ListenOptions, openListenConnection } from './listen-connection.ts';
 import type { DatabaseOptions } from './options.ts';
 import { type Address, createPool, type Pool, type PoolOptions } from './pool.ts';
 import type { PrimaryTerm } from './primary-term.ts';
@@ -32,6 +33,8 @@ export interface PrimaryDeps {
 export interface Primary {
   /** @throws database_unavailable while there is none */
   pool(role: Role): Pool;
+  /** As the role `system`. @throws what openListenConnection throws */
+  listen(options: ListenOptions): Promise<ListenConnection>;
   /** @throws database_unsupported, database_unavailable, or the signal's reason */
   open(address: Address, signal: AbortSignal): Promise<void>;
   /** Leaves the old primary at once, and goes to the new one as soon as that takes connections. */
@@ -62,6 +65,8 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
   let moving: Promise<void> = Promise.resolve();
   let current: Address | undefined;
   let looking: Timer | undefined;
+  /** How to tell those who listen that this primary is left. */
+  const listeners = new Set<() => void>();
   const probe = createProbe(clock, ask, () => {
     log.warn('the database does not answer; requests are refused until it does');
     for (const role of ROLES) pools?.[role].sendAway(away(SILENT));
@@ -143,14 +148,39 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     }
   }
 
+  async function listen(given: ListenOptions): Promise<ListenConnection> {
+    if (!pools || !current) throw away('the database is not running');
+    const address = current;
+    const opened = await openListenConnection(poolOptions(address, 'system'), given, { clock, primaryTerm });
+    const replaced = () => {
+      opened.close();
+      given.onLost(away('another server has become the primary'));
+    };
+    if (address !== current || !pools) {
+      opened.close();
+      throw away('the database is moving to another primary');
+    }
+    listeners.add(replaced);
+    return {
+      first: opened.first,
+      close() {
+        listeners.delete(replaced);
+        opened.close();
+      },
+    };
+  }
+
   function leave(): void {
     const old = pools;
     pools = undefined;
+    for (const replaced of listeners) replaced();
+    listeners.clear();
     void closeAll(old, AbortSignal.abort(), away('another server has become the primary'));
   }
 
   return {
     pool: poolOf,
+    listen,
     open,
     move(address) {
       const isMoving = target !== undefined;

@@ -21,7 +21,7 @@ export interface LeaderDeps {
   random: Random;
   log: Log;
   store: LeaseStore;
-  /** Told when the lease has been taken. */
+  /** Told when the lease has been taken, and when it turns out to be held still after it had seemed to run out. */
   onTaken?: (held: Held) => void;
 }
 
@@ -82,8 +82,10 @@ export function createLeader(name: string, { leaseMs }: LeasesOptions, deps: Lea
     const untilMs = clock.monotonicMs() + leaseMs;
     const isHeld = await store.beat(held);
     if (state.kind !== 'leading' || state.held !== held) return;
-    if (isHeld) state = { kind: 'leading', held, untilMs };
-    else lost(held);
+    if (!isHeld) return lost(held);
+    const wasDoubtful = clock.monotonicMs() >= state.untilMs;
+    state = { kind: 'leading', held, untilMs };
+    if (wasDoubtful) deps.onTaken?.(held);
   }
 
   function lost(held: Held): void {

@@ -35,11 +35,15 @@ export interface Upkeep {
   /** Makes today's part of the history and measures once. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** Jobs were enqueued or ended: the next count is to come as soon as one may. */
+  stirred(): void;
   /** As last measured. */
   measures(): readonly QueueMeasure[];
 }
 
 const MEASURE_MS = 1000;
+/** While nothing waits or runs, and nobody enqueues here. */
+const IDLE_MEASURE_MS = 5000;
 /** Counting takes at most a twentieth of the time, however many jobs there are. */
 const SHARE_OF_TIME = 20;
 const CLEAR_MS = 10_000;
@@ -57,6 +61,8 @@ export function createUpkeep(
   let measures: readonly QueueMeasure[] = [];
   const throughput = createThroughput();
   let tookBeforeMs = 0;
+  let soonestAtMs = Number.NEGATIVE_INFINITY;
+  let isStirred = false;
 
   const jitter = (ms: number) => ms * (0.75 + 0.5 * random.fraction());
 
@@ -69,6 +75,8 @@ export function createUpkeep(
 
   async function measure(): Promise<number> {
     const startedMs = clock.monotonicMs();
+    const wasStirred = isStirred;
+    isStirred = false;
     if (leader.held()) {
       const nowMs = clock.nowMs();
       measures = throughput.follow(await store.count(nowMs), nowMs);
@@ -82,7 +90,11 @@ export function createUpkeep(
     const tookMs = clock.monotonicMs() - startedMs;
     const costMs = Math.min(tookMs, tookBeforeMs);
     tookBeforeMs = tookMs;
-    return jitter(Math.max(MEASURE_MS, costMs * SHARE_OF_TIME));
+    const soonestMs = Math.max(MEASURE_MS, costMs * SHARE_OF_TIME);
+    soonestAtMs = clock.monotonicMs() + soonestMs;
+    const isIdle =
+      !wasStirred && measures.every(({ waiting, scheduled, running }) => waiting - scheduled + running === 0);
+    return jitter(isIdle ? Math.max(IDLE_MEASURE_MS, soonestMs) : soonestMs);
   }
 
   /** Of a queue that drops, what is beyond its bound. */
@@ -136,6 +148,10 @@ export function createUpkeep(
     },
     async stop() {
       await Promise.all([measuring.stop(), clearing.stop(), rotating.stop()]);
+    },
+    stirred() {
+      isStirred = true;
+      measuring.hurry(Math.max(0, soonestAtMs - clock.monotonicMs()));
     },
     measures: () => measures,
   };
