@@ -51,6 +51,8 @@ const PROBE_TIMEOUT_MS = 3000;
 /** What has waited for so long, for its answer or in front of it, makes a probe worth its cost: a connection and a query. */
 const SUSPECT_MS = 1000;
 const LOOK_EVERY_MS = 500;
+/** While nobody waits. Who begins to meanwhile is seen before it has waited for too long. */
+const IDLE_LOOK_MS = SUSPECT_MS;
 const MOVE_RETRY_MS = 100;
 const ROLES = ['app', 'system'] as const;
 
@@ -89,10 +91,13 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     }
   }
 
+  /** Again when the one that has waited for longest may have waited for too long. */
   function look(): void {
-    looking = clock.after(LOOK_EVERY_MS, look, 'background');
     const since = ROLES.map((role) => pools?.[role].busySinceMs() ?? Number.POSITIVE_INFINITY);
-    if (clock.monotonicMs() - Math.min(...since) >= SUSPECT_MS) probe.suspect();
+    const untilMs = Math.min(...since) + SUSPECT_MS - clock.monotonicMs();
+    if (untilMs <= 0) probe.suspect();
+    const nextMs = untilMs <= 0 ? LOOK_EVERY_MS : Math.min(untilMs + 1, IDLE_LOOK_MS);
+    looking = clock.after(nextMs, look, 'background');
   }
 
   function poolOf(role: Role): Pool {

@@ -2,7 +2,7 @@
  * The outbox of one database: events are written to it in the transactions whose rows they tell of, and moved to the log
  * by the relay of one of the processes. See README.md for what is promised and why it holds.
  */
-import type { Clock, Timer } from '#base/clock';
+import { type Clock, type Timer, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
@@ -68,7 +68,7 @@ export interface OutboxDeps {
 const LEASE = 'relay';
 const MEASURE_MS = 1000;
 /** While nobody writes here, and nothing waited. */
-const IDLE_MEASURE_MS = 10_000;
+const IDLE_MEASURE_MS = 12_000;
 
 /**
  * Measures how many events wait: every second while events are written or moved here, or some wait. A leading relay keeps its
@@ -76,7 +76,13 @@ const IDLE_MEASURE_MS = 10_000;
  */
 function createGauge(
   { lagMax }: OutboxOptions,
-  { clock, log, rows, relay }: { clock: Clock; log: Log; rows: OutboxRows; relay: Relay },
+  {
+    clock,
+    log,
+    rows,
+    relay,
+    isListening,
+  }: { clock: Clock; log: Log; rows: OutboxRows; relay: Relay; isListening: () => boolean },
 ) {
   const closing = new AbortController();
   let lag: OutboxLag = { events: 0, oldestMs: 0 };
@@ -104,10 +110,10 @@ function createGauge(
   }
 
   function schedule(): void {
-    isSlow = !isStirred && lag.events === 0;
+    isSlow = isListening() && !isStirred && lag.events === 0;
     isStirred = false;
     timer = clock.after(
-      isSlow ? IDLE_MEASURE_MS : MEASURE_MS,
+      isSlow ? togetherMs(clock, IDLE_MEASURE_MS) : MEASURE_MS,
       () => {
         timer = undefined;
         measuring = measure().finally(() => {
@@ -162,7 +168,7 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
       gauge.stirred();
     },
   });
-  const gauge = createGauge(options, { clock, log, rows, relay });
+  const gauge = createGauge(options, { clock, log, rows, relay, isListening: wakeups.isListening });
   const isLeading = () => leader.current() !== undefined;
   const measures = emitOutboxSignals(deps.signals, { lag: gauge.lag, isLeading });
 

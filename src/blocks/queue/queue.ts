@@ -165,6 +165,7 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
     store: createPostgresUpkeep(database.core),
     inspection: inspectionStore,
     admission,
+    isListening: wakeups.isListening,
     definitions: [...definitions.values()],
   });
   const cron = createCron(deps.schedules, {

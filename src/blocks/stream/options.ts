@@ -36,7 +36,7 @@ export const streamOptions = optionsSchema(
       maximum: 600_000,
       default: 5000,
       description:
-        'How long a member of a consumer group may be silent before others take its partitions. It beats five times as often.',
+        'How long a member of a consumer group may be silent before others take its partitions. It beats five times as often, one that is alone half as often.',
     }),
     batchMax: Type.Integer({
       minimum: 1,

@@ -6,7 +6,7 @@
  *                                                              │  ▲
  *                            a look finds what nobody has told └──┴─ `UNTOLD_MS` later; until then `pollMs`
  */
-import type { Clock } from '#base/clock';
+import { type Clock, togetherMs } from '#base/clock';
 import type { Wakeups } from './wakeups.ts';
 
 export interface LookInterval {
@@ -30,9 +30,10 @@ export function createLookInterval(
   return {
     nextMs() {
       if (!wakeups.isListening() || clock.monotonicMs() - untoldMs < UNTOLD_MS) return pollMs;
-      const nowMs = Math.max(pollMs, Math.min(waitMs, wakeups.lookMsMax));
+      const isIdle = waitMs >= wakeups.lookMsMax;
+      const nextMs = isIdle ? togetherMs(clock, wakeups.lookMsMax) : waitMs;
       waitMs = Math.min(waitMs * 2, wakeups.lookMsMax);
-      return nowMs;
+      return Math.max(pollMs, nextMs);
     },
     stirred() {
       waitMs = LOOK_MS_MIN;

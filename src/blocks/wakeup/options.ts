@@ -12,7 +12,7 @@ export const wakeupOptions = optionsSchema(
     lookMsMax: Type.Integer({
       minimum: 100,
       maximum: 600_000,
-      default: 5000,
+      default: 6000,
       description:
         'How often a process that is told of news looks all the same, once nothing has happened for a while: for what was not told, as by a process that was killed just before.',
     }),

@@ -55,7 +55,7 @@ export const noWakeups: Pick<Wakeups, 'notify' | 'on' | 'isListening' | 'lookMsM
   notify() {},
   on: () => () => {},
   isListening: () => false,
-  lookMsMax: 5000,
+  lookMsMax: 6000,
 };
 
 function createListeners() {
