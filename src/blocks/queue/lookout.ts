@@ -13,6 +13,8 @@ import type { JobStore } from './store.ts';
 const PROMOTED_MAX = 1000;
 /** Between two looks, however much is told. */
 const LOOK_GAP_MS = 5;
+/** Between two reaps: a lease that has ended may be of a queue that nobody here works on. */
+const REAP_MS = 1000;
 const RETRY_MS = 1000;
 
 export interface LookoutDeps {
@@ -42,6 +44,7 @@ export function createLookout(
   const queues = lanes.map(({ queue }) => queue);
   const laneOf = new Map(lanes.map((lane) => [lane.queue, lane]));
   const interval = createLookInterval({ pollMs }, { clock, wakeups });
+  let reapAtMs = 0;
   let isTold = true;
   let lookedMs = Number.NEGATIVE_INFINITY;
 
@@ -81,6 +84,7 @@ export function createLookout(
   }
 
   async function reap(): Promise<void> {
+    reapAtMs = clock.monotonicMs() + REAP_MS * (0.5 + random.fraction());
     for (const { queue, worker, jobs, dead } of await store.reap(queues, clock.nowMs())) {
       if (jobs > 0) log.warn({ queue, worker, jobs }, 'a worker is lost: its jobs run again');
       const lane = laneOf.get(queue);
@@ -96,7 +100,7 @@ export function createLookout(
     async () => {
       const { dueMs = Number.POSITIVE_INFINITY, leaseEndsMs = Number.POSITIVE_INFINITY } = await look();
       const nowMs = clock.nowMs();
-      if (leaseEndsMs < nowMs) await reap();
+      if (leaseEndsMs < nowMs && clock.monotonicMs() >= reapAtMs) await reap();
       if (dueMs <= nowMs) while (await promote());
       // What was due has been seen to, here or by another worker, and the next one is not known yet.
       const nextMs = Math.min(dueMs, leaseEndsMs + 1) - nowMs;
