@@ -8,7 +8,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench, Workplace } from './bench.ts';
 import { measureIdle } from './events-idle.ts';
-import { type Checkout, formatIdle, judge, type Measured, type Sample, type Subject, sampleOf } from './idle-report.ts';
+import {
+  type Checkout,
+  formatIdle,
+  judge,
+  type Measured,
+  type Sample,
+  type Subject,
+  sampleOf,
+} from './idle-report.ts';
 import { readMemoryOf, readUsage } from './idle-usage.ts';
 import { createClient } from './links.ts';
 import { createDataPlace, type DataPlace, startLoadstone } from './loadstone.ts';
@@ -36,7 +44,13 @@ async function start(
   workplace: Workplace,
 ): Promise<Installation & { stop(): Promise<void> }> {
   const flags = processes === 1 ? [] : ['--processes', String(processes)];
-  const command = [process.execPath, '--max-semi-space-size=16', join(root, 'src/cli/main.ts'), 'start', ...flags];
+  const command = [
+    process.execPath,
+    '--max-semi-space-size=16',
+    join(root, 'src/cli/main.ts'),
+    'start',
+    ...flags,
+  ];
   const given = { hasChannel: true, checkout: root };
   const { child, address } = startLoadstone(workplace, place, command, given);
   const url = await address;
@@ -91,12 +105,16 @@ async function measureDelays(installation: Installation, count: number): Promise
 }
 
 function describeCheckout(root: string): string {
-  const { status, stdout } = spawnSync('git', ['rev-parse', '--short=10', 'HEAD'], { cwd: root, encoding: 'utf8' });
+  const { status, stdout } = spawnSync('git', ['rev-parse', '--short=10', 'HEAD'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
   return status === 0 ? `commit ${stdout.trim()}` : 'not a commit';
 }
 
 export const idle: Bench = {
-  summary: 'CPU, transactions, wake-ups, log and memory of 1 and of 4 processes that nothing is asked of; bars: 1 %, 200 MiB',
+  summary:
+    'CPU, transactions, wake-ups, log and memory of 1 and of 4 processes that nothing is asked of; bars: 1 %, 200 MiB',
   seconds: 30,
   async run({ rounds, seconds, isQuick, against }, workplace) {
     if (process.platform !== 'linux') throw new Error('this bench reads /proc: it needs Linux');

@@ -59,7 +59,10 @@ suite('two servers on one database', () => {
       await locationOf(reader, code);
       const etag = (await writer.call(`/v1/links/${id}`)).headers.get('etag') as string;
       const url = `https://example.com/${number}`;
-      assert.equal((await writer.send('PATCH', `/v1/links/${id}`, { url }, { 'if-match': etag })).status, 200);
+      assert.equal(
+        (await writer.send('PATCH', `/v1/links/${id}`, { url }, { 'if-match': etag })).status,
+        200,
+      );
       await eventually('the other has heard', async () => (await locationOf(reader, code)) === url);
     }
   });

@@ -13,12 +13,12 @@ import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
 import { createLeader, type LeaseStore } from '#blocks/leases';
 import { createBell, type Streams } from '#blocks/stream';
+import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { outboxErrors } from './errors.ts';
 import { type EventPlace, insertEvents, type NewEvent } from './insert.ts';
 import type { OutboxOptions } from './options.ts';
 import { createRelay, type Relay } from './relay.ts';
 import { createOutboxRows, type OutboxRows } from './rows.ts';
-import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { emitOutboxSignals } from './signals.ts';
 
 export interface OutboxLag {

@@ -73,8 +73,8 @@ export function createHeads(
   }
 
   function onNews(news: News): void {
-    if (!news) return missed();
-    grown([...news].map(([streamId, position]) => ({ streamId: Number(streamId), position })));
+    if (!news) missed();
+    else grown([...news].map(([streamId, position]) => ({ streamId: Number(streamId), position })));
   }
 
   async function poll(): Promise<void> {

@@ -29,7 +29,7 @@ export const streamOptions = optionsSchema(
       maximum: 10_000,
       default: 20,
       description:
-        'How often a process looks for events that another process has appended. In the process of the relay, consumers are woken at once.',
+        'How often a process looks for events that another process has appended, while it cannot be told of them (`wakeup`).',
     }),
     leaseMs: Type.Integer({
       minimum: 500,

@@ -8,7 +8,10 @@ function make({ lookMsMax = 6000 } = {}) {
   let isListening = true;
   const wakeups = { isListening: () => isListening, lookMsMax };
   const interval = createLookInterval({ pollMs: 20 }, { clock, wakeups });
-  return { clock, interval, hear: (hears: boolean) => void (isListening = hears) };
+  const hear = (hears: boolean) => {
+    isListening = hears;
+  };
+  return { clock, interval, hear };
 }
 
 test('who is told looks seldom, and more seldom the longer nothing happens', () => {

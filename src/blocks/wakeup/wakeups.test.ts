@@ -162,7 +162,9 @@ function startPooler(socketDirectory: string): { directory: string; server: Serv
 }
 
 test('behind a pooler nobody listens, but those who do are told', async () => {
-  const socketDirectory = decodeURIComponent(new URL(db.url.replace('@/', '@x/')).searchParams.get('host') ?? '');
+  const socketDirectory = decodeURIComponent(
+    new URL(db.url.replace('@/', '@x/')).searchParams.get('host') ?? '',
+  );
   const { directory, server } = startPooler(socketDirectory);
   const primary = db.url.replace(/host=.*/, `host=${encodeURIComponent(directory)}`);
   const pooled = await startTestDatabase({ options: { primary } });

@@ -134,7 +134,8 @@ export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: Wakeup
       const query = sql`select pg_notify(${CHANNEL}, ${payload})`;
       await (connection ?? database.core).first(query);
     } catch (error) {
-      if (!closing.signal.aborted) log.debug({ err: error }, 'others were perhaps not told of news; they look');
+      if (!closing.signal.aborted)
+        log.debug({ err: error }, 'others were perhaps not told of news; they look');
     }
   });
 
@@ -201,7 +202,8 @@ export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: Wakeup
       } catch (error) {
         if (closing.signal.aborted) return;
         const reason = describeError(error);
-        if (reason !== said) log.warn({ err: error }, 'news of other processes do not arrive; looking for them');
+        if (reason !== said)
+          log.warn({ err: error }, 'news of other processes do not arrive; looking for them');
         said = reason;
         if (isPooled(error)) return stayDeaf();
         if (clock.monotonicMs() - beganMs > CHECK_MS) failures = 1;
