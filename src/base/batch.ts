@@ -14,7 +14,9 @@ export function createBatch<Ask, Answer>(
     const sent = waiting;
     waiting = [];
     answer(sent.map(({ ask }) => ask)).then(
-      (answers) => sent.forEach(({ resolve }, at) => resolve(answers[at] as Answer)),
+      (answers) => {
+        for (const [at, { resolve }] of sent.entries()) resolve(answers[at] as Answer);
+      },
       (error: unknown) => {
         for (const { reject } of sent) reject(error);
       },
