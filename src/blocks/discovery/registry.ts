@@ -109,6 +109,7 @@ export function createRegistry(options: RegistryOptions, deps: RegistryDeps): Re
     ...lifecycle,
     processId: identity.processId,
     async announce() {
+      forgetAtMs = Number.NEGATIVE_INFINITY;
       if (!closing.signal.aborted) await beat();
     },
   };
