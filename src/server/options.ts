@@ -15,6 +15,7 @@ import { queueOptions } from '#blocks/queue';
 import { referencesOptions } from '#blocks/references';
 import { streamOptions } from '#blocks/stream';
 import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
+import { wakeupOptions } from '#blocks/wakeup';
 import { pagesOptions } from './pages-options.ts';
 
 const httpOptions = optionsSchema(
@@ -190,6 +191,7 @@ const properties = {
   projection: projectionOptions,
   references: referencesOptions,
   registry: registryOptions,
+  wakeup: wakeupOptions,
   backup: backupOptions,
   xmin: xminWatchOptions,
   traces: traceExportOptions,

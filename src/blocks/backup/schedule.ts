@@ -195,7 +195,8 @@ export function createBackups(options: BackupOptions, deps: BackupsDeps): Backup
     } catch (error) {
       log.warn({ err: error }, 'the schedules of backups could not be looked at; trying again');
     }
-    if (!isStopped) timer = clock.after(options.lookMs, begin, 'background');
+    const untilDueMs = seen.map(({ nextRunMs }) => nextRunMs - clock.nowMs()).filter((ms) => ms > 0);
+    if (!isStopped) timer = clock.after(Math.min(options.lookMs, ...untilDueMs), begin, 'background');
   }
 
   function begin(): void {

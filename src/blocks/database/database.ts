@@ -19,6 +19,7 @@ import {
   SUPERUSER_NAME,
 } from './embedded/embedded.ts';
 import { databaseErrors } from './errors.ts';
+import type { ListenConnection, ListenOptions } from './listen-connection.ts';
 import { migrate } from './migrate.ts';
 import type { MigrationSet } from './migration-files.ts';
 import type { DatabaseOptions } from './options.ts';
@@ -132,6 +133,8 @@ export interface Database extends Lifecycle {
    * much they ask for, nothing that keeps the server alive (leases, relay, queue) waits behind it. Reads of the primary.
    */
   anonymous(signal: AbortSignal): Queryable;
+  /** A connection of its own to the primary, on which notifications arrive. @throws what openListenConnection throws */
+  listen(options: ListenOptions): Promise<ListenConnection>;
 }
 
 export interface DatabaseDeps {
@@ -226,6 +229,7 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
     },
     core: createQueryable(() => primary.pool('system')),
     anonymous: (signal) => createQueryable(() => primary.pool('anonymous'), signal),
+    listen: primary.listen,
   };
 }
 

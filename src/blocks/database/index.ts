@@ -33,6 +33,7 @@ export { syncDirectory } from './embedded/sync-directory.ts';
 export { databaseErrors } from './errors.ts';
 export { isConstraintViolation } from './failure.ts';
 export { createLookUps, type LookUps, type LookUpsOptions } from './look-ups.ts';
+export { LISTEN_APPLICATION, type ListenConnection, type ListenOptions } from './listen-connection.ts';
 export type { MigrationSet } from './migration-files.ts';
 export { databaseLimits, indexBytes, rowBytes } from './model.ts';
 export { type DatabaseOptions, databaseOptions } from './options.ts';

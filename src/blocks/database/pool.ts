@@ -62,7 +62,10 @@ export interface PoolDeps {
 export const CONNECT_TIMEOUT_MS = 5000;
 
 /** Session settings sent when a connection opens, so that they cost no round trip later. */
-function startupOptions({ role, statementTimeoutMs }: PoolOptions): string {
+export function startupOptions({
+  role,
+  statementTimeoutMs,
+}: Pick<PoolOptions, 'role' | 'statementTimeoutMs'>): string {
   const settings = {
     role,
     statement_timeout: statementTimeoutMs,

@@ -14,6 +14,7 @@ import type { Log } from '#base/log';
 import type { Signals } from '#base/signals';
 import type { Role } from './database.ts';
 import { databaseErrors } from './errors.ts';
+import { type ListenConnection, type ListenOptions, openListenConnection } from './listen-connection.ts';
 import type { DatabaseOptions } from './options.ts';
 import { type Address, createPool, type Pool, type PoolOptions } from './pool.ts';
 import type { PrimaryTerm } from './primary-term.ts';
@@ -32,6 +33,8 @@ export interface PrimaryDeps {
 export interface Primary {
   /** @throws database_unavailable while there is none */
   pool(lane: Lane): Pool;
+  /** As the role `system`. @throws what openListenConnection throws */
+  listen(options: ListenOptions): Promise<ListenConnection>;
   /** @throws database_unsupported, database_unavailable, or the signal's reason */
   open(address: Address, signal: AbortSignal): Promise<void>;
   /** Leaves the old primary at once, and goes to the new one as soon as that takes connections. */
@@ -51,6 +54,8 @@ const PROBE_TIMEOUT_MS = 3000;
 /** What has waited for so long, for its answer or in front of it, makes a probe worth its cost: a connection and a query. */
 const SUSPECT_MS = 1000;
 const LOOK_EVERY_MS = 500;
+/** While nobody waits. Who begins to meanwhile is seen before it has waited for too long. */
+const IDLE_LOOK_MS = SUSPECT_MS;
 const MOVE_RETRY_MS = 100;
 const LANES = ['app', 'system', 'anonymous'] as const;
 /** Whoever looks up for anonymous callers joins what they ask into one query at a time; two such places are there, keys and redirects. */
@@ -67,6 +72,8 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
   let moving: Promise<void> = Promise.resolve();
   let current: Address | undefined;
   let looking: Timer | undefined;
+  /** How to tell those who listen that this primary is left. */
+  const listeners = new Set<() => void>();
   const probe = createProbe(clock, ask, () => {
     log.warn('the database does not answer; requests are refused until it does');
     for (const lane of LANES) pools?.[lane].sendAway(away(SILENT));
@@ -89,10 +96,13 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     }
   }
 
+  /** Again when the one that has waited for longest may have waited for too long. */
   function look(): void {
-    looking = clock.after(LOOK_EVERY_MS, look, 'background');
     const since = LANES.map((lane) => pools?.[lane].busySinceMs() ?? Number.POSITIVE_INFINITY);
-    if (clock.monotonicMs() - Math.min(...since) >= SUSPECT_MS) probe.suspect();
+    const untilMs = Math.min(...since) + SUSPECT_MS - clock.monotonicMs();
+    if (untilMs <= 0) probe.suspect();
+    const nextMs = untilMs <= 0 ? LOOK_EVERY_MS : Math.min(untilMs + 1, IDLE_LOOK_MS);
+    looking = clock.after(nextMs, look, 'background');
   }
 
   function poolOf(lane: Lane): Pool {
@@ -153,14 +163,39 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     }
   }
 
+  async function listen(given: ListenOptions): Promise<ListenConnection> {
+    if (!pools || !current) throw away('the database is not running');
+    const address = current;
+    const opened = await openListenConnection(poolOptions(address, 'system'), given, { clock, primaryTerm });
+    const replaced = () => {
+      opened.close();
+      given.onLost(away('another server has become the primary'));
+    };
+    if (address !== current || !pools) {
+      opened.close();
+      throw away('the database is moving to another primary');
+    }
+    listeners.add(replaced);
+    return {
+      first: opened.first,
+      close() {
+        listeners.delete(replaced);
+        opened.close();
+      },
+    };
+  }
+
   function leave(): void {
     const old = pools;
     pools = undefined;
+    for (const replaced of listeners) replaced();
+    listeners.clear();
     void closeAll(old, AbortSignal.abort(), away('another server has become the primary'));
   }
 
   return {
     pool: poolOf,
+    listen,
     open,
     move(address) {
       const isMoving = target !== undefined;

@@ -103,6 +103,8 @@ export interface JobStore {
     lowest: (number | undefined)[];
     /** When the next scheduled job of any queue is due. */
     dueMs: number | undefined;
+    /** When the first lease of any queue ends, unless it is renewed. */
+    leaseEndsMs: number | undefined;
   }>;
   /** Makes up to `limit` scheduled jobs ready whose time has come, and gives their scores. */
   promote(nowMs: number, limit: number): Promise<{ queue: string; scores: number[] }[]>;

@@ -8,7 +8,7 @@ export const xminWatchOptions = optionsSchema(
     everyMs: Type.Integer({
       minimum: 100,
       maximum: 600_000,
-      default: 5000,
+      default: 15_000,
       description:
         'Time between two looks at what holds back vacuum; each costs Postgres about half a millisecond.',
     }),
