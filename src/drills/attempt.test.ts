@@ -10,7 +10,16 @@ const read = makePlanned('read', link);
 
 function answer(own: Partial<LoadAnswer>): LoadAnswer {
   const request = { method: 'GET', path: '/', headers: {} };
-  return { request, intendedMs: 0, sentMs: 1, endedMs: 5, outcome: 'answered', isReused: true, ...own };
+  return {
+    request,
+    intendedMs: 0,
+    sentMs: 1,
+    endedMs: 5,
+    outcome: 'answered',
+    lateMs: 0,
+    isReused: true,
+    ...own,
+  };
 }
 
 function problem(status: number, code: string): LoadAnswer {

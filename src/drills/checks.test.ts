@@ -143,7 +143,7 @@ describe('the load', () => {
     outcome: 'refused',
     status: 503,
   });
-  const window = { fromMs: 4500, healedMs: 5500, recoveredMs: 300, failed: 1, requests: 4 };
+  const window = { fromMs: 4500, healedMs: 5500, recoveredMs: 300, endMs: 5800, failed: 1, requests: 4 };
   const bounds = { failedShareMax: 0.3, recoverMsMax: 1000 };
 
   test('may fail within its budget while something is broken, and never otherwise', () => {

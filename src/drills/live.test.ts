@@ -15,6 +15,7 @@ function attemptOf(own: Partial<Attempt>): Attempt {
     sentMs: 0,
     endedMs: 10,
     outcome: 'ok',
+    fate: 'answered',
     isFailure: false,
     status: 200,
     code: undefined,

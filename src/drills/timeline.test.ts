@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { makeAttempt } from './attempt.fixture.ts';
 import type { Mark } from './result.ts';
-import { failedOutside, faultTimes, faultWindows, recoveryAfter, sliceMsFor, slicesOf } from './timeline.ts';
+import { divide, faultTimes, faultWindows, recoveryAfter, sliceMsFor, slicesOf } from './timeline.ts';
 
 const ZERO_MS = 50_000;
 const at = (atMs: number, own: Parameters<typeof makeAttempt>[0] = {}) =>
@@ -65,7 +65,9 @@ describe('recovery', () => {
     const marks = [mark('fault', 1000), mark('note', 1100), mark('fault', 1500), mark('heal', 6000)];
     assert.deepEqual(faultTimes(marks), [{ fromMs: 1000, healedMs: 6000 }]);
     const [window] = faultWindows([failed(1200), failed(1600), failed(5900)], marks, load);
-    assert.deepEqual(window, { fromMs: 1000, healedMs: 6000, recoveredMs: 0, failed: 3, requests: 3 });
+    assert.deepEqual(window, {
+      ...{ fromMs: 1000, healedMs: 6000, recoveredMs: 0, endMs: 6000, failed: 3, requests: 3 },
+    });
   });
 });
 
@@ -75,14 +77,20 @@ describe('the window of a fault', () => {
   test('goes on until recovery, and counts what failed in it', () => {
     const attempts = [at(1000), failed(3100), failed(5200), at(5300), at(8000)];
     const windows = faultWindows(attempts, marks, load);
-    assert.deepEqual(windows, [{ fromMs: 3000, healedMs: 5000, recoveredMs: 200, failed: 2, requests: 2 }]);
-    assert.deepEqual(failedOutside(attempts, windows, ZERO_MS), []);
+    assert.deepEqual(windows, [
+      { fromMs: 3000, healedMs: 5000, recoveredMs: 200, endMs: 5200, failed: 2, requests: 2 },
+    ]);
+    const { outside } = divide(attempts, windows, ZERO_MS);
+    assert.deepEqual(
+      outside.filter(({ isFailure }) => isFailure),
+      [],
+    );
   });
 
   test('a failure before it or after recovery is outside, one that was under way when it came is not', () => {
     const waiting = at(1200, { isFailure: true, outcome: 'unknown', endedMs: ZERO_MS + 3050 });
     const attempts = [failed(500), waiting, failed(3100), failed(9000)];
-    const outside = failedOutside(attempts, faultWindows(attempts, marks, load), ZERO_MS);
+    const { outside } = divide(attempts, faultWindows(attempts, marks, load), ZERO_MS);
     assert.deepEqual(
       outside.map(({ intendedMs }) => intendedMs - ZERO_MS),
       [500, 9000],
