@@ -10,7 +10,6 @@ import { createLoad } from '#blocks/load';
 import type { Attempt } from './attempt.ts';
 import { drillErrors } from './errors.ts';
 import type { Scenario } from './scenario.ts';
-import type { Topology } from './topology.ts';
 import type { Workload } from './workload.ts';
 
 /** Of the highest rate that is held: with a process less, or after an outage with all that has waited, twice as much comes. */
@@ -74,7 +73,7 @@ export async function climb(
  */
 export async function findRate(
   { scenario, seed }: { scenario: Scenario; seed: number },
-  { topology, workload }: { topology: Topology; workload: Workload },
+  { origin, workload }: { origin: string; workload: Workload },
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<FoundRate> {
   const random = seededRandom(seed + 2);
@@ -82,7 +81,7 @@ export async function findRate(
     const before = workload.attempts.length;
     const load = createLoad(
       {
-        ...{ origin: topology.origin, connections: scenario.connections, arrivals: 'poisson' },
+        ...{ origin, connections: scenario.connections, arrivals: 'poisson' },
         ...{ ratePerS, durationMs: STEP_MS, timeoutMs: TIMEOUT_MS },
         pendingMax: Math.ceil((ratePerS * WITHIN_MS) / 1000),
       },

@@ -208,7 +208,8 @@ async function chooseRate(
 ): Promise<{ ratePerS: number; heldPerS: number | undefined }> {
   if (ratePerS !== undefined) return { ratePerS, heldPerS: undefined };
   deps.watch.phase('finding the rate');
-  const found = await findRate({ scenario, seed }, loaded, deps);
+  const { topology, workload } = loaded;
+  const found = await findRate({ scenario, seed }, { origin: topology.origin, workload }, deps);
   deps.watch.phase(
     `drilling at ${found.ratePerS} requests/s: ${Math.round(found.heldPerS)} were answered in time`,
   );

@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { makeAttempt } from './attempt.fixture.ts';
 import type { Mark } from './result.ts';
-import { divide, faultTimes, faultWindows, recoveryAfter, sliceMsFor, slicesOf } from './timeline.ts';
+import {
+  divide,
+  faultTimes,
+  faultWindows,
+  mergeSpans,
+  recoveryAfter,
+  sliceMsFor,
+  slicesOf,
+} from './timeline.ts';
 
 const ZERO_MS = 50_000;
 const at = (atMs: number, own: Parameters<typeof makeAttempt>[0] = {}) =>
@@ -94,6 +103,73 @@ describe('the window of a fault', () => {
     assert.deepEqual(
       outside.map(({ intendedMs }) => intendedMs - ZERO_MS),
       [500, 9000],
+    );
+  });
+});
+
+describe('faults that overlap', () => {
+  const time = fc.integer({ min: 0, max: 10_000 });
+  const span = fc.tuple(time, time).map(([a, b]) => ({ fromMs: Math.min(a, b), endMs: Math.max(a, b) }));
+  const spans = fc.array(span, { maxLength: 8 });
+  const request = fc
+    .record({ atMs: time, tookMs: fc.integer({ min: 0, max: 6000 }), isFailure: fc.boolean() })
+    .map(({ atMs, tookMs, isFailure }) => at(atMs, { endedMs: ZERO_MS + atMs + tookMs, isFailure }));
+
+  test('are one stretch, and what was under way in both is counted once', () => {
+    const both = [
+      { fromMs: 1000, endMs: 5000 },
+      { fromMs: 3000, endMs: 4000 },
+      { fromMs: 5000, endMs: 6000 },
+      { fromMs: 8000, endMs: 9000 },
+    ];
+    assert.deepEqual(mergeSpans(both), [
+      { fromMs: 1000, endMs: 6000 },
+      { fromMs: 8000, endMs: 9000 },
+    ]);
+    const { inside, outside } = divide([failed(3500), failed(6500)], both, ZERO_MS);
+    assert.deepEqual([inside.length, outside.length], [1, 1]);
+  });
+
+  test('merged they are in order and apart, hold every moment of each and no other, and merging again changes nothing', () => {
+    fc.assert(
+      fc.property(spans, time, (given, atMs) => {
+        const merged = mergeSpans(given);
+        for (const [index, { fromMs, endMs }] of merged.entries()) {
+          assert(fromMs <= endMs && fromMs > (merged[index - 1]?.endMs ?? -1));
+        }
+        const isIn = (some: typeof given) =>
+          some.some(({ fromMs, endMs }) => atMs >= fromMs && atMs <= endMs);
+        assert.equal(isIn(merged), isIn(given));
+        assert.deepEqual(mergeSpans(merged), merged);
+        assert.deepEqual(mergeSpans(given.toReversed()), merged);
+      }),
+    );
+  });
+
+  test('each request is inside or outside, and never both', () => {
+    fc.assert(
+      fc.property(spans, fc.array(request, { maxLength: 40 }), (given, attempts) => {
+        const { inside, outside } = divide(attempts, given, ZERO_MS);
+        assert.equal(inside.length + outside.length, attempts.length);
+        assert(inside.every((attempt) => !outside.includes(attempt)));
+      }),
+    );
+  });
+
+  test('of marks in any order, all windows end where they may, and count no more than there is', () => {
+    const marks = fc.array(
+      fc.record({ kind: fc.constantFrom<Mark['kind'][]>('fault', 'heal', 'process', 'note'), atMs: time }),
+      { maxLength: 10 },
+    );
+    fc.assert(
+      fc.property(marks, fc.array(request, { maxLength: 40 }), (given, attempts) => {
+        const inOrder = given.map((each) => ({ ...each, text: '' })).sort((a, b) => a.atMs - b.atMs);
+        for (const window of faultWindows(attempts, inOrder, load)) {
+          const { fromMs, healedMs, endMs, recoveredMs = 0, failed: failures, requests } = window;
+          assert(fromMs <= healedMs && healedMs <= endMs && recoveredMs >= 0, JSON.stringify(window));
+          assert(failures <= requests && requests <= attempts.length);
+        }
+      }),
     );
   });
 });
