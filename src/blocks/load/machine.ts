@@ -52,6 +52,8 @@ export interface MachineWatch {
 export interface MachineWatchOptions {
   /** The processes that count as one's own: these, and all below them. Asked at each sample, since they come and go. */
   roots: () => readonly number[];
+  /** How often it looks beside the reports; a look takes a few milliseconds. */
+  sampleMs?: number;
 }
 
 /** USER_HZ is 100 on every architecture that Node runs on. */
@@ -175,8 +177,11 @@ function readProcesses(): ProcessTimes[] {
     });
 }
 
-/** Samples every half second until it is stopped. Does not keep the process alive. */
-export function watchMachine({ roots }: MachineWatchOptions, { clock }: { clock: Clock }): MachineWatch {
+/** Samples until it is stopped. Does not keep the process alive. */
+export function watchMachine(
+  { roots, sampleMs = SAMPLE_MS }: MachineWatchOptions,
+  { clock }: { clock: Clock },
+): MachineWatch {
   let samples: MachineSample[] = [];
   const look = () => ({
     atMs: clock.monotonicMs(),
@@ -200,10 +205,10 @@ export function watchMachine({ roots }: MachineWatchOptions, { clock }: { clock:
 
   function tick(): void {
     take();
-    timer = clock.after(SAMPLE_MS, tick, 'background');
+    timer = clock.after(sampleMs, tick, 'background');
   }
 
-  timer = clock.after(SAMPLE_MS, tick, 'background');
+  timer = clock.after(sampleMs, tick, 'background');
   return {
     report() {
       take();

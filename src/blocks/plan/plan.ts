@@ -130,6 +130,21 @@ function circumstancesOf(
   return { workload, loads: demands.map(({ load }) => load), calibration };
 }
 
+/** What its reader should know of the figures. */
+function qualityNotes({ quality }: Calibration): string[] {
+  if (quality === undefined) return [];
+  const { disturbed, othersShareMax, contradictions } = quality;
+  const share = Math.round(othersShareMax * 100);
+  return [
+    ...(disturbed.length > 0
+      ? [
+          `While the machine was calibrated, others had up to ${share} % of it (${disturbed.join(', ')}): it can do more than is planned with. Calibrate again where less is going on.`,
+        ]
+      : []),
+    ...contradictions.map((each) => `The calibration contradicts itself: ${each}.`),
+  ];
+}
+
 /** What the topology needs and the configuration cannot say yet, and what a reader should know. */
 function notesOf(
   workload: Workload,
@@ -204,7 +219,7 @@ export function planFor(workload: Workload, deps: PlanDeps): Plan {
     unmet: topology === undefined ? whyNone(circumstances).map(({ text }) => text) : [],
     breaksFirst: topology && breaking(workload, deps, topology),
     atTenTimes: atTenTimes(workload, deps, topology),
-    notes: notesOf(workload, demands, topology),
+    notes: [...qualityNotes(calibration), ...notesOf(workload, demands, topology)],
     configuration: topology && configurationOf(workload, demands, topology, models),
   };
 }
