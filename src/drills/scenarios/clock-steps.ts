@@ -1,4 +1,4 @@
-import { checkOf, describeAttempt } from '../checks.ts';
+import { checkOf, describeAttempt, timed } from '../checks.ts';
 import type { Check } from '../result.ts';
 import type { Evidence, Scenario, Stage } from '../scenario.ts';
 import { MIX_DEFAULT } from '../workload.ts';
@@ -29,14 +29,16 @@ function stepped(evidence: Evidence): Check {
 
 function refusalsCoded({ loaded, zeroMs }: Evidence): Check {
   const failed = loaded.filter(({ isFailure }) => isFailure);
-  const problems = failed
-    .filter(({ code, retryAfter }) => code !== CODE || retryAfter === undefined)
-    .map((attempt) => describeAttempt(attempt, zeroMs));
+  const otherwise = failed.filter(({ code, retryAfter }) => code !== CODE || retryAfter === undefined);
+  const problems = otherwise.map((attempt) => describeAttempt(attempt, zeroMs));
   if (failed.length === 0) problems.push('nothing was refused while the clock was an hour back');
-  return checkOf(
-    'while the clock is behind the ids given out, creations are told so, and when to try again, and nothing else fails',
-    `${failed.length} × ${CODE}`,
-    problems,
+  return timed(
+    checkOf(
+      'while the clock is behind the ids given out, creations are told so, and when to try again, and nothing else fails',
+      `${failed.length} × ${CODE}`,
+      problems,
+    ),
+    otherwise.length === problems.length && otherwise.every(({ status }) => status === undefined),
   );
 }
 
