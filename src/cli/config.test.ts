@@ -77,7 +77,7 @@ test('a layer adds to a group of options without replacing the rest of it', asyn
   );
   assert.equal(options.database.poolMax, 3);
   assert.equal(options.database.primary, 'postgres://db.example/x');
-  assert.deepEqual(options.log, { level: 'debug', hotSampleEvery: 7 });
+  assert.deepEqual(options.log, { level: 'debug', format: 'auto', hotSampleEvery: 7 });
 });
 
 test('LOADSTONE_CONFIG names the file, and --config another', async () => {

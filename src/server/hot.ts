@@ -21,7 +21,7 @@ export function createHotDeps(
     status: number,
     startedMs: number,
     traceparent: string,
-    sampled: { sampledEvery?: number },
+    more: { sampledEvery?: number; code?: string },
   ): void {
     deps.log.info({
       traceId: traceparent.slice(3, 35),
@@ -30,7 +30,7 @@ export function createHotDeps(
       route: '/{code}',
       status,
       latencyMs: deps.clock.nowMs() - startedMs,
-      ...sampled,
+      ...more,
     });
   }
 
@@ -42,7 +42,7 @@ export function createHotDeps(
       const traceId = traceparent.slice(3, 35);
       if (coded.status >= 500 && !coded.retryable) deps.log.error({ err: error, traceId }, coded.title);
       writeProblem(response, coded, { traceId, traceparent });
-      line(request, coded.status, startedMs, traceparent, {});
+      line(request, coded.status, startedMs, traceparent, { code: coded.code });
     },
     answered(request, status, startedMs, traceparent) {
       count += 1;

@@ -1,6 +1,7 @@
 import type { Static } from 'typebox';
 import Type from 'typebox';
 import { LOG_LEVELS } from '#base/log';
+import { LOG_FORMATS } from '#base/log-format';
 import { optionsSchema } from '#base/options';
 import { backupOptions } from '#blocks/backup';
 import { databaseOptions } from '#blocks/database';
@@ -88,6 +89,11 @@ const logOptions = optionsSchema(
       default: 'info',
       description: 'Least severe level that is logged.',
     }),
+    format: Type.Union(LOG_FORMATS.map((format) => Type.Literal(format)) as [], {
+      default: 'auto',
+      description:
+        '`pretty` is a line an event for people, in colours unless NO_COLOR is set; `json` a JSON object a line; `auto` is `pretty` where standard error is a terminal, and `json` elsewhere.',
+    }),
     hotSampleEvery: Type.Integer({
       minimum: 0,
       maximum: 1_000_000,
@@ -96,7 +102,7 @@ const logOptions = optionsSchema(
         'One in so many redirects gets an access log line, since a line for each costs a third of their throughput; 0 logs none.',
     }),
   },
-  'Logs: JSON lines on standard error.',
+  'Logs, on standard error.',
 );
 
 const properties = {
@@ -176,5 +182,9 @@ export const serverOptions = optionsSchema(properties);
 export type ProcessRole = 'all' | 'api' | 'worker';
 
 export type ServerOptions = Omit<Static<typeof serverOptions>, 'log'> & {
-  log: { level: (typeof LOG_LEVELS)[number]; hotSampleEvery: number };
+  log: {
+    level: (typeof LOG_LEVELS)[number];
+    format: (typeof LOG_FORMATS)[number];
+    hotSampleEvery: number;
+  };
 };
