@@ -22,6 +22,8 @@ const LEVELS: Record<string, { word: string; colour: number }> = {
 const GREY = 90;
 /** Said in another way, or of no use to somebody who looks at one terminal. */
 const LEFT_OUT = new Set(['level', 'time', 'service', 'pid', 'process', 'msg', 'err', 'spanId', 'traceId']);
+/** Those that a defect is told with, which a problem document names the trace of. */
+const OF_DEFECTS = new Set([...LEFT_OUT].filter((name) => name !== 'traceId'));
 const ACCESS = new Set(['method', 'route', 'status', 'latencyMs', 'workspaceId', 'code']);
 const VALUE_CHARS_MAX = 120;
 const LINE_CHARS_MAX = 4096;
@@ -83,7 +85,9 @@ export function formatLine(line: string, { hasColours }: { hasColours: boolean }
   const { level, time, process } = fields;
   const { word, colour } = LEVELS[String(level)] ?? { word: String(level), colour: GREY };
   const isAccess = fields.method !== undefined && fields.msg === undefined;
-  const rest = formatFields(fields, isAccess ? new Set([...LEFT_OUT, ...ACCESS]) : LEFT_OUT).join(' ');
+  const isDefect = ['error', 'fatal'].includes(String(level)) || Number(fields.status ?? 0) >= 500;
+  const leftOut = isDefect ? OF_DEFECTS : LEFT_OUT;
+  const rest = formatFields(fields, isAccess ? new Set([...leftOut, ...ACCESS]) : leftOut).join(' ');
   const parts = [
     paint(/T([\d:.]+)Z$/.exec(String(time ?? ''))?.[1] ?? '', GREY),
     paint(word, colour),

@@ -20,7 +20,7 @@ export interface LogOptions {
 const WARN = pino.levels.values.warn;
 /** Parts that wait for the same thing, such as a database, say so together once in this time. */
 const REPEAT_MS = 10_000;
-const CODES_MAX = 100;
+const TOLD_MAX = 1000;
 const DECIMALS = 1000;
 
 /**
@@ -50,14 +50,14 @@ function roundNumbers(fields: Record<string, unknown>): Record<string, unknown> 
 const round = (value: unknown) =>
   typeof value === 'number' ? Math.round(value * DECIMALS) / DECIMALS : value;
 
-/** Tells whether an error of this code was told within the last while. */
-function createRepeats(clock: Pick<Clock, 'monotonicMs'>): (code: string) => boolean {
+/** Tells whether this was told within the last while. */
+function createRepeats(clock: Pick<Clock, 'monotonicMs'>): (told: string) => boolean {
   const toldMs = new Map<string, number>();
-  return (code) => {
+  return (told) => {
     const nowMs = clock.monotonicMs();
-    if (nowMs - (toldMs.get(code) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return true;
-    if (toldMs.size >= CODES_MAX) toldMs.clear();
-    toldMs.set(code, nowMs);
+    if (nowMs - (toldMs.get(told) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return true;
+    if (toldMs.size >= TOLD_MAX) toldMs.clear();
+    toldMs.set(told, nowMs);
     return false;
   };
 }
@@ -68,8 +68,8 @@ function retryableCode(fields: unknown): string | undefined {
 }
 
 /**
- * @param clock by which a warning counts as a repetition: the same retryable error, met by another part or again, is told at
- *   debug for ten seconds
+ * @param clock by which a warning counts as a repetition, for ten seconds: the same retryable error told in the same words
+ *   goes to debug, and in other words, by another part that waits for the same thing, to info
  */
 export function createLog(
   options: LogOptions,
@@ -92,7 +92,10 @@ export function createLog(
       hooks: {
         logMethod(args: Parameters<LogFn>, method, level) {
           const code = level === WARN ? retryableCode(args[0]) : undefined;
-          if (code !== undefined && isRepeated(code)) this.debug(...args);
+          const isKnown = code !== undefined && isRepeated(code);
+          const isSaid = code !== undefined && isRepeated(`${code} ${String(args[1])}`);
+          if (isSaid) this.debug(...args);
+          else if (isKnown) this.info(...args);
           else method.apply(this, args);
         },
       },

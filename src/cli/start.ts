@@ -15,7 +15,7 @@ import { CHILD_NUMBER, CHILDREN } from './child-messages.ts';
 import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
 import { unknownVariables } from './environment.ts';
 import { ownerOf } from './join.ts';
-import { openLog } from './open-log.ts';
+import { type OpenedLog, openLog } from './open-log.ts';
 import { type ProcessPart, setProcessTitle } from './process-title.ts';
 import { onStopSignals } from './stop-signals.ts';
 import { stopMsMax } from './stop-time.ts';
@@ -51,14 +51,17 @@ function endWhenOverdue(deadline: AbortSignal, clock: Clock, log: Log): void {
 function stopOnSignals(
   server: Started,
   { http }: Configuration['options'],
-  deps: { clock: Clock; log: Log; report: (line: string) => void },
+  deps: { clock: Clock; opened: OpenedLog; report: (line: string) => void },
 ): () => Promise<void> | undefined {
-  const { clock, log, report } = deps;
+  const { clock, opened, report } = deps;
+  const { log } = opened;
   const atOnce = new AbortController();
   let stopped: Promise<void> | undefined;
   let isOver = false;
 
   async function stop(): Promise<void> {
+    opened.flush();
+    opened.setQuiet(true);
     report('stopping');
     const deadline = createDeadline(clock, stopMsMax(http), atOnce.signal);
     endWhenOverdue(deadline.signal, clock, log);
@@ -158,7 +161,7 @@ export async function start(flags: StartFlags): Promise<void> {
   const { clock, log, secrets } = deps;
   const report = createReport(clock);
   const server = await create(configuration, flags, { ...deps, report });
-  const stopUnderWay = stopOnSignals(server, options, { clock, log, report });
+  const stopUnderWay = stopOnSignals(server, options, { clock, opened, report });
   let failure: unknown;
   try {
     await server.start(new AbortController().signal);
