@@ -38,7 +38,10 @@ test('what is foreseen has a code and no stack, once; a defect keeps its stack',
     code: 'pot_full',
   });
   assert.deepEqual(lines[1]?.err, { type: 'Error', message: 'connect ENOENT /run/x', code: 'ENOENT' });
-  assert.match((lines[2]?.err as { stack: string }).stack, /^TypeError: a is not a function\n {4}at /);
+  assert.match(
+    String((lines[2]?.err as { stack?: string } | undefined)?.stack),
+    /^TypeError: a is not a function\n {4}at /,
+  );
 });
 
 test('parts that wait for the same thing warn once in ten seconds; what else they say is not lost', () => {
