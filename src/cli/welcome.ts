@@ -54,7 +54,7 @@ export function welcome(
       `  processes       ${processes}, supervised by pid ${pid} (kill -HUP ${pid} replaces them one by one)`,
     );
   }
-  lines.push('');
+  lines.push('  stop            Ctrl-C; to outlive this terminal: setsid, or docs/operations/systemd.md', '');
   if (about.hasLinks) lines.push(...curlLines(localUrl, about, random));
   else lines.push(`What it answers: ${localUrl}/docs`, '');
   return lines.join('\n');
