@@ -77,7 +77,8 @@ test('a layer adds to a group of options without replacing the rest of it', asyn
   );
   assert.equal(options.database.poolMax, 3);
   assert.equal(options.database.primary, 'postgres://db.example/x');
-  assert.deepEqual([options.log.level, options.log.hotSampleEvery], ['debug', 7]);
+  const { level, format, hotSampleEvery } = options.log;
+  assert.deepEqual([level, format, hotSampleEvery], ['debug', 'auto', 7]);
 });
 
 test('LOADSTONE_CONFIG names the file, and --config another', async () => {

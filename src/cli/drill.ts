@@ -15,7 +15,7 @@ import type { Drilled } from '#drills/run-drill';
 import type { Scenario } from '#drills/scenario';
 import { usageError, wholeNumber } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
-import { alignColumns } from './text.ts';
+import { alignColumns, shellQuote } from './text.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_NOT_RUN = 3;
@@ -101,7 +101,7 @@ function planRun(scenario: Scenario, flags: DrillFlags, { seed, at }: Pick<Run, 
 }
 
 function againOf({ scenario, seed, seconds, at }: Run, ratePerS: number | undefined): string {
-  const where = at === undefined ? '' : ` --data ${at.data}`;
+  const where = at === undefined ? '' : ` --data ${shellQuote(at.data)}`;
   const rate = ratePerS === undefined ? '' : ` --rate ${ratePerS}`;
   return `loadstone drill ${scenario.name} --seed ${seed} --seconds ${seconds}${rate}${where}`;
 }
@@ -220,8 +220,12 @@ async function drill(name: string, flags: DrillFlags): Promise<void> {
 }
 
 async function list(): Promise<void> {
-  const { scenarios } = await import('#drills/catalogue');
-  const rows = scenarios.map(({ name, seconds, summary }) => [name, `${seconds} s`, summary]);
+  const { findScenarios, scenarios } = await import('#drills/catalogue');
+  const rows = [...findScenarios('quick'), ...scenarios].map(({ name, seconds, summary }) => [
+    name,
+    `${seconds} s`,
+    summary,
+  ]);
   process.stdout.write(`${alignColumns([['DRILL', 'LOAD', 'WHAT'], ...rows])}\n`);
 }
 

@@ -2,6 +2,7 @@
  * `loadstone jobs`: looks at jobs, and does by hand what no worker will.
  */
 import { type Command, Option } from 'commander';
+import { sleep } from '#base/clock';
 import { isId } from '#blocks/ids';
 import type { JobFilter, StoredJob } from '#blocks/queue';
 import {
@@ -30,6 +31,8 @@ const STATES: readonly StoredJob['state'][] = [
   'dropped',
 ];
 const LIST_MAX = 1000;
+const SETTLE_MS = 1000;
+const LOOK_MS = 50;
 const LIST_DEFAULT = 50;
 
 interface ListFlags extends InstallationFlags {
@@ -71,10 +74,25 @@ async function why({ ground, clock }: CommandContext, id: string): Promise<Answe
   };
 }
 
-async function retry({ ground }: CommandContext, id: string): Promise<Answer> {
-  const found = await ground.queue.inspection.show(id);
-  await ground.queue.inspection.retry(id);
-  return { text: renderRetry(found), json: { id, wasState: found.state } };
+/** What becomes of a job that runs now, as far as that is seen within a moment; it may put another in its place. */
+async function settled({ ground, clock, signal }: CommandContext, id: string): Promise<StoredJob> {
+  const beganMs = clock.monotonicMs();
+  for (;;) {
+    const job = await ground.queue.inspection.show(id);
+    const isOpen = ['ready', 'held', 'running'].includes(job.state);
+    if (!isOpen || clock.monotonicMs() - beganMs > SETTLE_MS) return job;
+    if (job.state === 'ready' && (await ground.queue.inspection.why(id)).waitsFor === 'no_worker') return job;
+    await sleep(clock, LOOK_MS, signal);
+  }
+}
+
+async function retry(context: CommandContext, id: string): Promise<Answer> {
+  const { inspection } = context.ground.queue;
+  const found = await inspection.show(id);
+  await inspection.retry(id);
+  const now = await settled(context, id);
+  const { state, replacedBy } = jobToJson(now);
+  return { text: renderRetry(found, now), json: { id, wasState: found.state, state, replacedBy } };
 }
 
 async function discard({ ground }: CommandContext, id: string): Promise<Answer> {

@@ -31,6 +31,7 @@ import { createMutate } from './mutate.ts';
 import { openApiInfo, routeSchema } from './openapi.ts';
 import { sendPage } from './page-replies.ts';
 import type { Pages } from './pages.ts';
+import { shapeOf } from './path-shape.ts';
 import { problemHeaders, problemOf, toLoadstoneError } from './problem.ts';
 import { createSession, type Session } from './session.ts';
 import { traceparentOf } from './traceparent.ts';
@@ -68,6 +69,8 @@ interface Context {
   deadline: Deadline | undefined;
   /** Undefined until a route takes the request. */
   session: Session | undefined;
+  /** The code of the problem that it is answered with. */
+  problem: string | undefined;
   /** Its lines carry the trace id. Made when first used: most requests log nothing but their access line. */
   log(): Log;
 }
@@ -119,6 +122,7 @@ function sendError(reply: FastifyReply, error: unknown): FastifyReply {
   const { loadstone } = reply.request;
   const coded = toLoadstoneError(translate(error));
   if (coded.status >= 500 && !coded.retryable) loadstone.log().error({ err: error }, coded.title);
+  loadstone.problem = coded.code;
   if (coded.status >= 400) loadstone.span.setAttribute('error.type', coded.code);
   return reply
     .code(coded.status)
@@ -215,6 +219,7 @@ function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDep
     principal: undefined,
     deadline: undefined,
     session: undefined,
+    problem: undefined,
     log() {
       log ??= deps.log.child({ traceId: trace.traceId, spanId: trace.spanId });
       return log;
@@ -261,9 +266,10 @@ function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: 
       traceId: trace.traceId,
       spanId: trace.spanId,
       method: request.method,
-      route,
+      route: request.is404 ? shapeOf(request.raw.url ?? '') : route,
       status: reply.statusCode,
-      latencyMs: Math.round(latencyMs * 1000) / 1000,
+      code: request.loadstone.problem,
+      latencyMs,
       workspaceId: principal?.workspaceId,
       ...sampled,
     });

@@ -31,7 +31,7 @@ export function createHotDeps(deps: {
     status: number,
     startedMs: number,
     traceparent: string,
-    sampled: { sampledEvery?: number; leftOut?: number },
+    more: { sampledEvery?: number; leftOut?: number; code?: string },
   ): void {
     deps.log.info({
       traceId: traceparent.slice(3, 35),
@@ -40,7 +40,7 @@ export function createHotDeps(deps: {
       route: '/{code}',
       status,
       latencyMs: deps.clock.nowMs() - startedMs,
-      ...sampled,
+      ...more,
     });
   }
 
@@ -60,7 +60,7 @@ export function createHotDeps(deps: {
       const sampled = samples.anonymous(coded.status);
       if (!sampled) return;
       if (coded.status >= 500 && !coded.retryable) deps.log.error({ err: error, traceId }, coded.title);
-      line(request, coded.status, startedMs, traceparent, sampled);
+      line(request, coded.status, startedMs, traceparent, { ...sampled, code: coded.code });
     },
     answered(request, status, startedMs, traceparent) {
       const sampled = samples.redirect();

@@ -1,6 +1,7 @@
 import type { Static } from 'typebox';
 import Type from 'typebox';
 import { LOG_LEVELS } from '#base/log';
+import { LOG_FORMATS } from '#base/log-format';
 import { optionsSchema } from '#base/options';
 import { urlOption } from '#base/url';
 import { backupOptions } from '#blocks/backup';
@@ -104,6 +105,11 @@ const logOptions = optionsSchema(
       description:
         'Access log lines a second, process and status for what a caller without a key is answered: unknown and dead links, wrong addresses, refusals, health. The next line says how many were left out (`leftOut`); metrics count all. 0 logs none.',
     }),
+    format: Type.Union(LOG_FORMATS.map((format) => Type.Literal(format)) as [], {
+      default: 'auto',
+      description:
+        '`pretty` is a line an event for people, in colours unless NO_COLOR is set; `json` a JSON object a line; `auto` is `pretty` where standard error is a terminal, and `json` elsewhere.',
+    }),
     hotSampleEvery: Type.Integer({
       minimum: 0,
       maximum: 1_000_000,
@@ -112,7 +118,7 @@ const logOptions = optionsSchema(
         'One in so many redirects gets an access log line, since a line for each costs a third of their throughput; 0 logs none.',
     }),
   },
-  'Logs: JSON lines on standard error.',
+  'Logs, on standard error.',
 );
 
 /** A line end that an environment file has left at the end of a path would make another directory. */
@@ -202,5 +208,10 @@ export const serverOptions = optionsSchema(properties);
 export type ProcessRole = 'all' | 'api' | 'worker';
 
 export type ServerOptions = Omit<Static<typeof serverOptions>, 'log'> & {
-  log: { level: (typeof LOG_LEVELS)[number]; anonymousLinesPerSMax: number; hotSampleEvery: number };
+  log: {
+    level: (typeof LOG_LEVELS)[number];
+    format: (typeof LOG_FORMATS)[number];
+    anonymousLinesPerSMax: number;
+    hotSampleEvery: number;
+  };
 };

@@ -180,7 +180,7 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
   const lifecycle = createLifecycle('database', {
     async start(signal) {
       refuseContradiction(options);
-      deps.report(place ? 'starting Postgres' : 'connecting to Postgres');
+      deps.report(place && deps.embedded !== 'join' ? 'starting Postgres' : 'connecting to Postgres');
       await place?.start(signal);
       deps.report('migrating');
       await bringUpToDate(() => addressOf(options, place), options, deps, signal);

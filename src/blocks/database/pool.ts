@@ -108,7 +108,7 @@ export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
   } as unknown as pg.PoolConfig);
   pool.on('error', (error) => {
     if (closedBy) return;
-    deps.log.warn({ err: error }, 'an idle database connection broke');
+    deps.log.warn({ err: toCoded(error) }, 'an idle database connection broke');
     deps.onFailure(error);
   });
 

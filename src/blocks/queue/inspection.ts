@@ -52,6 +52,10 @@ export interface InspectionDeps {
 const idsOf = (jobs: readonly StoredJob[]) => jobs.map(({ jobId }) => jobId);
 const isFinished = ({ state }: StoredJob) => ['done', 'discarded', 'replaced', 'dropped'].includes(state);
 
+/** Of a job that has had another one put in its place. */
+const successorOf = ({ state, detail }: StoredJob) =>
+  state === 'replaced' && detail !== undefined ? ` by job ${detail.replaceAll('"', '')}` : '';
+
 export function createInspection(deps: InspectionDeps): JobInspection {
   const { clock, store, scores, definitions, definitionOf, wake } = deps;
   const nowMs = () => Math.floor(clock.nowMs());
@@ -69,7 +73,8 @@ export function createInspection(deps: InspectionDeps): JobInspection {
       const job = await show(jobId);
       if (job.state === 'running')
         throw queueErrors.job_running({ detail: `job ${jobId} is running`, retryAfterS: 1 });
-      if (isFinished(job)) throw queueErrors.job_finished({ detail: `job ${jobId} is ${job.state}` });
+      if (isFinished(job))
+        throw queueErrors.job_finished({ detail: `job ${jobId} is ${job.state}${successorOf(job)}` });
       if (await attempt(job)) return;
       if (tries < TRIES_MAX) continue;
       throw queueErrors.job_running({ detail: `job ${jobId} is changing`, retryAfterS: 1 });

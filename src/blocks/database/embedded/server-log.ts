@@ -34,6 +34,8 @@ const DETAILS = new Set(['DETAIL', 'HINT', 'STATEMENT', 'CONTEXT', 'QUERY', 'LOC
 const EXPECTED = /^(22|23|40|55P03|57014)/;
 /** Connections refused or ended because the server starts or stops. */
 const COMING_AND_GOING = /^57P0[1-3]/;
+/** A standby that has lost its primary, as at each stop and promotion: whether it follows is watched and told elsewhere. */
+const PRIMARY_GONE = /^08006/;
 /** Told at LOG, but an operator wants to know. */
 const NOTABLE = /was terminated by|reinitializing|was not properly shut down|was interrupted/;
 
@@ -42,6 +44,7 @@ export function levelOf({ severity, sqlstate = '', text }: LogLine): Level {
   if (severity === 'LOG' && NOTABLE.test(text)) return 'warn';
   if (severity === 'ERROR' && EXPECTED.test(sqlstate)) return 'debug';
   if (severity === 'FATAL' && COMING_AND_GOING.test(sqlstate)) return 'debug';
+  if (severity === 'FATAL' && PRIMARY_GONE.test(sqlstate)) return 'debug';
   return LEVELS[severity] ?? 'debug';
 }
 
