@@ -6,6 +6,7 @@ import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { PostgresAddress } from './place.ts';
+import { createPostgresLock } from './postgres-lock.ts';
 import { settlePrevious } from './previous.ts';
 import { DATABASE_NAME } from './settings.ts';
 import type { Site } from './site.ts';
@@ -53,6 +54,7 @@ export function createPostgresServer(
 ): PostgresServer {
   const { site } = options;
   const { account } = site.launch;
+  const lock = createPostgresLock(site.dataDirectory, deps);
   let state: PostgresState = { kind: 'idle' };
   let socketDirectory: string | undefined;
   let supervisor: Supervisor | undefined;
@@ -62,8 +64,9 @@ export function createPostgresServer(
     deps.onState(next);
   }
 
-  function removeSocket(): void {
+  function letGo(): void {
     if (socketDirectory !== undefined) removeSocketDirectory(socketDirectory);
+    lock.release();
   }
 
   return {
@@ -74,7 +77,7 @@ export function createPostgresServer(
         : { host: socketDirectory, port: POSTGRES_PORT, database: DATABASE_NAME },
     state: () => state,
     async start(signal, prepare) {
-      const previous = await settlePrevious(site, { ...deps, signal, adopts: options.adopts });
+      const previous = await settlePrevious(site, { ...deps, signal, adopts: options.adopts, lock });
       socketDirectory = previous?.socketDirectory ?? socketDirectoryOf(site.dataDirectory, account.uid);
       makeSocketDirectory(socketDirectory, account);
       await prepare?.();
@@ -84,6 +87,7 @@ export function createPostgresServer(
           socketDirectory,
           settings: options.settings,
           startTimeoutMs: options.startTimeoutMs,
+          lock,
         },
         { ...deps, onState },
       );
@@ -91,11 +95,11 @@ export function createPostgresServer(
     },
     async stop(deadline) {
       await supervisor?.stop(deadline);
-      removeSocket();
+      letGo();
     },
     async kill() {
       await supervisor?.kill();
-      removeSocket();
+      letGo();
     },
     tail: () => supervisor?.tail() ?? [],
   };

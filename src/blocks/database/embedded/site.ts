@@ -12,9 +12,9 @@ import {
   type LaunchShape,
   namespaceUid,
   otherAccounts,
-  PROGRAM_ENVIRONMENT,
 } from './launch.ts';
 import { createOtherUserSite } from './other-user.ts';
+import { PROGRAM_ENVIRONMENT } from './program-environment.ts';
 import { makeSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
 
 export interface Site {

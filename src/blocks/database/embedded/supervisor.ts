@@ -21,6 +21,7 @@ import {
   sweepOrphans,
   waitUntilReady,
 } from './postmaster.ts';
+import type { PostgresLock } from './postgres-lock.ts';
 import { createServerLog, type LogLine } from './server-log.ts';
 import { postgresArguments } from './settings.ts';
 import type { Site } from './site.ts';
@@ -37,6 +38,7 @@ export interface SupervisorOptions {
   socketDirectory: string;
   settings: Readonly<Record<string, string>>;
   startTimeoutMs: number;
+  lock: PostgresLock;
 }
 
 export interface SupervisorDeps {
@@ -118,7 +120,8 @@ export function createSupervisor(options: SupervisorOptions, deps: SupervisorDep
     signal.throwIfAborted();
     deps.onState({ kind: 'starting' });
     serverLog = createServerLog(log, onLine);
-    current = launchPostmaster(site, args, { clock, serverLog });
+    const lockFd = await options.lock.taken(signal);
+    current = launchPostmaster(site, args, lockFd, { clock, serverLog });
     await waitUntilReady(current, site, { clock, serverLog, signal });
     ready(current);
     return current;
