@@ -5,9 +5,9 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { apartFromHere, UNSHARE } from '#base/namespaces.fixture';
 import { holderOf, lockDirectory } from './directory-lock.ts';
 import { atEnd, type Scope, scratchDirectory } from './embedded.fixture.ts';
-import { apartFromHere, UNSHARE } from './namespaces.fixture.ts';
 import { identifyProcess } from './process-identity.ts';
 
 const textIn = (directory: string) => readFileSync(join(directory, 'server.lock'), 'utf8');

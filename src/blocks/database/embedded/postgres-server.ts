@@ -14,6 +14,7 @@ import {
   makeSocketDirectory,
   POSTGRES_PORT,
   removeSocketDirectory,
+  removeStaleSocket,
   socketDirectoryOf,
 } from './socket-directory.ts';
 import { createSupervisor, type PostgresState, type Supervisor } from './supervisor.ts';
@@ -64,6 +65,12 @@ export function createPostgresServer(
     deps.onState(next);
   }
 
+  async function openPlace(directory: string): Promise<void> {
+    makeSocketDirectory(directory, account);
+    site.relink?.();
+    await removeStaleSocket(directory);
+  }
+
   function letGo(): void {
     if (socketDirectory !== undefined) removeSocketDirectory(socketDirectory);
     lock.release();
@@ -78,16 +85,18 @@ export function createPostgresServer(
     state: () => state,
     async start(signal, prepare) {
       const previous = await settlePrevious(site, { ...deps, signal, adopts: options.adopts, lock });
-      socketDirectory = previous?.socketDirectory ?? socketDirectoryOf(site.dataDirectory, account.uid);
-      makeSocketDirectory(socketDirectory, account);
+      const directory = previous?.socketDirectory ?? socketDirectoryOf(site.dataDirectory, account.uid);
+      socketDirectory = directory;
+      makeSocketDirectory(directory, account);
       await prepare?.();
       supervisor = createSupervisor(
         {
           site,
-          socketDirectory,
+          socketDirectory: directory,
           settings: options.settings,
           startTimeoutMs: options.startTimeoutMs,
           lock,
+          prepare: () => openPlace(directory),
         },
         { ...deps, onState },
       );
