@@ -4,9 +4,9 @@
  * One that is taken over keeps the settings it was started with, and its log is not read until it is next restarted.
  */
 import { rmSync } from 'node:fs';
-import pg from 'pg';
 import { type Clock, sleep } from '#base/clock';
 import { createDeadline } from '#base/deadline';
+import { createClient } from '../driver.ts';
 import { adoptPostmaster, type Postmaster, stopPostmaster, sweepOrphans } from './postmaster.ts';
 import { type PostgresLock, refuseUnseen } from './postgres-lock.ts';
 import { type FoundPostmaster, findPostmaster, postmasterFileOf } from './postmaster-file.ts';
@@ -113,7 +113,7 @@ async function stopLeftover(postmaster: Postmaster, site: Site, deps: PreviousDe
 }
 
 async function connectOnce(socketDirectory: string): Promise<void> {
-  const client = new pg.Client({
+  const client = createClient({
     host: socketDirectory,
     port: POSTGRES_PORT,
     database: DATABASE_NAME,
