@@ -6,7 +6,6 @@ import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { isLoadstoneError, type LoadstoneError } from '#base/errors';
-import type { Random } from '#base/random';
 import { lockDirectory, syncDirectory } from '#blocks/database';
 import { backupErrors } from './errors.ts';
 import { codeOf, makeDirectory, toTargetError } from './file-system.ts';
@@ -100,9 +99,9 @@ function nameAt(ms: number, kind: BackupKind): string {
   return `${new Date(ms).toISOString().replaceAll(/[-:.]/g, '')}-${kind}`;
 }
 
-function lock(directory: string, random: Random) {
+function lock(directory: string) {
   try {
-    return lockDirectory(directory, random);
+    return lockDirectory(directory);
   } catch (error) {
     if (isLoadstoneError(error) && error.code === 'data_in_use') {
       throw backupErrors.backup_in_progress({ detail: error.message, retryAfterS: 60, cause: error });
@@ -141,7 +140,7 @@ function makeDraft(directory: string, kind: BackupKind, nowMs: number): string {
  */
 export function openRepository(
   directory: string,
-  { clock, random }: { clock: Clock; random: Random },
+  { clock }: { clock: Clock },
 ): Repository {
   try {
     makeDirectory(directory);
@@ -149,7 +148,7 @@ export function openRepository(
   } catch (error) {
     throw toTargetError(error, directory);
   }
-  const held = lock(directory, random);
+  const held = lock(directory);
   const dropTree = (name: string) => rmSync(join(directory, name), { recursive: true, force: true });
   try {
     namesIn(directory)

@@ -1,13 +1,14 @@
 /**
  * Connections of one Postgres role: few, shared, with a bounded line of waiters.
  */
-import pg from 'pg';
+import type pg from 'pg';
 import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { type Connection, createConnection } from './connection.ts';
 import type { Queryable } from './database.ts';
+import { createDriverPool } from './driver.ts';
 import { databaseErrors } from './errors.ts';
 import { classify, toCoded } from './failure.ts';
 import { IDENTITY, type PrimaryTerm, type ServerIdentity } from './primary-term.ts';
@@ -94,7 +95,7 @@ export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
   /** How to send away those who wait for a connection. */
   const waiters = new Map<(reason: unknown) => void, number>();
   let closedBy: Error | undefined;
-  const pool = new pg.Pool({
+  const pool = createDriverPool({
     ...options.address,
     max: options.connectionsMax,
     idleTimeoutMillis: 0,

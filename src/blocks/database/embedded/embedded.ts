@@ -148,11 +148,11 @@ async function start(
   deps: EmbeddedPostgresDeps,
   parent: AbortSignal,
 ): Promise<void> {
-  const { clock, random } = deps;
+  const { clock } = deps;
   const { ensemble, ending } = run;
   const timeout = startTimeout(clock, options.startTimeoutMs, parent, () => ensemble.tail());
   try {
-    run.lock = lockDirectory(makeParent(options.directory), random);
+    run.lock = lockDirectory(makeParent(options.directory));
     await ensemble.claim(timeout.signal);
     run.inherited = readDatabaseFile(ensemble.dataDirectory).promotion?.id;
     await openPrimary(ensemble, { ...deps, signal: timeout.signal });

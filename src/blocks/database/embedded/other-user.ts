@@ -22,8 +22,8 @@ import {
   firstThatRuns,
   type NamedAccount,
   otherAccounts,
-  PROGRAM_ENVIRONMENT,
 } from './launch.ts';
+import { PROGRAM_ENVIRONMENT } from './program-environment.ts';
 import type { Site, SiteDeps } from './site.ts';
 
 export interface OtherUserOptions {
