@@ -46,10 +46,8 @@ interface Connection {
   isStopped: boolean;
   /** Whether all that comes is thrown away: the connection ends with `latest`. */
   isEnding: boolean;
-  /** Whether chunks come here, and no longer from node's socket into its parser. */
+  /** Whether chunks come here, and no longer from the kernel into node's parser. */
   isTakenOver: boolean;
-  /** Read and not parsed. */
-  backlog: Buffer[];
 }
 
 export interface Pipelining {
@@ -106,11 +104,11 @@ export function createPipelining(
   }
 
   function stop(connection: Connection, until: ServerResponse): void {
-    const { parser } = connection;
+    const { parser, socket } = connection;
     connection.isStopped = true;
     until.once('close', () => {
       connection.isStopped = false;
-      if (isOpen(connection)) parse(connection);
+      if (isOpen(connection)) socket.resume();
     });
     if (connection.isTakenOver) return;
     // Called by node with the number of bytes that it has parsed of the chunk.
@@ -124,17 +122,15 @@ export function createPipelining(
     };
   }
 
-  /** From here on chunks come to `parse`; before, the parser read the socket without any JavaScript. */
+  /**
+   * From here on chunks come to `parse`; before, the parser read the socket without any JavaScript. What is left of a chunk
+   * goes back to the front of what the socket has read, so that the end of it comes behind all of it.
+   */
   function takeOver(connection: Connection, rest: Buffer | undefined): void {
-    const { socket, backlog } = connection;
+    const { socket } = connection;
     connection.isTakenOver = true;
-    if (rest !== undefined && rest.length > 0) backlog.push(rest);
     socket.removeAllListeners('data');
-    socket.on('data', (bytes: Buffer) => {
-      if (!isOpen(connection) || connection.isEnding) return;
-      backlog.push(bytes);
-      parse(connection);
-    });
+    socket.on('data', (bytes: Buffer) => parse(connection, bytes));
     // Node resumes a socket at the end of each message and whenever it has drained: not what is stopped here.
     socket.resume = () => {
       const isHeld = connection.isStopped && isOpen(connection);
@@ -142,31 +138,21 @@ export function createPipelining(
       return socket;
     };
     socket.pause();
+    if (rest !== undefined && rest.length > 0) socket.unshift(rest);
   }
 
-  function parse(connection: Connection): void {
-    const { socket, backlog } = connection;
-    while (!connection.isStopped && backlog.length > 0 && isOpen(connection)) {
-      parseChunk(connection, backlog.shift() as Buffer);
-    }
-    if (connection.isStopped) socket.pause();
-    else socket.resume();
-  }
-
-  function parseChunk(connection: Connection, bytes: Buffer): void {
-    const { socket, parser, backlog } = connection;
+  function parse(connection: Connection, bytes: Buffer): void {
+    const { socket, parser } = connection;
+    if (!isOpen(connection) || connection.isEnding) return;
     parser.resume();
     const parsed = parser.execute(bytes);
     if (!isOpen(connection)) return;
-    if (typeof parsed === 'number') {
-      const rest = bytes.subarray(parsed);
-      if (rest.length === 0) return;
-      if (connection.isStopped) return void backlog.unshift(rest);
-    }
+    if (connection.isStopped) socket.pause();
+    if (typeof parsed !== 'number') return onUnreadable(parsed, socket);
+    if (parsed === bytes.length) return;
     // A parser that was stopped does not tell of an error, only of bytes that it has not taken.
-    backlog.length = 0;
-    const error = typeof parsed === 'number' ? new Error('Parse Error') : parsed;
-    onUnreadable(error, socket);
+    if (!connection.isStopped) return onUnreadable(new Error('Parse Error'), socket);
+    socket.unshift(bytes.subarray(parsed));
   }
 
   return {
@@ -176,7 +162,7 @@ export function createPipelining(
       assert(parser?.onIncoming, 'node:http gives each connection its parser before anyone hears of it');
       const connection: Connection = {
         ...{ socket, parser, take: parser.onIncoming, taken: 1, latest: undefined },
-        ...{ isStopped: false, isEnding: false, isTakenOver: false, backlog: [] },
+        ...{ isStopped: false, isEnding: false, isTakenOver: false },
       };
       parser.onIncoming = (request, keepAlive) => {
         if (socket._httpMessage) return takeBehind(connection, request, keepAlive);

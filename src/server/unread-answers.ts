@@ -13,10 +13,14 @@ export interface UnreadAnswers {
 
 interface Unsent {
   bytes: number;
-  sinceMs: number;
+  /** How often it was the same. */
+  looks: number;
 }
 
-/** A look at the connections is taken so often within the time that they have. */
+/**
+ * A look at the connections is taken so often within the time that they have. Looks are counted, and not time: while this
+ * process stands still, nobody can read.
+ */
 const LOOKS = 4;
 
 /** What has been written and is not in the kernel yet. Falls while a client reads, even amid one long write. */
@@ -35,19 +39,17 @@ export function createUnreadAnswers(
   const open = new Map<Socket, Unsent>();
   let timer: Timer | undefined;
 
-  function isStuck(socket: Socket, seen: Unsent, nowMs: number): boolean {
+  function isStuck(socket: Socket, seen: Unsent): boolean {
     const bytes = unsentBytes(socket);
-    if (bytes !== 0 && bytes === seen.bytes) return nowMs - seen.sinceMs >= unreadMsMax;
+    seen.looks = bytes !== 0 && bytes === seen.bytes ? seen.looks + 1 : 0;
     seen.bytes = bytes;
-    seen.sinceMs = nowMs;
-    return false;
+    return seen.looks >= LOOKS;
   }
 
   function look(): void {
-    const nowMs = clock.monotonicMs();
     let closed = 0;
     for (const [socket, seen] of open) {
-      if (!isStuck(socket, seen, nowMs)) continue;
+      if (!isStuck(socket, seen)) continue;
       socket.destroy();
       closed += 1;
     }
@@ -65,7 +67,7 @@ export function createUnreadAnswers(
 
   return {
     watch(socket) {
-      open.set(socket, { bytes: 0, sinceMs: 0 });
+      open.set(socket, { bytes: 0, looks: 0 });
       socket.once('close', () => open.delete(socket));
       arm();
     },
