@@ -29,10 +29,12 @@ function checkTarget(url: string): LoadstoneError | undefined {
   return malformed('the target has no valid host');
 }
 
-/** Only `chunked` is decoded. That the length of a body is known, and is told once, node's parser sees to. */
-function checkTransferCoding(coding: string, httpVersion: string): LoadstoneError | undefined {
+/** Only `chunked` is decoded, and only it tells where a body ends. */
+function checkTransferCoding(given: string, httpVersion: string): LoadstoneError | undefined {
   if (httpVersion !== '1.1') return malformed('HTTP/1.0 has no Transfer-Encoding');
-  if (coding.trim().toLowerCase() === 'chunked') return undefined;
+  const coding = given.trim().toLowerCase();
+  if (coding === 'chunked') return undefined;
+  if (!/(?:^|,)\s*chunked$/.test(coding)) return malformed('the last Transfer-Encoding is not chunked');
   return serverErrors.transfer_coding_unsupported({ detail: 'allowed is chunked alone', ...CLOSES });
 }
 

@@ -42,6 +42,12 @@ function isDiscarding(socket: Socket): boolean {
   return parser?.incoming?.complete === false;
 }
 
+/** Whether its client expects nothing more behind it. */
+function saysClose(response: ServerResponse): boolean {
+  const { _header: head } = response as unknown as { _header: string | null };
+  return head !== null && /\r\nconnection: close\r\n/i.test(head);
+}
+
 /** Ends the connection so that the last answer arrives: what the client still sends is thrown away meanwhile. */
 export function closeSlowly(socket: Socket, clock: Clock): void {
   let isClosing = false;
@@ -68,24 +74,23 @@ export function createUnreadable(deps: {
     const traceId = traceparent.slice(3, 35);
     const coded = codedError(error);
     socket.write(rawProblem(coded, { traceId, traceparent }));
-    socket.destroySoon();
     log.info({ code: error.code, status: coded.status, traceId }, 'unreadable request');
   }
 
   /** Waits for the answers before; one whose request is the unreadable one is told so. */
-  function whenAnswered(error: Unreadable, socket: Socket, wasTold: boolean): void {
+  function whenAnswered(error: Unreadable, socket: Socket, isSaid: boolean): void {
     const response = inTurn(socket);
     if (response) {
       const isBroken = response.req.complete === false;
       if (isBroken) failBody(response.req, bodyError(error));
-      response.once('close', () => whenAnswered(error, socket, wasTold || isBroken));
+      response.once('close', () => whenAnswered(error, socket, isSaid || isBroken || saysClose(response)));
       return;
     }
     if (socket.destroyed || !socket.writable) return;
-    // Behind `Connection: close` the client expects nothing more.
-    const isSilent = wasTold || isDiscarding(socket) || error.code === 'HPE_CLOSED_CONNECTION';
-    if (isSilent) socket.destroySoon();
-    else refuse(error, socket);
+    const isSilent = isSaid || isDiscarding(socket) || error.code === 'HPE_CLOSED_CONNECTION';
+    if (!isSilent) refuse(error, socket);
+    closeSlowly(socket, clock);
+    socket.destroySoon();
   }
 
   return (error, socket) => {
@@ -95,7 +100,8 @@ export function createUnreadable(deps: {
     }
     if (told.has(socket)) return;
     told.add(socket);
-    closeSlowly(socket, clock);
+    // Not by node, behind the answer that is under way when the client has shut down its side.
+    socket.destroySoon = () => {};
     whenAnswered(error, socket, false);
   };
 }
