@@ -19,6 +19,24 @@ import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
 import { wakeupOptions } from '#blocks/wakeup';
 import { pagesOptions } from './pages-options.ts';
 
+const corsOptions = optionsSchema(
+  {
+    origins: Type.Array(
+      Type.String({
+        pattern: '^(\\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\\[[0-9a-f:.]+\\](:[0-9]{1,5})?)$',
+        allowed: 'an origin as browsers send it, such as https://app.example.com, or * for any',
+      }),
+      {
+        default: [],
+        maxItems: 100,
+        description:
+          'Origins whose pages may call `/v1` from a browser, with a key in `Authorization`; cookies are not sent along. By default none.',
+      },
+    ),
+  },
+  'Calls from pages of other origins (CORS).',
+);
+
 const httpOptions = optionsSchema(
   {
     bodyBytesMax: Type.Integer({
@@ -26,6 +44,12 @@ const httpOptions = optionsSchema(
       maximum: 16_777_216,
       default: 1_048_576,
       description: 'Longest body of an API request.',
+    }),
+    bodiesBytesMax: Type.Integer({
+      minimum: 16_777_216,
+      maximum: 17_179_869_184,
+      default: 67_108_864,
+      description: 'The bodies of all requests under way together; past that, one more is answered 503.',
     }),
     headerBytesMax: Type.Integer({
       minimum: 4096,
@@ -38,6 +62,20 @@ const httpOptions = optionsSchema(
       maximum: 1_000_000,
       default: 10_000,
       description: 'Open connections; one more is closed at once.',
+    }),
+    pipelinedMax: Type.Integer({
+      minimum: 2,
+      maximum: 1000,
+      default: 8,
+      description:
+        'Requests of one connection that are taken before the first of them is answered; what a client has sent beyond waits, mostly in the kernel.',
+    }),
+    unreadMsMax: Type.Integer({
+      minimum: 100,
+      maximum: 3_600_000,
+      default: 30_000,
+      description:
+        'A connection on which a client has read nothing of an answer for so long is closed, up to a quarter later.',
     }),
     requestTimeoutMs: Type.Integer({
       minimum: 100,
@@ -88,6 +126,7 @@ const httpOptions = optionsSchema(
       default: 10_000,
       description: 'How long a stopping server waits for requests in flight.',
     }),
+    cors: corsOptions,
   },
   'The HTTP server.',
 );

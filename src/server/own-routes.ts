@@ -8,6 +8,7 @@ import type { Identity } from '#blocks/identity';
 import { drainSeconds, type Queue } from '#blocks/queue';
 import type { XminWatch } from '#blocks/telemetry';
 import { serverErrors } from './errors.ts';
+import { fixedAnswer } from './fixed-answers.ts';
 import { type OpenApi, renderErrorReference, renderReference } from './reference.ts';
 
 export interface OwnDeps {
@@ -34,6 +35,8 @@ const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip'];
 
 /** Whether the caller is on this machine. What came through a proxy is not, wherever the proxy runs. */
 function isLoopback(request: FastifyRequest): boolean {
+  // A connection that has ended has no address.
+  if (request.raw.socket.remoteAddress === undefined) return false;
   const ip = request.ip.replace(/^::ffff:/, '');
   const local = ip === '::1' || ip.startsWith('127.');
   const proxied = FORWARDED.some((name) => request.headers[name] !== undefined);
@@ -90,11 +93,16 @@ export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
 
 /** What the API is, for people and programs. */
 export function addReferenceRoutes(app: FastifyInstance): void {
-  own(app, '/openapi.json', (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(JSON.stringify(app.swagger())),
+  const page = (make: () => string) => fixedAnswer(PAGE_HEADERS, make);
+  own(
+    app,
+    '/openapi.json',
+    fixedAnswer({ 'content-type': 'application/json; charset=utf-8' }, () => JSON.stringify(app.swagger())),
   );
-  own(app, '/docs', (_request, reply) =>
-    reply.headers(PAGE_HEADERS).send(renderReference(app.swagger() as unknown as OpenApi)),
+  own(
+    app,
+    '/docs',
+    page(() => renderReference(app.swagger() as unknown as OpenApi)),
   );
-  own(app, '/docs/errors', (_request, reply) => reply.headers(PAGE_HEADERS).send(renderErrorReference()));
+  own(app, '/docs/errors', page(renderErrorReference));
 }
