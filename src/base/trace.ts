@@ -46,14 +46,14 @@ const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(
 /** The only flag that level 1 knows is `sampled`; the others are not to be passed on (3.2.2.5). */
 const KNOWN_FLAGS = 0x01;
 
-interface Caller {
+interface CallerContext {
   traceId: string;
   spanId: string;
   flags: string;
   tracestate: string | undefined;
 }
 
-function parseParent(parent: Parent | undefined): Caller | undefined {
+function parseParent(parent: Parent | undefined): CallerContext | undefined {
   if (parent === undefined) return undefined;
   const header = typeof parent === 'string' ? parent : parent.traceparent;
   const [, version, traceId, spanId, flags, more] = TRACEPARENT.exec(header) ?? [];
@@ -124,7 +124,7 @@ function createIdSource(random: Random): (bytes: number) => string {
   };
 }
 
-function contextOf(caller: Caller | undefined) {
+function contextOf(caller: CallerContext | undefined) {
   if (!caller) return context.active();
   const { traceId, spanId, flags, tracestate } = caller;
   return trace.setSpanContext(context.active(), {
@@ -144,7 +144,7 @@ export function createTracer(random: Random): Tracer {
     return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-${flags}`, tracestate };
   }
 
-  function mint(caller: Caller | undefined): Trace {
+  function mint(caller: CallerContext | undefined): Trace {
     const traceId = caller?.traceId ?? nextId(TRACE_BYTES);
     return format(traceId, nextId(SPAN_BYTES), caller?.flags ?? '00', caller?.tracestate);
   }
