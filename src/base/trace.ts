@@ -104,7 +104,7 @@ export interface Tracer {
 
 const TRACE_BYTES = 16;
 const SPAN_BYTES = 8;
-/** Random bytes drawn at once: drawing 24 for each request takes 0.5 µs, a share of 4 KiB takes 0.1. */
+/** Random bytes drawn at once: drawing 24 for each request takes nine times as long as making all of a `traceparent` so. */
 const BATCH_BYTES = 4096;
 const ZEROS = /^0+$/;
 
