@@ -83,11 +83,9 @@ export function createServer(
     ...{ signals, tracer, masterKey, dataDirectory },
     embedded: place.kind,
   });
-  const { core } = ground.database;
-  const identity = createIdentity(
-    { rootKey: secrets.rootKey, limits: options.identity },
-    { ...deps, signals, core, anonymous: ground.database.anonymous },
-  );
+  const { core, anonymous } = ground.database;
+  const keys = { rootKey: secrets.rootKey, limits: options.identity };
+  const identity = createIdentity(keys, { ...deps, signals, core, anonymous });
   const publicUrl = () => options.publicUrl ?? localUrl(listener.address());
 
   const rooms = createRooms(options, systemOptions, definitions, {
