@@ -17,12 +17,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { embeddedErrors, toDataError } from './errors.ts';
 import { type Installation, linkLibraries, programOf } from './installation.ts';
-import {
-  type Account,
-  firstThatRuns,
-  type NamedAccount,
-  otherAccounts,
-} from './launch.ts';
+import { type Account, firstThatRuns, type NamedAccount, otherAccounts } from './launch.ts';
 import { PROGRAM_ENVIRONMENT } from './program-environment.ts';
 import type { Site, SiteDeps } from './site.ts';
 

@@ -13,7 +13,14 @@ import { sharedMemorySettings } from './settings.ts';
 
 const scratch = scratchDirectory({ after: (run) => after(run) });
 
-const SMALL_SHM = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$@"', 'sh'];
+const SMALL_SHM = [
+  'unshare',
+  '--mount',
+  'sh',
+  '-c',
+  'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$@"',
+  'sh',
+];
 const POWERLESS = ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all', '--no-new-privs'];
 
 const mayRun = ([file = '', ...args]: string[]) => IS_ROOT && spawnSync(file, [...args, 'true']).status === 0;
@@ -35,10 +42,15 @@ test('64 kB of shared memory are enough, and an empty postmaster.pid after a pow
 });
 
 test('shared memory that runs out later is not taken for a full disk', () => {
-  const said = ['1 53100 FATAL:  could not resize shared memory segment "/PostgreSQL.7" to 1048576 bytes: No space left on device'];
+  const said = [
+    '1 53100 FATAL:  could not resize shared memory segment "/PostgreSQL.7" to 1048576 bytes: No space left on device',
+  ];
   const error = toProgramError('Postgres', 'ended with code 1', '/data', said);
   assert.match(error.message, /\/dev\/shm\) is full; give it more/);
-  assert.deepEqual(sharedMemorySettings('/nonexistent'), process.platform === 'linux' ? { dynamic_shared_memory_type: 'sysv' } : {});
+  assert.deepEqual(
+    sharedMemorySettings('/nonexistent'),
+    process.platform === 'linux' ? { dynamic_shared_memory_type: 'sysv' } : {},
+  );
 });
 
 test('root without capabilities is told what to do, before anything is copied', {
@@ -50,7 +62,10 @@ test('root without capabilities is told what to do, before anything is copied', 
   // A kernel may let it make user namespaces even so: then it starts.
   if (told.event === 'report') return t.skip('this root may make user namespaces without capabilities');
   assert.equal(told.code, 'postgres_missing', JSON.stringify(told));
-  assert.match(String(told.detail), /lacks the capabilities SETUID and SETGID\); run the server as an ordinary user/);
+  assert.match(
+    String(told.detail),
+    /lacks the capabilities SETUID and SETGID\); run the server as an ordinary user/,
+  );
 });
 
 test('network file systems are known by name', () => {
