@@ -92,6 +92,9 @@ function describeUsage({ code, message }: CommanderError, command: Command): str
   return (known[code] ?? message).replace(/^error: /, '');
 }
 
+// With it the Postgres driver wants a native part that is not installed, and ends the program as soon as it is loaded.
+delete process.env.NODE_PG_FORCE_NATIVE;
+
 const program = await createProgram(process.argv[2]);
 try {
   await program.parseAsync(process.argv);

@@ -138,10 +138,7 @@ function makeDraft(directory: string, kind: BackupKind, nowMs: number): string {
  * Takes the directory for writing: made if missing, used by one process at a time, rid of what was left unfinished.
  * @throws backup_in_progress, backup_target_unusable, backup_disk_full
  */
-export function openRepository(
-  directory: string,
-  { clock }: { clock: Clock },
-): Repository {
+export function openRepository(directory: string, { clock }: { clock: Clock }): Repository {
   try {
     makeDirectory(directory);
     refuseForeign(directory);

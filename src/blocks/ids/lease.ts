@@ -160,7 +160,10 @@ export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps, issued
     if (state.kind !== 'held') return take(signal);
     const { lease } = state;
     if (issued.isAhead()) {
-      log.warn({ worker: lease.worker }, 'the clock has stepped back behind the last id; taking another worker');
+      log.warn(
+        { worker: lease.worker },
+        'the clock has stepped back behind the last id; taking another worker',
+      );
       return take(signal);
     }
     const highMs = idTimeMs(clock) + leaseMs;

@@ -6,7 +6,16 @@
  * The file is removed when it is released. Whoever has opened it by then would have a lock on a file that nobody else
  * finds: so after locking it is looked whether the file is still the one of that name.
  */
-import { closeSync, fstatSync, ftruncateSync, readFileSync, readlinkSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isLoadstoneError } from '#base/errors';
@@ -155,7 +164,9 @@ function isSeen({ host, namespace, started }: Holder): boolean {
   if (host === undefined) return true;
   if (namespace !== pidNamespace()) return false;
   const boot = (of: string | null | undefined) => of?.split('/')[0];
-  return boot(started) === boot(identifyProcess(process.pid)?.started) && (started !== null || host === hostname());
+  return (
+    boot(started) === boot(identifyProcess(process.pid)?.started) && (started !== null || host === hostname())
+  );
 }
 
 function pidNamespace(): string | null {
@@ -171,7 +182,11 @@ function readHolder(file: string): Holder | undefined {
   try {
     const { pid, started, host, namespace } = JSON.parse(readFileSync(file, 'utf8')) as Holder;
     if (!Number.isInteger(pid) || pid <= 0) return undefined;
-    return { pid, started: started ?? null, ...(host === undefined ? {} : { host, namespace: namespace ?? null }) };
+    return {
+      pid,
+      started: started ?? null,
+      ...(host === undefined ? {} : { host, namespace: namespace ?? null }),
+    };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== undefined && code !== 'ENOENT') throw error;

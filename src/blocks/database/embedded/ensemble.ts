@@ -19,8 +19,8 @@ import {
 import { embeddedErrors } from './errors.ts';
 import { refuseFenced } from './fence.ts';
 import type { PostgresAddress } from './place.ts';
-import { createPostgresServer, type PostgresServer } from './postgres-server.ts';
 import { createPostgresLock } from './postgres-lock.ts';
+import { createPostgresServer, type PostgresServer } from './postgres-server.ts';
 import { settlePrevious } from './previous.ts';
 import type { Ensemble } from './promotion.ts';
 import { chooseSite, type Site, type SiteOptions, siteBeside } from './site.ts';

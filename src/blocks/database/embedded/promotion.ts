@@ -30,8 +30,8 @@ import {
 import { embeddedErrors } from './errors.ts';
 import { fenceDirectory, isStandby } from './fence.ts';
 import type { PostgresAddress } from './place.ts';
-import type { PostgresServer } from './postgres-server.ts';
 import { createPostgresLock } from './postgres-lock.ts';
+import type { PostgresServer } from './postgres-server.ts';
 import { adoptPostmaster, killPostmaster } from './postmaster.ts';
 import { findPostmaster } from './postmaster-file.ts';
 import { realDirectory } from './site.ts';

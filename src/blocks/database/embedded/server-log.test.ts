@@ -64,7 +64,11 @@ test('a message is one record, with its details and all lines of its statement',
   assert.deepEqual(
     logged.map(({ level, msg, postgres }) => [level, msg, postgres]),
     [
-      ['error', 'syntax error', { pid: 1, sqlstate: '42601', severity: 'ERROR', statement: 'selec\nt 1\nfrom x' }],
+      [
+        'error',
+        'syntax error',
+        { pid: 1, sqlstate: '42601', severity: 'ERROR', statement: 'selec\nt 1\nfrom x' },
+      ],
       ['debug', 'fine', { pid: 2, sqlstate: '00000', severity: 'LOG' }],
       [
         'debug',

@@ -9,8 +9,8 @@ import { test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { type Log, silentLog } from '#base/log';
 import { systemRandom } from '#base/random';
-import { createEmbeddedPostgres } from './embedded.ts';
 import { atEnd, eventually, never, query, scratchDirectory, statesOf } from './embedded.fixture.ts';
+import { createEmbeddedPostgres } from './embedded.ts';
 import { socketIn } from './joined.ts';
 import { makeSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
 
@@ -47,7 +47,10 @@ test('a lock of the socket that names another process, and a socket that is dele
     await query(it.address, `insert into kept values (${index + 1})`);
     loseIt();
     await eventually('it is healed', () => states.at(-1)?.kind === 'ready' && states.length > 1, 60_000);
-    assert.deepEqual(states.map(({ kind }) => kind), ['down', 'starting', 'ready']);
+    assert.deepEqual(
+      states.map(({ kind }) => kind),
+      ['down', 'starting', 'ready'],
+    );
     assert.notEqual(it.pid(), before);
     assert.equal(socketIn(directory)?.host, host, 'commands find it');
     const rows = await query(it.address, 'select count(*)::int as kept from kept');

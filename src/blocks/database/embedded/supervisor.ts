@@ -15,6 +15,7 @@ import { describeError, isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import { embeddedErrors, toProgramError } from './errors.ts';
+import type { PostgresLock } from './postgres-lock.ts';
 import {
   killPostmaster,
   launchPostmaster,
@@ -23,7 +24,6 @@ import {
   sweepOrphans,
   waitUntilReady,
 } from './postmaster.ts';
-import type { PostgresLock } from './postgres-lock.ts';
 import { createServerLog, type LogLine } from './server-log.ts';
 import { postgresArguments } from './settings.ts';
 import type { Site } from './site.ts';
