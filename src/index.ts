@@ -41,6 +41,7 @@ export {
   type CallContext,
   defineRoute,
   defineSystem,
+  type HotShape,
   handleRoute,
   type JobContext,
   type JobWork,

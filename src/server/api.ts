@@ -2,12 +2,12 @@
  * The API: systems' routes on fastify, each with its trace, principal, deadline, validation and access log line.
  */
 import type { IncomingMessage } from 'node:http';
-import swagger from '@fastify/swagger';
 import type { Span } from '@opentelemetry/api';
 import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifySchema,
   type RouteOptions,
 } from 'fastify';
 import type { TSchema } from 'typebox';
@@ -27,7 +27,6 @@ import type { Route } from '#blocks/system';
 import { readJson } from './body.ts';
 import { serverErrors } from './errors.ts';
 import { createMutate } from './mutate.ts';
-import { openApiInfo, routeSchema } from './openapi.ts';
 import { problemHeaders, problemOf, toLoadstoneError } from './problem.ts';
 import { createSession, type Session } from './session.ts';
 import { traceparentOf } from './traceparent.ts';
@@ -36,7 +35,6 @@ export interface ApiOptions {
   bodyBytesMax: number;
   requestTimeoutMs: number;
   trustedProxies: readonly string[];
-  publicUrl: string;
 }
 
 export interface ApiDeps {
@@ -121,6 +119,16 @@ function sendError(reply: FastifyReply, error: unknown): FastifyReply {
     .send(problemOf(coded, loadstone.trace.traceId));
 }
 
+/** What fastify checks of a request, and writes answers by. */
+function schemaOf({ params, query, body, replies }: Route['shape']): FastifySchema {
+  return {
+    ...(params ? { params } : {}),
+    ...(query ? { querystring: query } : {}),
+    ...(body ? { body } : {}),
+    response: Object.fromEntries(Object.entries(replies).filter(([, schema]) => schema !== null)),
+  };
+}
+
 /** A route, and the system that it belongs to. */
 export interface ServedRoute {
   system: string;
@@ -133,7 +141,7 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
   return {
     method: shape.method,
     url: shape.path,
-    schema: routeSchema(shape),
+    schema: schemaOf(shape),
     // From here on, since how fast the body comes is the client's doing.
     async preValidation(request) {
       request.loadstone.deadline = createDeadline(deps.clock, options.requestTimeoutMs, deps.stopping);
@@ -187,7 +195,6 @@ function refuseOtherMethods(app: FastifyInstance, routes: readonly { method: str
     app.route({
       method: [...others],
       url,
-      schema: { hide: true } as object,
       config: { public: true },
       handler: (_request, reply) =>
         sendError(
@@ -294,7 +301,6 @@ export async function createApi(
   );
   app.setErrorHandler((error, _request, reply) => sendError(reply, error));
   addHooks(app, options, deps);
-  await app.register(swagger, { openapi: openApiInfo(options.publicUrl) as never });
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) seen.push({ method: each, url });
   });

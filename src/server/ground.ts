@@ -32,8 +32,8 @@ import { createReferences, type References, referenceQueues, referenceSchedules 
 import { createPostgresStreams, createStreams, type Streams, streamMigrations } from '#blocks/stream';
 import type { SystemDefinition } from '#blocks/system';
 import { createXminWatch, telemetryMigrations, type XminWatch } from '#blocks/telemetry';
-import { VERSION } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
+import { VERSION } from './version.ts';
 
 export interface GroundDeps {
   clock: Clock;

@@ -8,7 +8,8 @@ import type { Identity } from '#blocks/identity';
 import { drainSeconds, type Queue } from '#blocks/queue';
 import type { XminWatch } from '#blocks/telemetry';
 import { serverErrors } from './errors.ts';
-import { type OpenApi, renderErrorReference, renderReference } from './reference.ts';
+import type { OpenApi } from './openapi.ts';
+import { REFERENCE_HEADERS, renderErrorReference, renderReference } from './reference.ts';
 
 export interface OwnDeps {
   /** All signals, as text. */
@@ -19,14 +20,6 @@ export interface OwnDeps {
   /** What holds back vacuum. */
   xminLook: XminWatch['look'];
 }
-
-/** Pages carry their own style and need nothing from elsewhere. */
-const PAGE_HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  'content-security-policy':
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-};
 
 const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip'];
 
@@ -54,7 +47,6 @@ function own(
   app.route({
     method: 'GET',
     url,
-    schema: { hide: true } as object,
     config: { public: true },
     handler: async (request, reply) => handler(request, reply),
   });
@@ -91,13 +83,16 @@ export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
   });
 }
 
-/** What the API is, for people and programs. */
-export function addReferenceRoutes(app: FastifyInstance): void {
-  own(app, '/openapi.json', (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(JSON.stringify(app.swagger())),
-  );
-  own(app, '/docs', (_request, reply) =>
-    reply.headers(PAGE_HEADERS).send(renderReference(app.swagger() as unknown as OpenApi)),
-  );
-  own(app, '/docs/errors', (_request, reply) => reply.headers(PAGE_HEADERS).send(renderErrorReference()));
+/** What the API is, for people and programs: made once, since it does not change while the process lives. */
+export function addReferenceRoutes(app: FastifyInstance, document: OpenApi): void {
+  const pages = [
+    ['/openapi.json', 'application/json; charset=utf-8', JSON.stringify(document)],
+    ['/docs', REFERENCE_HEADERS, renderReference(document)],
+    ['/docs/errors', REFERENCE_HEADERS, renderErrorReference()],
+  ] as const;
+  for (const [url, headers, text] of pages) {
+    const bytes = Buffer.from(text);
+    const all = typeof headers === 'string' ? { 'content-type': headers } : headers;
+    own(app, url, (_request, reply) => reply.headers(all).send(bytes));
+  }
 }

@@ -11,11 +11,13 @@ import type { Identity } from '#blocks/identity';
 import { createWorker } from '#blocks/queue';
 import type { System, SystemDefinition } from '#blocks/system';
 import { createApi } from './api.ts';
+import { checkParts } from './api-parts.ts';
 import type { Ground } from './ground.ts';
 import { createHotDeps } from './hot.ts';
 import { createJobRoutes } from './jobs.ts';
 import { formatListen } from './listen-address.ts';
 import type { Listener } from './listener.ts';
+import { type ApiPart, createOpenApi } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
 import { addOwnRoutes, addReferenceRoutes, type OwnDeps } from './own-routes.ts';
 import { createJobHandler } from './work.ts';
@@ -97,10 +99,26 @@ export function createRooms(
     ...systems.flatMap(({ name, system }) => system.routes.map((route) => ({ system: name, route }))),
   ];
 
+  /** What is answered, by system: the server's own part is called core. */
+  function partsOf(systems: readonly MadeSystem[]): ApiPart[] {
+    const core = createJobRoutes(queue.inspection).map(({ shape }) => shape);
+    return [
+      ...systems.map(({ name, system }, index) => ({
+        name,
+        summary: definitions[index]?.summary ?? '',
+        routes: system.routes.map(({ shape }) => shape),
+        hot: system.hotShapes ?? [],
+      })),
+      { name: 'core', summary: 'What every installation answers.', routes: core, hot: [] },
+    ];
+  }
+
   /** Requests go to the systems' hot paths and, past those, to the API. */
   async function connect(systems: readonly MadeSystem[]): Promise<void> {
+    const parts = partsOf(systems);
+    checkParts(parts);
     const api = await createApi(
-      { ...options.http, trustedProxies: options.trustedProxies, publicUrl: deps.publicUrl() },
+      { ...options.http, trustedProxies: options.trustedProxies },
       {
         clock,
         log,
@@ -121,7 +139,7 @@ export function createRooms(
           measures: queue.measures,
           xminLook: ground.xminWatch.look,
         });
-        if (answers) addReferenceRoutes(app);
+        if (answers) addReferenceRoutes(app, createOpenApi({ publicUrl: deps.publicUrl() }, parts));
       },
     );
     const { sendProblem } = makeHot();

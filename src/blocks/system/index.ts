@@ -1,3 +1,4 @@
+export type { HotShape } from './hot-shape.ts';
 export type { JobContext, JobWork } from './job.ts';
 export {
   type Call,

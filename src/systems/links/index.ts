@@ -3,6 +3,7 @@
  */
 import { createPostgresCodeSpaces, openCodeSpace } from '#blocks/ids';
 import { defineSystem } from '#blocks/system';
+import { redirectShape } from './api.ts';
 import { ownHosts } from './destination.ts';
 import { LINKS_STREAM } from './events.ts';
 import { createInvalidation } from './invalidation.ts';
@@ -47,6 +48,7 @@ export default defineSystem({
       routes: createRoutes(links, store.counts),
       jobs: createJobs(links.expire),
       hot: redirects.handle,
+      hotShapes: [redirectShape(options)],
     };
   },
 });
