@@ -8,10 +8,16 @@ import { type Loadstone, ROOT, type Scene } from './process.fixture.ts';
 
 /** What packing reads; the rest of a checkout is not needed for it. */
 const SOURCES = [
+  'bench/results',
   'bin',
+  'deploy',
+  'docs',
+  'examples',
   'src',
   'tidy',
+  'ARCHITECTURE.md',
   'CHANGELOG.md',
+  'CONTRIBUTING.md',
   'LICENSE',
   'README.md',
   'package-lock.json',
