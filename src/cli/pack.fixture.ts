@@ -8,7 +8,7 @@ import { type Loadstone, ROOT, type Scene } from './process.fixture.ts';
 
 /** What packing reads; the rest of a checkout is not needed for it. */
 const SOURCES = [
-  'bench/results',
+  'bench',
   'bin',
   'deploy',
   'docs',

@@ -33,14 +33,15 @@ describe('npm pack', () => {
     for (const path of ['index.js', 'index.d.ts', 'cli/main.js', 'package.json'])
       assert(paths.includes(`dist/${path}`), path);
     assert(paths.some((path) => /^dist\/systems\/links\/migrations\/0001_\w+\.sql$/.test(path)));
+    const shipped =
+      /^(bin|deploy|dist|docs|examples|bench\/peers)\/|^bench\/(results\/\w+|README)\.md$|^[A-Z]+(\.md)?$|^package\.json$/;
+    const isSource = (path: string) => path.endsWith('.ts') && !path.endsWith('.d.ts');
     assert.deepEqual(
       paths.filter(
         (path) =>
-          !/^(bin|deploy|dist|docs|examples)\/|^bench\/results\/\w+\.md$|^[A-Z]+(\.md)?$|^package\.json$/.test(
-            path,
-          ) ||
-          /[./](test|suite|long|fixture|bench)\./.test(path.replace(/^deploy\//, '')) ||
-          (path.endsWith('.ts') && !path.endsWith('.d.ts') && !path.startsWith('examples/')),
+          !shipped.test(path) ||
+          /[./](test|suite|long|fixture|bench)\.(js|ts|d\.ts)$/.test(path) ||
+          (isSource(path) && !/^(examples|bench)\//.test(path)),
       ),
       [],
     );
