@@ -39,6 +39,8 @@ export async function packTarball(scene: Scene): Promise<Tarball> {
   const { code, stdout, stderr } = await scene.run(['pack', '--json', '--pack-destination', destination], {
     command: ['npm'],
     cwd: copy,
+    // It compiles everything, beside whatever else the machine does.
+    boundMs: 180_000,
   });
   assert.equal(code, 0, stderr);
   const [packed] = JSON.parse(stdout) as { filename: string; files: { path: string }[] }[];

@@ -7,7 +7,7 @@ import type { HotShape, RouteShape } from '#blocks/system';
 import { exampleOf } from './reference/examples.ts';
 import { describeOperated, type Operated, operatedHot, operatedRoute } from './reference/operated.ts';
 import { ANSWER_HEADERS, type Response, responsesOf } from './reference/responses.ts';
-import { type Components, createComponents, type JsonSchema } from './reference/schema.ts';
+import { createNamedSchemas, type JsonSchema, type NamedSchemas } from './reference/schema.ts';
 import { VERSION } from './version.ts';
 
 export interface Parameter {
@@ -70,9 +70,9 @@ function parameter(
   place: Parameter['in'],
   required: boolean,
   schema: TSchema,
-  components: Components,
+  named: NamedSchemas,
 ): Parameter {
-  const { description = '', examples, ...written } = components.add(schema);
+  const { description = '', examples, ...written } = named.add(schema);
   const isShown = examples !== undefined || required;
   const example = isShown ? exampleOf(schema, 'needed') : undefined;
   return {
@@ -85,20 +85,20 @@ function parameter(
   };
 }
 
-function fields(schema: TObject | undefined, place: Parameter['in'], components: Components): Parameter[] {
+function fields(schema: TObject | undefined, place: Parameter['in'], named: NamedSchemas): Parameter[] {
   const required = (schema as { required?: string[] } | undefined)?.required ?? [];
   return Object.entries(schema?.properties ?? {}).map(([name, each]) =>
-    parameter(name, place, place === 'path' || required.includes(name), each, components),
+    parameter(name, place, place === 'path' || required.includes(name), each, named),
   );
 }
 
-function parametersOf({ shape, isFramed, isKeyed }: Operated, components: Components): Parameter[] {
+function parametersOf({ shape, isFramed, isKeyed }: Operated, named: NamedSchemas): Parameter[] {
   const optional = (name: string, place: Parameter['in'], schema: TSchema) =>
-    parameter(name, place, false, schema, components);
+    parameter(name, place, false, schema, named);
   const isSession = isFramed && shape.consistency === 'session';
   return [
-    ...fields(shape.params, 'path', components),
-    ...fields(shape.query, 'query', components),
+    ...fields(shape.params, 'path', named),
+    ...fields(shape.query, 'query', named),
     ...Object.entries(shape.headers ?? {}).map(([name, each]) => optional(name, 'header', each)),
     ...(isKeyed ? [optional('Idempotency-Key', 'header', idempotencyKey)] : []),
     ...(isSession
@@ -110,22 +110,22 @@ function parametersOf({ shape, isFramed, isKeyed }: Operated, components: Compon
   ];
 }
 
-function bodyOf(schema: TSchema, components: Components): NonNullable<Operation['requestBody']> {
+function bodyOf(schema: TSchema, named: NamedSchemas): NonNullable<Operation['requestBody']> {
   const example = exampleOf(schema, 'needed');
   return {
     required: true,
     content: {
       'application/json': {
-        schema: components.add(schema),
+        schema: named.add(schema),
         ...(example === undefined ? {} : { example }),
       },
     },
   };
 }
 
-function operationOf(operated: Operated, components: Components): Operation {
+function operationOf(operated: Operated, named: NamedSchemas): Operation {
   const { shape, tag, access } = operated;
-  const parameters = parametersOf(operated, components);
+  const parameters = parametersOf(operated, named);
   const body = 'body' in shape ? shape.body : undefined;
   return {
     operationId: shape.id,
@@ -134,29 +134,29 @@ function operationOf(operated: Operated, components: Components): Operation {
     tags: [tag],
     ...(access === 'anyone' ? { security: [] } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(body ? { requestBody: bodyOf(body, components) } : {}),
-    responses: responsesOf(operated, components),
+    ...(body ? { requestBody: bodyOf(body, named) } : {}),
+    responses: responsesOf(operated, named),
   };
 }
 
-function pathsOf(all: readonly Operated[], components: Components): OpenApi['paths'] {
+function pathsOf(all: readonly Operated[], named: NamedSchemas): OpenApi['paths'] {
   const paths: OpenApi['paths'] = {};
   for (const operated of all) {
     const { path, method } = operated.shape;
     const key = path.replaceAll(/:([^/]+)/g, '{$1}');
-    paths[key] = { ...paths[key], [method.toLowerCase()]: operationOf(operated, components) };
+    paths[key] = { ...paths[key], [method.toLowerCase()]: operationOf(operated, named) };
   }
   return paths;
 }
 
 /** @throws system_invalid when two different schemas have one name */
 export function createOpenApi({ publicUrl }: { publicUrl: string }, parts: readonly ApiPart[]): OpenApi {
-  const components = createComponents();
+  const named = createNamedSchemas();
   const all = parts.flatMap(({ name, routes, hot }) => [
     ...routes.map((shape) => operatedRoute(name, shape)),
     ...hot.map((shape) => operatedHot(name, shape)),
   ]);
-  const paths = pathsOf(all, components);
+  const paths = pathsOf(all, named);
   return {
     openapi: '3.1.0',
     info: {
@@ -173,7 +173,7 @@ export function createOpenApi({ publicUrl }: { publicUrl: string }, parts: reado
     tags: parts.map(({ name, summary }) => ({ name, description: summary })),
     paths,
     components: {
-      schemas: components.schemas,
+      schemas: named.schemas,
       headers: ANSWER_HEADERS,
       securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key.' } },
     },

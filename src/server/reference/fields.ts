@@ -4,7 +4,7 @@
 import type { TSchema } from 'typebox';
 import { describeAllowed } from '#base/schema';
 import { escapeHtml, renderInline, renderMarkdown } from './markdown.ts';
-import { COMPONENTS, type JsonSchema } from './schema.ts';
+import { type JsonSchema, SCHEMAS_AT } from './schema.ts';
 
 export type Schemas = Readonly<Record<string, JsonSchema>>;
 
@@ -12,7 +12,7 @@ export type Schemas = Readonly<Record<string, JsonSchema>>;
 const DEPTH_MAX = 6;
 
 function nameOf({ $ref = '' }: JsonSchema): string | undefined {
-  return $ref.startsWith(COMPONENTS) ? $ref.slice(COMPONENTS.length) : undefined;
+  return $ref.startsWith(SCHEMAS_AT) ? $ref.slice(SCHEMAS_AT.length) : undefined;
 }
 
 /** With what it refers to. */

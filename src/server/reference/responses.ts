@@ -14,7 +14,7 @@ import { serverErrors } from '../errors.ts';
 import { problemOf } from '../problem.ts';
 import { exampleOf } from './examples.ts';
 import type { Operated } from './operated.ts';
-import type { Components, JsonSchema } from './schema.ts';
+import type { JsonSchema, NamedSchemas } from './schema.ts';
 
 export interface Response {
   description: string;
@@ -131,15 +131,10 @@ const SUCCESSES: Record<number, string> = {
   308: 'Moved for good; the method stays.',
 };
 
-function success(
-  operated: Operated,
-  status: number,
-  schema: TSchema | null,
-  components: Components,
-): Response {
+function success(operated: Operated, status: number, schema: TSchema | null, named: NamedSchemas): Response {
   const { shape, isKeyed } = operated;
   const own = Object.entries(shape.replyHeaders ?? {}).map(([name, each]) => {
-    const { description = '', ...written } = components.add(each);
+    const { description = '', ...written } = named.add(each);
     return [name, { description, schema: written }];
   });
   const example = schema ? exampleOf(schema, 'all') : undefined;
@@ -154,7 +149,7 @@ function success(
       ? {
           content: {
             'application/json': {
-              schema: components.add(schema),
+              schema: named.add(schema),
               ...(example === undefined ? {} : { example }),
             },
           },
@@ -186,11 +181,11 @@ function other(problem: JsonSchema): Response {
   };
 }
 
-export function responsesOf(operated: Operated, components: Components): Record<string, Response> {
-  const problem = components.add(ProblemSchema);
+export function responsesOf(operated: Operated, named: NamedSchemas): Record<string, Response> {
+  const problem = named.add(ProblemSchema);
   const successes = Object.entries(operated.shape.replies).map(([status, schema]) => [
     status,
-    success(operated, Number(status), schema, components),
+    success(operated, Number(status), schema, named),
   ]);
   const failures = [...failuresOf(operated)]
     .toSorted(([a], [b]) => a - b)

@@ -30,9 +30,9 @@ const TYPE_NAME = /^[A-Z][A-Za-z0-9]*$/;
 /** Keywords of ours, which no other program knows. */
 const OWN_KEYWORDS = ['allowed', 'secret'];
 
-export const COMPONENTS = '#/components/schemas/';
+export const SCHEMAS_AT = '#/components/schemas/';
 
-export interface Components {
+export interface NamedSchemas {
   /** Every named schema so far, by its name. */
   schemas: Record<string, JsonSchema>;
   /** @throws system_invalid when two different schemas have one name */
@@ -65,7 +65,7 @@ function joined(schema: JsonSchema): JsonSchema {
   return short ? { ...short, ...rest } : schema;
 }
 
-export function createComponents(): Components {
+export function createNamedSchemas(): NamedSchemas {
   const schemas: Record<string, JsonSchema> = {};
 
   const mapped = (record: Record<string, JsonSchema>) =>
@@ -98,7 +98,7 @@ export function createComponents(): Components {
       throw serverErrors.system_invalid({ detail: `two different schemas have the title ${name}` });
     }
     schemas[name] = written;
-    return { $ref: `${COMPONENTS}${name}` };
+    return { $ref: `${SCHEMAS_AT}${name}` };
   }
 
   return {
