@@ -43,6 +43,7 @@ export {
   defineSystem,
   entityTag,
   evaluate,
+  type HotShape,
   handleRoute,
   type JobContext,
   type JobWork,

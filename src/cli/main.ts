@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { describeError } from '#base/errors';
 import { LOG_LEVELS } from '#base/log';
 import { LOG_FORMATS } from '#base/log-format';
+import { VERSION } from '#server/version';
 import type { StartFlags } from './config.ts';
 import { isFlagFault } from './flag-fault.ts';
 
@@ -61,6 +62,7 @@ async function createProgram(word: string | undefined): Promise<Command> {
   const program = new Command('loadstone')
     .description('The backend you can size, break and question.')
     .usage('<command>')
+    .version(`loadstone ${VERSION}`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'list commands or flags')
     .helpCommand(false)
     .exitOverride()

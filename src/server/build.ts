@@ -15,11 +15,11 @@ import { createTraceExport } from '#blocks/telemetry';
 import { createGround } from './ground.ts';
 import { localUrl } from './listen-address.ts';
 import { createListener, type Listener } from './listener.ts';
-import { VERSION } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
 import { type Place, type ServerSecrets, settleIn } from './place.ts';
 import { createPresence } from './presence.ts';
 import { createRooms } from './rooms.ts';
+import { VERSION } from './version.ts';
 
 export interface ServerDeps {
   clock: Clock;

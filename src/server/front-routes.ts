@@ -4,7 +4,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { prefersHtml } from './accept.ts';
 import { ICON } from './icon.ts';
-import { VERSION } from './openapi.ts';
+import { VERSION } from './version.ts';
 import type { Pages, PagesDeps } from './pages.ts';
 
 /**

@@ -33,8 +33,8 @@ import { createPostgresStreams, createStreams, type Streams, streamMigrations } 
 import type { SystemDefinition } from '#blocks/system';
 import { createXminWatch, telemetryMigrations, type XminWatch } from '#blocks/telemetry';
 import { createWakeups } from '#blocks/wakeup';
-import { VERSION } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
+import { VERSION } from './version.ts';
 
 export interface GroundDeps {
   clock: Clock;
