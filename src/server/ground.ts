@@ -169,20 +169,14 @@ export function createGround(
   const ids = createIds(options.ids, { ...deps, store: createPostgresWorkerLeases(core) });
   const wakeups = createWakeups(options.wakeup, { ...deps, database });
   const leases = createPostgresLeases(core);
-  const streams = createStreams(options.stream, {
-    ...{ ...deps, database, wakeups },
-    store: createPostgresStreams(core),
-  });
+  const given = { ...deps, database, wakeups };
+  const streams = createStreams(options.stream, { ...given, store: createPostgresStreams(core) });
   const { campaigns, isCandidate, ...leading } = createLeading(options, definitions, { ...deps, leases });
-  const outbox = createOutbox(options.outbox, {
-    ...{ ...deps, database, wakeups, ids, leases, streams, isCandidate },
-  });
+  const outbox = createOutbox(options.outbox, { ...given, ids, leases, streams, isCandidate });
   const declared = definitions.flatMap((definition) => definition.references ?? []);
   const { queues, schedules } = workOf(definitions, options);
   const queue = createQueue(options.queue, {
-    ...deps,
-    database,
-    wakeups,
+    ...given,
     ids,
     ...leading,
     definitions: queues,

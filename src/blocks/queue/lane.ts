@@ -21,7 +21,7 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Definition } from './definition.ts';
 import { queueErrors } from './errors.ts';
-import { createHand, type Ended } from './hand.ts';
+import { createHand, type Ended, type Hand } from './hand.ts';
 import type { ClaimedJob, Handler } from './job.ts';
 import { createLine, type Line } from './line.ts';
 import { createPace } from './pace.ts';
@@ -38,6 +38,7 @@ import {
 import type { Scores } from './score.ts';
 import type { LaneSignals } from './signals.ts';
 import type { JobStore, Lease, Turn, TurnRequest } from './store.ts';
+import { createSweepTimer } from './sweep-timer.ts';
 
 const faults = defineFaults('queue', {
   handled: 'a handler has ended; that its job is done has not been recorded',
@@ -49,7 +50,6 @@ const LINGER_MS = 2;
 const HOLD_MS = 1000;
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 5000;
-const SWEEP_MS = 100;
 
 export interface LaneOptions {
   definition: Definition;
@@ -99,12 +99,29 @@ export interface Lane {
   close(deadline: AbortSignal): Promise<void>;
 }
 
+function createBuried(queue: string, { log, signals }: Pick<LaneDeps, 'log' | 'signals'>): Lane['buried'] {
+  return ({ traceparent, ...job }) => {
+    log.error({ queue, ...job, traceId: traceparent?.slice(3, 35) }, 'a job is dead');
+    signals.died();
+  };
+}
+
+/** A handler says that it is getting on. */
+function createOnSign(clock: Clock, hand: Hand) {
+  return (run: Run, progress: string | undefined): void => {
+    run.aliveMs = clock.monotonicMs();
+    if (run.state === 'running' && progress !== undefined) hand.progress(run.claimed.jobId, progress);
+  };
+}
+
 export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   const { definition, concurrency, worker, leaseMs, prefetchMax } = options;
   const { clock, random, log, store, scores, handler, signals, offer } = deps;
   const { name: queue } = definition;
   const hand = createHand();
   const line = createLine();
+  const buried = createBuried(queue, deps);
+  const onSign = createOnSign(clock, hand);
   const pace = createPace({ concurrency, prefetchMax });
   let state: 'idle' | 'open' | 'closing' | 'closed' = 'idle';
   /** `endsMs` on the monotonic clock, as all times here that are not written down. */
@@ -114,8 +131,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   let retryAtMs = 0;
   let endedTotal = 0;
   let next: { timer: Timer; atMs: number } | undefined;
-  let sweepTimer: Timer | undefined;
-  let isSweepSoon = false;
+  const sweeping = createSweepTimer(clock, sweep);
   let releaseAtMs: number | undefined;
   let onSettled: (() => void) | undefined;
 
@@ -128,7 +144,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       const run = createRun(claimed, queue, clock.monotonicMs(), onSign);
       hand.runs.add(run);
       void carryOut(run);
-      planSweep();
+      sweeping.plan(true, lease?.endsMs);
     }
   }
 
@@ -172,16 +188,6 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     hand.failed({ jobId, error, retry: { runAtMs, score: scores.next(runAtMs, claimed.priority, nowMs) } });
   }
 
-  function buried({ traceparent, ...job }: DeadJob): void {
-    log.error({ queue, ...job, traceId: traceparent?.slice(3, 35) }, 'a job is dead');
-    signals.died();
-  }
-
-  function onSign(run: Run, progress: string | undefined): void {
-    run.aliveMs = clock.monotonicMs();
-    if (run.state === 'running' && progress !== undefined) hand.progress(run.claimed.jobId, progress);
-  }
-
   /** Ends attempts that take too long, and the lease when it could not be renewed. */
   function sweep(): void {
     const nowMs = clock.monotonicMs();
@@ -194,19 +200,8 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       abortRun(run, late);
     }
     if (lease && nowMs > lease.endsMs) lose('it could not be renewed in time');
-    sweepTimer = undefined;
-    planSweep();
+    sweeping.plan(hand.runs.size > 0, lease?.endsMs);
     plan();
-  }
-
-  /** Often while something runs; otherwise when the lease could have ended. */
-  function planSweep(): void {
-    if (sweepTimer && (isSweepSoon || hand.runs.size === 0)) return;
-    if (hand.runs.size === 0 && !lease) return;
-    sweepTimer?.cancel();
-    isSweepSoon = hand.runs.size > 0;
-    const untilEndMs = lease ? lease.endsMs - clock.monotonicMs() + 1 : SWEEP_MS;
-    sweepTimer = clock.after(isSweepSoon ? SWEEP_MS : Math.max(SWEEP_MS, untilEndMs), sweep, 'background');
   }
 
   function abandon(reason: unknown): void {
@@ -229,9 +224,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
 
   // Turns.
 
-  function isHungry(): boolean {
-    return state === 'open' && !isTurning && !line.mayHaveMore() && room() > 0;
-  }
+  const isHungry = () => state === 'open' && !isTurning && !line.mayHaveMore() && room() > 0;
 
   function room(): number {
     if (state !== 'open') return 0;
@@ -337,7 +330,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     for (const score of answer.released) line.woken(score);
     pace.weighed(answer.jobs.length, answer.payloadLength);
     hand.add(answer.jobs, clock.monotonicMs());
-    planSweep();
+    sweeping.plan(hand.runs.size > 0, lease.endsMs);
     const retryMs = failed.flatMap(({ retry }) => (retry ? [retry.runAtMs] : []));
     if (retryMs.length > 0) deps.scheduled(Math.min(...retryMs));
     if (line.mayHaveMore() && room() <= 0) offer(queue);
@@ -363,9 +356,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     stir: plan,
     buried,
     hasRoom: () => room() > 0,
-    told() {
-      if (!isHungry()) line.told();
-    },
+    told: () => (isHungry() ? undefined : line.told()),
     isHungry,
     health() {
       if (failures < 2) return { status: 'ok' };
@@ -381,7 +372,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       }
       state = 'closed';
       next?.timer.cancel();
-      sweepTimer?.cancel();
+      sweeping.cancel();
       const held = lease;
       lease = undefined;
       if (!held) return;
