@@ -12,6 +12,8 @@ const OWN_PATHS = new Set([
   'console',
   '-',
   'openapi.json',
+  'favicon.ico',
+  'robots.txt',
   'health',
   'livez',
   'readyz',
