@@ -114,6 +114,15 @@ function createOnSign(clock: Clock, hand: Hand) {
   };
 }
 
+/** Before the next attempt at a job that has failed so often. */
+function waitMs(
+  { backoffBaseMs: baseMs, backoffMaxMs: maxMs }: Definition,
+  attempts: number,
+  random: Random,
+): number {
+  return backoffMs({ baseMs, maxMs }, attempts, random);
+}
+
 export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   const { definition, concurrency, worker, leaseMs, prefetchMax } = options;
   const { clock, random, log, store, scores, handler, signals, offer } = deps;
@@ -178,13 +187,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       hand.failed({ jobId, error, retry: undefined });
       return;
     }
-    const runAtMs = Math.ceil(
-      nowMs +
-        Math.max(
-          retryAfterMs,
-          backoffMs({ baseMs: definition.backoffBaseMs, maxMs: definition.backoffMaxMs }, attempts, random),
-        ),
-    );
+    const runAtMs = Math.ceil(nowMs + Math.max(retryAfterMs, waitMs(definition, attempts, random)));
     hand.failed({ jobId, error, retry: { runAtMs, score: scores.next(runAtMs, claimed.priority, nowMs) } });
   }
 
