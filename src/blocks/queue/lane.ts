@@ -123,6 +123,17 @@ function waitMs(
   return backoffMs({ baseMs, maxMs }, attempts, random);
 }
 
+async function giveBack(
+  queue: string,
+  held: Lease,
+  deadline: AbortSignal,
+  { store, log }: Pick<LaneDeps, 'store' | 'log'>,
+): Promise<void> {
+  await withSignal(store.leave(queue, held), deadline).catch((error: unknown) => {
+    log.warn({ queue, error: describeError(error) }, 'a lease ends by itself: it could not be given back');
+  });
+}
+
 export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   const { definition, concurrency, worker, leaseMs, prefetchMax } = options;
   const { clock, random, log, store, scores, handler, signals, offer } = deps;
@@ -378,13 +389,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       sweeping.cancel();
       const held = lease;
       lease = undefined;
-      if (!held) return;
-      await withSignal(store.leave(queue, held), deadline).catch((error: unknown) => {
-        log.warn(
-          { queue, error: describeError(error) },
-          'a lease ends by itself: it could not be given back',
-        );
-      });
+      if (held) await giveBack(queue, held, deadline, deps);
     },
   };
 }
