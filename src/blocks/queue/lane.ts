@@ -361,17 +361,13 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   }
 
   return {
-    queue,
-    line,
+    ...{ queue, line, buried, isHungry, stir: plan },
     open() {
       state = 'open';
       plan();
     },
-    stir: plan,
-    buried,
     hasRoom: () => room() > 0,
     told: () => (isHungry() ? undefined : line.told()),
-    isHungry,
     health() {
       if (failures < 2) return { status: 'ok' };
       return { status: 'failing', reason: `the jobs of ${queue} cannot be taken or recorded` };
