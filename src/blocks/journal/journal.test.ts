@@ -166,6 +166,7 @@ test('shedding is told once per second at most, with how much it was', async (t)
 
 test('a start takes over what ended processes have left, oldest first, and a live one keeps its own', async (t) => {
   const root = scratchDirectory();
+  // It would take over those of the others itself, if it looked in between.
   const live = await started(t, { adoptEveryMs: 60_000 }, { directory: root });
   await append(live.journal, ['live']);
   for (const text of ['first', 'second']) {
