@@ -93,8 +93,6 @@ export interface Lane {
   isHungry(): boolean;
   /** Whether it would take one more job. */
   hasRoom(): boolean;
-  /** Another process has told of jobs. */
-  told(): void;
   health(): Health;
   close(deadline: AbortSignal): Promise<void>;
 }
@@ -141,7 +139,6 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   const hand = createHand();
   const line = createLine();
   const buried = createBuried(queue, deps);
-  const onSign = createOnSign(clock, hand);
   const pace = createPace({ concurrency, prefetchMax });
   let state: 'idle' | 'open' | 'closing' | 'closed' = 'idle';
   /** `endsMs` on the monotonic clock, as all times here that are not written down. */
@@ -161,7 +158,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     while (state === 'open' && hand.runs.size < concurrency) {
       const claimed = hand.take();
       if (!claimed) return;
-      const run = createRun(claimed, queue, clock.monotonicMs(), onSign);
+      const run = createRun(claimed, queue, clock.monotonicMs(), createOnSign(clock, hand));
       hand.runs.add(run);
       void carryOut(run);
       sweeping.plan(true, lease?.endsMs);
@@ -367,7 +364,6 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       plan();
     },
     hasRoom: () => room() > 0,
-    told: () => (isHungry() ? undefined : line.told()),
     health() {
       if (failures < 2) return { status: 'ok' };
       return { status: 'failing', reason: `the jobs of ${queue} cannot be taken or recorded` };
