@@ -466,11 +466,15 @@ describe('the command line', () => {
       ['jobs ls --state gone', /'gone' is invalid. Allowed choices are scheduled, ready, .*dropped\.$/],
       ['jobs ls --before me', /^option '--before': me is not an id$/],
       ['groups discard a b', /^missing required argument 'position'$/],
-      ['groups seek a b soon', /'soon' is invalid .*Allowed is a position/],
+      ['groups seek a b soon', /'soon' is invalid .*Allowed are earliest, latest, and a position/],
     ];
     await Promise.all(
       cases.map(async ([line, expected]) => assert.match(await refusal(line, 2), expected, line)),
     );
+  });
+
+  test('the drills are listed, the quick one first', async () => {
+    assert.match(await run('drill ls'), /^DRILL +LOAD +WHAT\nquick +\d+ s +\S/);
   });
 
   test('without an installation there is an error, and still none', async () => {
