@@ -8,6 +8,7 @@ import Type, { type TObject } from 'typebox';
 import { parseDocument } from 'yaml';
 import { optionsErrors, parseOptions } from '#base/options';
 import type { SystemDefinition } from '#blocks/system';
+import { parseListen } from '#server/listen-address';
 import { type ServerOptions, serverOptions } from '#server/options';
 import { isSystemPath, loadSystems } from '#server/systems';
 import { noteFault } from './flag-fault.ts';
@@ -196,7 +197,8 @@ function checkProcesses({ processes, database }: ServerOptions): void {
 }
 
 /** What a pattern cannot tell: whether the public address and the proxies' networks can exist. */
-function checkAddresses({ publicUrl, trustedProxies }: ServerOptions): void {
+function checkAddresses({ listen, publicUrl, trustedProxies }: ServerOptions): void {
+  parseListen(listen);
   const url = publicUrl === undefined ? undefined : URL.parse(publicUrl);
   if (url === null || url?.port === '0') {
     throw invalid(
