@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { systemRandom } from '#base/random';
 import { listBackups } from '#blocks/backup';
 import { lockDirectory } from '#blocks/database';
 import { BACKUP_KEY, backupDestroyRestore, restore, runBackup } from './backup.fixture.ts';
@@ -96,7 +95,7 @@ test('one installation: encrypted, interrupted, on a full disk, restored with it
   });
 
   await t.test('beside another one it waits, and says for whom', async () => {
-    const other = lockDirectory(repository, systemRandom);
+    const other = lockDirectory(repository);
     const waiting = scene.spawn(['backup', repository, ...flags]);
     await eventually(
       'it waits',
