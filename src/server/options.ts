@@ -6,6 +6,7 @@ import { backupOptions } from '#blocks/backup';
 import { databaseOptions } from '#blocks/database';
 import { registryOptions } from '#blocks/discovery';
 import { idempotencyOptions } from '#blocks/idempotency';
+import { mutationOptions } from '#blocks/mutation';
 import { idsOptions } from '#blocks/ids';
 import { outboxOptions } from '#blocks/outbox';
 import { projectionOptions } from '#blocks/projection';
@@ -163,6 +164,7 @@ const properties = {
   outbox: outboxOptions,
   queue: queueOptions,
   idempotency: idempotencyOptions,
+  mutation: mutationOptions,
   projection: projectionOptions,
   references: referencesOptions,
   registry: registryOptions,

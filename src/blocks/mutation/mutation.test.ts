@@ -21,6 +21,7 @@ import { createQueue, queueMigrations, queueOptions } from '#blocks/queue';
 import { createPostgresStreams, createStreams, streamMigrations, streamOptions } from '#blocks/stream';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { createMutations, type Mutation, type Mutations, type MutationTx } from './mutation.ts';
+import { mutationOptions } from './options.ts';
 
 const errors = defineErrors('mutation_test', {
   test_refused: { status: 422, title: 'Refused', doc: 'A refusal of the rule.' },
@@ -61,7 +62,7 @@ async function startGround(it: TestDatabase) {
   for (const part of parts) await part.start(never());
   await streams.declare('things');
   return {
-    mutations: createMutations({ tracer, database, idempotency, outbox, queue }),
+    mutations: createMutations(parseOptions(mutationOptions, {}), { ...common, idempotency, outbox, queue }),
     ids,
     streams,
     queue,
