@@ -18,8 +18,8 @@ import type { Idempotency, IdempotentRequest, Outcome } from '#blocks/idempotenc
 import type { NewEvent, Outbox } from '#blocks/outbox';
 import type { NewJob, PreparedJob, Queue } from '#blocks/queue';
 import { identify } from './identify.ts';
-import { createOrigin, type Origin } from './origin.ts';
 import type { MutationOptions } from './options.ts';
+import { createOrigin, type Origin } from './origin.ts';
 import { keepRefusal, unfold } from './outcome.ts';
 import type { SetRule } from './set-rule.ts';
 import { createSets } from './sets.ts';

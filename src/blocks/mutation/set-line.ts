@@ -121,7 +121,8 @@ export function createLine(options: LineOptions, { tick, send }: LineDeps): Line
   }
 
   function plan(): void {
-    const hasWork = (ready.length > 0 && underWay < options.setsUnderWayMax) || (held.length > 0 && waitingSets === 0);
+    const hasWork =
+      (ready.length > 0 && underWay < options.setsUnderWayMax) || (held.length > 0 && waitingSets === 0);
     if (isPlanned || !hasWork) return;
     isPlanned = true;
     tick(dispatch);

@@ -4,20 +4,26 @@
  *
  * Measured against one transaction for each call: docs/decisions/0009-sets.md.
  */
+
+import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import type { Tick } from '#base/tick';
-import type { Clock } from '#base/clock';
-import { type Idempotency, type IdempotentRequest, idempotencyErrors, type Outcome } from '#blocks/idempotency';
 import { bucketOf, databaseErrors } from '#blocks/database';
-import type { Mutation, MutationResult } from './mutation.ts';
+import {
+  type Idempotency,
+  type IdempotentRequest,
+  idempotencyErrors,
+  type Outcome,
+} from '#blocks/idempotency';
 import { identify } from './identify.ts';
+import type { Mutation, MutationResult } from './mutation.ts';
 import type { MutationOptions } from './options.ts';
 import { unfold } from './outcome.ts';
 import { type AnyRule, type Asked, type Call, type CallDeps, createCall, forget } from './set-call.ts';
 import { createLine, type Line, type SetEnd } from './set-line.ts';
 import type { SetRule } from './set-rule.ts';
-import { isAgain, isOfOneCall, type Settlement, type SetRunDeps, transactSet } from './set-run.ts';
+import { isAgain, isOfOneCall, type SetRunDeps, type Settlement, transactSet } from './set-run.ts';
 
 export interface Sets {
   /** @param toOutcome what is answered, and kept for the request's Idempotency-Key */
@@ -171,9 +177,7 @@ export function createSets(options: MutationOptions, deps: SetsDeps): Sets {
       const bucket = 'bucket' in placement ? placement.bucket : bucketOf(placement.shardKey);
       const request = identify(deps.idempotency, mutation, bucket);
       const asked = { mutation, bucket, request, input, toOutcome } as Asked;
-      const result = request
-        ? addKeyed(rule as AnyRule, asked, request)
-        : add(rule as AnyRule, asked);
+      const result = request ? addKeyed(rule as AnyRule, asked, request) : add(rule as AnyRule, asked);
       // Its set goes on without it when its time has run out.
       const { outcome, isReplayed } = await withSignal(result, signal);
       return { outcome: unfold(outcome, isReplayed), isReplayed };

@@ -29,9 +29,16 @@ export interface CreationDeps {
 /** Ten in a row mean a defect. */
 const CODE_TRIES_MAX = 10;
 
-type Drafted = { kind: 'draft'; link: PlacedLink; isAlias: boolean } | { kind: 'refused'; error: LoadstoneError };
+type Drafted =
+  | { kind: 'draft'; link: PlacedLink; isAlias: boolean }
+  | { kind: 'refused'; error: LoadstoneError };
 
-export function createCreation({ store, nextId, nextCode, parseInput }: CreationDeps): SetRule<Creation, StoredLink> {
+export function createCreation({
+  store,
+  nextId,
+  nextCode,
+  parseInput,
+}: CreationDeps): SetRule<Creation, StoredLink> {
   function draft({ input: { input, code, createdBy }, workspaceId, bucket }: SetCall<Creation>): Drafted {
     try {
       const { alias } = input;

@@ -110,7 +110,6 @@ export interface LinksStore {
 }
 
 export function createLinksStore({ database }: { database: Pick<Database, 'reader'> }): LinksStore {
-
   /**
    * Carries out `assignments` on the link, and tells a missing one from one of another version. The row is locked before
    * its state is read, so that the state it leaves is the one that the change before has made.

@@ -4,7 +4,15 @@
  * as one of thirteen; all of them sent together, in one round trip.
  */
 import { isLoadstoneError } from '#base/errors';
-import { isConstraintViolation, jsonTexts, numbers, type Queryable, type Sql, sql, texts } from '#blocks/database';
+import {
+  isConstraintViolation,
+  jsonTexts,
+  numbers,
+  type Queryable,
+  type Sql,
+  sql,
+  texts,
+} from '#blocks/database';
 import { queueErrors } from '../errors.ts';
 import type { PreparedJob } from '../job.ts';
 import type { Scores } from '../score.ts';
