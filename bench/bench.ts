@@ -9,6 +9,8 @@ export interface BenchOptions {
   seconds: number;
   /** That the generator keeps open. */
   connections: number;
+  /** Another checkout, installed, to be measured in the same run. */
+  against?: string | undefined;
   /** Few short rounds, to try the bench itself: no result worth keeping. */
   isQuick: boolean;
 }
@@ -41,6 +43,8 @@ export interface Bench {
   summary: string;
   /** That the generator keeps open unless told otherwise; 64 if absent. */
   connections?: number;
+  /** Of measuring unless told otherwise; 8 if absent. */
+  seconds?: number;
   /** @throws Error when it could not measure, or an answer was wrong */
   run(options: BenchOptions, workplace: Workplace): Promise<Outcome>;
 }

@@ -37,16 +37,21 @@ export interface Loadstone {
 /**
  * @param command what starts the server, up to the flags
  * @param hasChannel only for a command that passes its open files on, which npm does not
+ * @param checkout where `command` is run
  */
 export function startLoadstone(
   { directory, children }: Workplace,
   { directory: data, configFile, key }: DataPlace,
   command: readonly string[],
-  { listen = '127.0.0.1:0', hasChannel = false }: { listen?: string; hasChannel?: boolean } = {},
+  {
+    listen = '127.0.0.1:0',
+    hasChannel = false,
+    checkout = ROOT,
+  }: { listen?: string; hasChannel?: boolean; checkout?: string } = {},
 ): Loadstone {
   const flags = ['--data', data, '--config', configFile, '--listen', listen];
   const child = children.start([...command, ...flags], {
-    cwd: ROOT,
+    cwd: checkout,
     env: { LOADSTONE_ROOT_KEY: key },
     errorFile: join(directory, 'loadstone.err'),
     hasChannel,

@@ -4,11 +4,12 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.ts';
 import { createChildren } from './children.ts';
 import { events } from './events.ts';
+import { idle } from './idle.ts';
 import { knee } from './knee.ts';
 import { readProvenance } from './machine.ts';
 import { mutations } from './mutations.ts';
@@ -26,6 +27,7 @@ const BENCHES: Record<string, Bench> = {
   events,
   knee,
   processes,
+  idle,
 };
 
 const MINUTES_MAX = 30;
@@ -37,8 +39,9 @@ ${Object.entries(BENCHES)
   .join('\n')}
 
   --rounds N        default 5
-  --seconds N       of load for each subject in each round; default 8
+  --seconds N       of load for each subject in each round; default 8, of idle 30
   --connections N   that the generator keeps open; default 64, of mutations and events 32
+  --against DIR     another checkout, with its node_modules, measured beside this one; of idle
   --quick           2 short rounds, nothing kept: to try the bench itself
   --results DIR     where results are kept; default bench/results
 `;
@@ -65,6 +68,7 @@ function parseArguments(args: readonly string[]): Arguments {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       connections: { type: 'string' },
+      against: { type: 'string' },
       quick: { type: 'boolean', default: false },
       results: { type: 'string' },
     },
@@ -78,9 +82,10 @@ function parseArguments(args: readonly string[]): Arguments {
     name,
     bench,
     rounds: parseCount('rounds', values.rounds, isQuick ? 2 : 5),
-    seconds: parseCount('seconds', values.seconds, isQuick ? 2 : 8),
+    seconds: parseCount('seconds', values.seconds, isQuick ? 2 : (bench.seconds ?? 8)),
     connections: parseCount('connections', values.connections, bench.connections ?? 64),
     isQuick,
+    ...(values.against === undefined ? {} : { against: resolve(values.against) }),
     resultsDirectory: values.results ?? (isQuick ? undefined : join(import.meta.dirname, 'results')),
   };
 }

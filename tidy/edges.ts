@@ -19,6 +19,7 @@ export const edges: readonly Edge[] = [
   { from: 'discovery', to: 'database', reason: 'the registry is a table' },
   { from: 'idempotency', to: 'database', reason: 'outcomes are rows, kept in the business transaction' },
   { from: 'identity', to: 'database', reason: 'API keys are rows' },
+  { from: 'identity', to: 'limiter', reason: 'an address may ask for so many keys that do not exist' },
   { from: 'ids', to: 'database', reason: 'worker numbers and short-code counters are leased in Postgres' },
   {
     from: 'journal',
@@ -45,6 +46,7 @@ export const edges: readonly Edge[] = [
   { from: 'outbox', to: 'ids', reason: 'events are named before they are written' },
   { from: 'outbox', to: 'leases', reason: 'one process at a time relays' },
   { from: 'outbox', to: 'stream', reason: 'the relay appends to the log' },
+  { from: 'outbox', to: 'wakeup', reason: 'a relay learns of events of other processes' },
   { from: 'plan', to: 'database', reason: 'what rows take on disk, and what a primary can feed' },
   { from: 'plan', to: 'idempotency', reason: 'what kept answers take' },
   { from: 'plan', to: 'ids', reason: 'how many processes there may be' },
@@ -61,6 +63,7 @@ export const edges: readonly Edge[] = [
   { from: 'projection', to: 'outbox', reason: 'its tests put a whole ground together' },
   { from: 'projection', to: 'stream', reason: 'a projection is made from the events of a stream' },
   { from: 'queue', to: 'database', reason: 'jobs are rows, written in the business transaction' },
+  { from: 'queue', to: 'wakeup', reason: 'workers learn of jobs of other processes' },
   { from: 'queue', to: 'ids', reason: 'jobs are named before they are written' },
   {
     from: 'references',
@@ -79,6 +82,7 @@ export const edges: readonly Edge[] = [
   { from: 'references', to: 'queue', reason: 'removals and sweeps are jobs' },
   { from: 'references', to: 'stream', reason: 'deletions are learnt from the log' },
   { from: 'stream', to: 'database', reason: 'the log is a table, and offsets are stored with the effects' },
+  { from: 'stream', to: 'wakeup', reason: 'processes learn how far the log has grown' },
   { from: 'stream', to: 'leases', reason: 'partitions are leased in the way that leaders are' },
   {
     from: 'system',
@@ -97,4 +101,5 @@ export const edges: readonly Edge[] = [
   { from: 'system', to: 'references', reason: 'a system declares what its rows refer to' },
   { from: 'system', to: 'stream', reason: 'a system may follow what is told, to forget what it has kept' },
   { from: 'system', to: 'queue', reason: 'a system declares its queues and carries out their jobs' },
+  { from: 'wakeup', to: 'database', reason: 'processes tell each other by notifications of Postgres' },
 ];

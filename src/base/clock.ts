@@ -29,6 +29,17 @@ export const systemClock: Clock = {
   },
 };
 
+/**
+ * About `everyMs`, and the same moment for all who ask with the same interval: what a process does regularly it does
+ * together, so that it wakes once for it. At first from a quarter to one and a quarter of it.
+ */
+export function togetherMs(clock: Clock, everyMs: number): number {
+  const intoMs = clock.monotonicMs() % everyMs;
+  const untilMs = everyMs - intoMs;
+  // Timers may come a moment early: that is the same beat, and not the one before it.
+  return untilMs > everyMs / 4 ? untilMs : untilMs + everyMs;
+}
+
 /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

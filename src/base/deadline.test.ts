@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createManualClock } from './clock.ts';
-import { createDeadline, withSignal } from './deadline.ts';
+import { createManualClock, systemClock } from './clock.ts';
+import { createDeadline, createPatientDeadline, withSignal } from './deadline.ts';
 
 test('a deadline aborts with a coded reason at its time, unless done before', () => {
   const clock = createManualClock();
@@ -31,4 +31,26 @@ test('withSignal gives what comes first', async () => {
   controller.abort(new Error('enough'));
   await assert.rejects(waiting, /enough/);
   await assert.rejects(withSignal(Promise.resolve(5), controller.signal), /enough/);
+});
+
+test('a patient deadline counts turns of the event loop as well as time', async () => {
+  const clock = createManualClock();
+  const punctual = createPatientDeadline(clock, 1000);
+  clock.advance(999);
+  assert(!punctual.signal.aborted);
+  clock.advance(1);
+  assert.equal(punctual.signal.reason.code, 'deadline_exceeded');
+
+  const held = createPatientDeadline(systemClock, 20);
+  const untilMs = systemClock.monotonicMs() + 40;
+  while (systemClock.monotonicMs() < untilMs);
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  await turn();
+  assert(!held.signal.aborted, 'the loop stood still for twice as long, in one turn');
+  while (!held.signal.aborted) await turn();
+
+  const over = createPatientDeadline(clock, 1000);
+  over.done();
+  clock.advance(5000);
+  assert(!over.signal.aborted);
 });

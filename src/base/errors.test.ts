@@ -33,3 +33,16 @@ test('describeError follows causes, on one line', () => {
   assert.equal(describeError(error), 'outer text (cause: inner (cause: deepest))');
   assert.equal(describeError('plain'), 'plain');
 });
+
+test('a cause whose words are in the message is not repeated', () => {
+  const cause = new Error('connect ENOENT /run/x', { cause: 'no such file' });
+  assert.equal(describeError(new Error('write EPIPE', { cause: new Error('write EPIPE') })), 'write EPIPE');
+  assert.equal(
+    describeError(new Error('it failed: connect ENOENT /run/x (cause: no such file)', { cause })),
+    'it failed: connect ENOENT /run/x (cause: no such file)',
+  );
+  assert.equal(
+    describeError(new Error('it failed', { cause })),
+    'it failed (cause: connect ENOENT /run/x (cause: no such file))',
+  );
+});

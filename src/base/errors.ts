@@ -84,9 +84,11 @@ export function errorCatalogue(): ReadonlyMap<string, ErrorDefinition & { room: 
   return catalogue;
 }
 
-/** The message of anything thrown, with its causes, on one line. */
+/** The message of anything thrown, with its causes, on one line; a cause whose words are in the message is not repeated. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : ` (cause: ${describeError(error.cause)})`;
-  return `${error.message}${cause}`.replaceAll(/\s*\n\s*/g, ' ');
+  const message = error.message.replaceAll(/\s*\n\s*/g, ' ');
+  if (error.cause === undefined) return message;
+  const cause = describeError(error.cause);
+  return message.includes(cause) ? message : `${message} (cause: ${cause})`;
 }

@@ -6,7 +6,8 @@ import type { Static, TObject, TSchema } from 'typebox';
 import Type from 'typebox';
 import { Default } from 'typebox/value';
 import { defineErrors } from './errors.ts';
-import { listProblems } from './schema.ts';
+import { listProblems, type SchemaNode, shorten } from './schema.ts';
+import { readUrl } from './url.ts';
 
 export const optionsErrors = defineErrors('base', {
   option_invalid: {
@@ -28,15 +29,36 @@ export function optionsSchema<P extends Record<string, TSchema>>(
   }) as TObject<P>;
 }
 
+/** The value with every URL in it in its normal form. */
+function readUrls(node: SchemaNode, value: unknown, at: readonly string[]): unknown {
+  if (node.url !== undefined && typeof value === 'string') {
+    const reading = readUrl(value, node.url);
+    if ('url' in reading) return reading.url;
+    const given = node.secret ? 'the value given' : shorten(value);
+    const detail = `${given} is not allowed: ${reading.problem}; allowed is ${node.allowed}`;
+    throw optionsErrors.option_invalid({ detail: `${at.join('.')}: ${detail}` });
+  }
+  const { items, properties } = node;
+  if (Array.isArray(value))
+    return items ? value.map((each, index) => readUrls(items, each, [...at, String(index)])) : value;
+  if (value === null || typeof value !== 'object' || !properties) return value;
+  const read = Object.entries(value).map(([key, each]) => {
+    const property = Object.hasOwn(properties, key) ? properties[key] : undefined;
+    return [key, property ? readUrls(property, each, [...at, key]) : each];
+  });
+  return Object.fromEntries(read);
+}
+
 /**
- * Parses `raw` by `schema`, fills in defaults and freezes the result.
+ * Parses `raw` by `schema`, fills in defaults, brings URLs into their normal form and freezes the result.
  * @param at the path of `raw` in the whole configuration, for the message; empty for the root
  * @throws option_invalid with one line that names the path, the value and what is allowed
  */
 export function parseOptions<S extends TSchema>(schema: S, raw: unknown, at = ''): Static<S> {
   const filled = Default(schema, structuredClone(raw ?? {}));
   const problem = listProblems(schema, filled)[0];
-  if (problem === undefined) return deepFreeze(filled) as Static<S>;
+  const root = at === '' ? [] : [at];
+  if (problem === undefined) return deepFreeze(readUrls(schema as SchemaNode, filled, root)) as Static<S>;
   const path = [at, ...problem.pointer.split('/').slice(1)].filter(Boolean).join('.') || 'configuration';
   throw optionsErrors.option_invalid({ detail: `${path}: ${problem.detail}` });
 }

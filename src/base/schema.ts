@@ -5,6 +5,7 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import type { FieldProblem } from './errors.ts';
+import type { UrlKind } from './url.ts';
 
 /** A union counts once per option; the default of 8 would hide later fields. */
 Settings.Set({ maxErrors: 64 });
@@ -14,6 +15,8 @@ export interface SchemaNode {
   description?: string;
   /** What a pattern allows, in words. */
   allowed?: string;
+  /** It is a URL, to be read by the rule of this kind. */
+  url?: UrlKind;
   /** Its value is never shown. */
   secret?: boolean;
   default?: unknown;

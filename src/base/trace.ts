@@ -1,11 +1,16 @@
 /**
- * Trace context (W3C Trace Context, level 1): accepted from the caller, else begun here; every answer carries it, and so do
- * the events and jobs that a request leaves behind.
+ * Trace context (W3C Trace Context, level 1): accepted from the caller, else begun here; every answer carries it, and the
+ * events and jobs that a request leaves behind carry its `traceparent`. The caller's `tracestate` is passed on with answers,
+ * with requests that a route makes, and into spans. Events and jobs do not carry it: it may have 512 characters, which each of
+ * their rows would hold and write again at every move, and what tracing systems need to join a trace is in `traceparent`.
+ *
+ * Ids are random, so that two of them do not tell how many were made between.
  * Where an OpenTelemetry SDK is loaded into the process, its spans are used; without one, ids are made here.
  */
 
 import {
   context,
+  createTraceState,
   isValidSpanId,
   isValidTraceId,
   ProxyTracerProvider,
@@ -15,26 +20,50 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Random } from './random.ts';
+import { parseTracestate } from './tracestate.ts';
 
 export interface Trace {
   traceId: string;
   spanId: string;
   traceparent: string;
+  /** What came with the parent, to be passed on. */
+  tracestate: string | undefined;
 }
 
-const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
+/** The trace context as a request has it; a string is a `traceparent` alone. What is malformed counts as none. */
+export type Parent = string | { traceparent: string; tracestate: string };
 
-interface Parent {
+/** As headers: of an answer, or of a request to elsewhere. */
+export function traceHeaders({
+  traceparent,
+  tracestate,
+}: Pick<Trace, 'traceparent' | 'tracestate'>): Record<string, string> {
+  return tracestate === undefined ? { traceparent } : { traceparent, tracestate };
+}
+
+/** A version that is not known yet may have more behind the flags (3.2.4); version 00 may not. */
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+/** The only flag that level 1 knows is `sampled`; the others are not to be passed on (3.2.2.5). */
+const KNOWN_FLAGS = 0x01;
+
+interface Caller {
   traceId: string;
   spanId: string;
   flags: string;
+  tracestate: string | undefined;
 }
 
-function parseTraceparent(header: string | undefined): Parent | undefined {
-  if (header === undefined) return undefined;
-  const [, traceId, spanId, flags] = TRACEPARENT.exec(header) ?? [];
-  if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
-  return isValidTraceId(traceId) && isValidSpanId(spanId) ? { traceId, spanId, flags } : undefined;
+function parseParent(parent: Parent | undefined): Caller | undefined {
+  if (parent === undefined) return undefined;
+  const header = typeof parent === 'string' ? parent : parent.traceparent;
+  const [, version, traceId, spanId, flags, more] = TRACEPARENT.exec(header) ?? [];
+  if (version === undefined || traceId === undefined || spanId === undefined || flags === undefined)
+    return undefined;
+  if (version === 'ff' || (version === '00' && more !== undefined)) return undefined;
+  if (!isValidTraceId(traceId) || !isValidSpanId(spanId)) return undefined;
+  const known = Number.parseInt(flags, 16) & KNOWN_FLAGS;
+  const tracestate = typeof parent === 'string' ? undefined : parseTracestate(parent.tracestate);
+  return { traceId, spanId, flags: known === 0 ? '00' : '01', tracestate };
 }
 
 /** `server` answers a request, `producer` leaves events or jobs behind, `consumer` handles one, `internal` is anything else. */
@@ -57,44 +86,67 @@ export interface Tracer {
   /** Whether an SDK is loaded: without one it is in vain to look for what could be recorded. */
   records(): boolean;
   /** A `traceparent` for a next step: the trace of `parent` continued, or a new one. */
-  traceparent(parent: string | undefined): string;
+  traceparent(parent: Parent | undefined): string;
+  /** What is to be passed on with it. */
+  tracestate(parent: Parent | undefined): string | undefined;
   /**
    * A step of a trace, and a span for it that records only where an SDK is loaded: end it with the step.
-   * @param parent the `traceparent` of what has caused it; one that is malformed counts as none
+   * @param parent of what has caused it
    * @param beganMs when it began, on the wall clock; by default now
    */
   begin(
-    parent: string | undefined,
+    parent: Parent | undefined,
     name: string,
     kind: StepKind,
     beganMs?: number,
   ): { trace: Trace; span: Span };
 }
 
-const LOW_DIGITS = Array.from({ length: 4096 }, (_, i) => i.toString(16).padStart(3, '0'));
+const TRACE_BYTES = 16;
+const SPAN_BYTES = 8;
+/** Random bytes drawn at once: drawing 24 for each request takes 0.5 µs, a share of 4 KiB takes 0.1. */
+const BATCH_BYTES = 4096;
+const ZEROS = /^0+$/;
 
+/** Gives random hexadecimal digits, never all zero. */
+function createIdSource(random: Random): (bytes: number) => string {
+  let batch: Buffer = Buffer.alloc(0);
+  let at = 0;
+  return function next(bytes): string {
+    if (at + bytes > batch.length) {
+      batch = random.bytes(BATCH_BYTES);
+      at = 0;
+    }
+    const id = batch.toString('hex', at, at + bytes);
+    at += bytes;
+    // All zeros are no id: one in 2^64.
+    return ZEROS.test(id) ? next(bytes) : id;
+  };
+}
+
+function contextOf(caller: Caller | undefined) {
+  if (!caller) return context.active();
+  const { traceId, spanId, flags, tracestate } = caller;
+  return trace.setSpanContext(context.active(), {
+    traceId,
+    spanId,
+    traceFlags: Number.parseInt(flags, 16),
+    isRemote: true,
+    ...(tracestate === undefined ? {} : { traceState: createTraceState(tracestate) }),
+  });
+}
+
+/** @param random what ids are made of */
 export function createTracer(random: Random): Tracer {
-  const tracePrefix = random.bytes(12).toString('hex');
-  const spanPrefix = random.bytes(4).toString('hex');
-  let count = 0;
-  let high = '00000';
+  const nextId = createIdSource(random);
 
-  /** Eight hexadecimal digits, counting. The low three come from a table: formatting them costs a hot path more. */
-  function nextSuffix(): string {
-    count = count === 0xffff_ffff ? 1 : count + 1;
-    const low = count & 0xfff;
-    if (low === 0 || count === 1) high = (count >>> 12).toString(16).padStart(5, '0');
-    return high + LOW_DIGITS[low];
+  function format(traceId: string, spanId: string, flags: string, tracestate: string | undefined): Trace {
+    return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-${flags}`, tracestate };
   }
 
-  function format(traceId: string, spanId: string, flags: string): Trace {
-    return { traceId, spanId, traceparent: `00-${traceId}-${spanId}-${flags}` };
-  }
-
-  /** Unique by counting under random prefixes: drawing 24 random bytes for each request is measurably dearer. */
-  function mint(parent: Parent | undefined): Trace {
-    const suffix = nextSuffix();
-    return format(parent?.traceId ?? tracePrefix + suffix, spanPrefix + suffix, parent?.flags ?? '00');
+  function mint(caller: Caller | undefined): Trace {
+    const traceId = caller?.traceId ?? nextId(TRACE_BYTES);
+    return format(traceId, nextId(SPAN_BYTES), caller?.flags ?? '00', caller?.tracestate);
   }
 
   return {
@@ -102,21 +154,17 @@ export function createTracer(random: Random): Tracer {
       const provider = trace.getTracerProvider();
       return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== NO_PROVIDER;
     },
-    traceparent: (parent) => mint(parseTraceparent(parent)).traceparent,
-    begin(traceparent, name, kind, beganMs) {
-      const parent = parseTraceparent(traceparent);
-      const around = parent
-        ? trace.setSpanContext(context.active(), {
-            traceId: parent.traceId,
-            spanId: parent.spanId,
-            traceFlags: Number.parseInt(parent.flags, 16),
-            isRemote: true,
-          })
-        : context.active();
-      const span = trace.getTracer('loadstone').startSpan(name, spanOptions(kind, beganMs), around);
-      if (!span.isRecording()) return { trace: mint(parent), span };
+    traceparent: (parent) => mint(parseParent(parent)).traceparent,
+    tracestate: (parent) =>
+      parent === undefined || typeof parent === 'string' ? undefined : parseParent(parent)?.tracestate,
+    begin(parent, name, kind, beganMs) {
+      const caller = parseParent(parent);
+      const options = spanOptions(kind, beganMs);
+      const span = trace.getTracer('loadstone').startSpan(name, options, contextOf(caller));
+      if (!span.isRecording()) return { trace: mint(caller), span };
       const { traceId, spanId, traceFlags } = span.spanContext();
-      return { trace: format(traceId, spanId, traceFlags.toString(16).padStart(2, '0')), span };
+      const flags = traceFlags.toString(16).padStart(2, '0');
+      return { trace: format(traceId, spanId, flags, caller?.tracestate), span };
     },
   };
 }

@@ -3,6 +3,8 @@
  */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { sleep } from '#base/clock';
+import { isLoadstoneError } from '#base/errors';
 import { systemRandom } from '#base/random';
 import {
   type BackupSchedule,
@@ -40,6 +42,9 @@ import { alignColumns, formatBytes, formatCount, formatSpan, formatTime, oneLine
 
 const KEEP_MAX = 10_000;
 const ERROR_LENGTH_MAX = 160;
+/** For a backup that another process is writing. */
+const WAIT_MS_MAX = 3_600_000;
+const LOOK_MS = 500;
 
 interface BackupFlags extends InstallationFlags {
   wal?: boolean;
@@ -89,21 +94,38 @@ function describeTaken({ manifest, directory, storedBytes, tookMs, removed }: Ta
   return lines.join('\n');
 }
 
+/** Waits for whoever writes into the directory, such as a scheduled backup. @throws backup_in_progress after an hour */
+async function afterOthers<T>(
+  take: () => Promise<T>,
+  { clock, signal, report }: Pick<CommandContext, 'clock' | 'signal' | 'report'>,
+): Promise<T> {
+  const beganMs = clock.monotonicMs();
+  for (let tries = 1; ; tries++) {
+    try {
+      return await take();
+    } catch (error) {
+      const waits = isLoadstoneError(error) && error.code === 'backup_in_progress';
+      if (!waits || clock.monotonicMs() - beganMs > WAIT_MS_MAX) throw error;
+      if (tries === 1) report(`another backup is being written there, and is waited for: ${error.message}`);
+    }
+    await sleep(clock, LOOK_MS, signal);
+  }
+}
+
 async function take(
   { configuration, clock, signal, report }: CommandContext,
   directory: string,
   flags: BackupFlags,
 ): Promise<Answer> {
-  const taken = await takeBackup(
-    sourceOf(configuration),
-    {
-      directory: resolve(directory),
-      what: flags.wal ? 'wal' : 'base',
-      secret: secretOf(flags),
-      keep: flags.keep,
-    },
-    { clock, random: systemRandom, signal, version: VERSION, report },
-  );
+  const source = sourceOf(configuration);
+  const request = {
+    directory: resolve(directory),
+    what: flags.wal ? ('wal' as const) : ('base' as const),
+    secret: secretOf(flags),
+    keep: flags.keep,
+  };
+  const deps = { clock, random: systemRandom, signal, version: VERSION, report };
+  const taken = await afterOthers(() => takeBackup(source, request, deps), { clock, signal, report });
   const { manifest, ...rest } = taken;
   const { name, kind, statedAt } = manifest;
   return { text: describeTaken(taken), json: { name, kind, statedAt, ...rest } };
@@ -124,7 +146,12 @@ async function schedule(
     keyFile: flags.keyFile === undefined ? undefined : resolve(flags.keyFile),
     keep: flags.keep,
   };
-  const { nextRunMs } = await scheduleBackup(ground.database, wanted, clock.nowMs());
+  const { nextRunMs } = await scheduleBackup(ground.database, wanted, clock.nowMs()).catch(
+    (error: unknown) => {
+      if (!isLoadstoneError(error) || error.code !== 'backup_schedule_invalid') throw error;
+      throw usageError(`--schedule: ${error.message}`);
+    },
+  );
   return {
     text: `${NAMES[wanted.what]} into ${wanted.directory} by "${wanted.pattern}" (UTC), next at ${formatTime(nextRunMs)}`,
     json: { ...wanted, nextRunAt: toTime(nextRunMs) },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { sleep, systemClock } from '#base/clock';
@@ -99,6 +99,19 @@ describe('the command', () => {
     const { code, stderr } = await scene.run(['calibrate', '--out', 'missing/machine.json'], { cwd });
     assert.equal(code, 1);
     assert.match(stderr, /^loadstone: \S+missing\/machine\.json cannot be written \(cause: ENOENT.*\)$/m);
+  });
+
+  test('leaves a file that is there as it is, unless it is told to replace it', async (context) => {
+    const scene = createScene(context);
+    const cwd = scene.directory();
+    writeFileSync(join(cwd, 'calibration.json'), 'mine');
+    const { code, stderr } = await scene.run(['calibrate'], { cwd });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /calibration\.json is there already, .*: --force replaces it, --out FILE names another$/m,
+    );
+    assert.equal(readFileSync(join(cwd, 'calibration.json'), 'utf8'), 'mine');
   });
 
   test('Ctrl-C ends it, and leaves nothing behind', {

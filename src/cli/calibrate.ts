@@ -9,7 +9,8 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
-import type { Calibration, RouteCapacity, RouteName } from '#blocks/plan';
+import { watchMachine } from '#blocks/load';
+import { type Calibration, contradictionsOf, type RouteCapacity, type RouteName } from '#blocks/plan';
 import { chooseCores, pinSelf } from './calibration-cores.ts';
 import { calibrationErrors } from './calibration-errors.ts';
 import {
@@ -20,6 +21,7 @@ import {
   SECONDS_MIN,
   SECONDS_QUICK,
 } from './calibration-pace.ts';
+import { createQuiet, type Quality } from './calibration-quiet.ts';
 import type { SiteDeps } from './calibration-site.ts';
 import { usageError, wholeNumber } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
@@ -31,13 +33,16 @@ const ROUTES: readonly RouteName[] = ['redirectHit', 'redirectMiss', 'read', 'li
 const NOTE = `
 Starts a server of its own in a temporary directory, sends it load at several
 concurrencies and rates, uses the blocks from this process, and removes all of it.
-Run it where nothing else runs: what it measures is what is left over.
+Run it where nothing else runs: what it measures is what is left over. What others
+disturb is measured again, for a while, and marked where it stays disturbed; where
+figures then contradict each other, nothing is written.
 `;
 
 interface CalibrateFlags {
   out: string;
   seconds?: number;
   quick?: boolean;
+  force?: boolean;
 }
 
 function tell(text: string): void {
@@ -98,6 +103,28 @@ async function describeMachine(pace: Pace, deps: SiteDeps) {
   };
 }
 
+/** Others may look at once; the machine is looked at beside each point. */
+const SAMPLE_MS = 5000;
+
+/**
+ * Figures that contradict each other are worth nothing where others were busy; where nobody was, they are what was measured,
+ * and say so.
+ * @throws calibration_failed
+ */
+export function judgeQuality(
+  calibration: Omit<Calibration, 'quality'>,
+  quality: Omit<Quality, 'contradictions'>,
+): Calibration {
+  const contradictions = contradictionsOf(calibration);
+  if (contradictions.length > 0 && quality.disturbed.length > 0) {
+    const share = Math.round(quality.othersShareMax * 100);
+    throw calibrationErrors.calibration_failed({
+      detail: `others had up to ${share} % of the cores, and figures contradict each other: ${contradictions.join('; ')}`,
+    });
+  }
+  return { ...calibration, quality: { ...quality, contradictions } };
+}
+
 async function measure(pace: Pace, deps: SiteDeps): Promise<Calibration> {
   const { startSite } = await import('./calibration-site.ts');
   const { measureRoute } = await import('./calibration-routes.ts');
@@ -105,25 +132,35 @@ async function measure(pace: Pace, deps: SiteDeps): Promise<Calibration> {
   const described = await describeMachine(pace, deps);
   tell('starting a server, and making links');
   const site = await startSite(pace.links, deps);
+  const machine = watchMachine({ roots: site.roots, sampleMs: SAMPLE_MS }, deps);
+  const quiet = createQuiet(pace, { ...deps, machine });
   try {
     const routes: Partial<Record<RouteName, RouteCapacity>> = {};
     for (const name of ROUTES) {
       tell(`measuring the route ${name}`);
-      routes[name] = await measureRoute(name, site, pace);
+      routes[name] = await measureRoute(name, site, { pace, quiet });
+      if (quiet.isDisturbed(name)) tell(`${name}: others were busy meanwhile, and it stays disturbed`);
     }
     await site.stop();
     tell('measuring the blocks');
-    const blocks = await measureBlocks(site, pace, deps);
-    return { ...described, routes: routes as Calibration['routes'], blocks };
+    const blocks = await measureBlocks(site, { pace, quiet }, deps);
+    const measured = { ...described, routes: routes as Calibration['routes'], blocks };
+    return judgeQuality(measured, quiet.report());
   } finally {
+    machine.stop();
     await site.dispose();
   }
 }
 
 /** Leaves the file as it is. @throws calibration_failed */
-function assertWritable(file: string): void {
+function assertWritable(file: string, mayReplace: boolean): void {
+  const isNew = !existsSync(file);
+  if (!isNew && !mayReplace) {
+    throw calibrationErrors.calibration_failed({
+      detail: `${file} is there already, and is left as it is: --force replaces it, --out FILE names another`,
+    });
+  }
   try {
-    const isNew = !existsSync(file);
     closeSync(openSync(file, 'a'));
     if (isNew) rmSync(file);
   } catch (cause) {
@@ -131,7 +168,7 @@ function assertWritable(file: string): void {
   }
 }
 
-async function calibrate({ out, seconds, quick = false }: CalibrateFlags): Promise<void> {
+async function calibrate({ out, seconds, quick = false, force = false }: CalibrateFlags): Promise<void> {
   if (quick && seconds !== undefined) throw usageError('--quick and --seconds: give one of them');
   if (process.platform !== 'linux') {
     throw calibrationErrors.calibration_impossible_here({
@@ -139,7 +176,7 @@ async function calibrate({ out, seconds, quick = false }: CalibrateFlags): Promi
     });
   }
   const file = resolve(out);
-  assertWritable(file);
+  assertWritable(file, force);
   const interrupt = new AbortController();
   onStopSignals(systemClock, process.env.npm_lifecycle_event !== undefined, {
     onFirst: () => interrupt.abort(new Error('interrupted')),
@@ -152,7 +189,7 @@ async function calibrate({ out, seconds, quick = false }: CalibrateFlags): Promi
       ...{ clock: systemClock, random: systemRandom, signal: interrupt.signal, cores },
       env: cleanEnvironment(),
     });
-    writeFileSync(file, `${JSON.stringify(calibration, null, 2)}\n`);
+    writeFileSync(file, `${JSON.stringify(calibration, null, 2)}\n`, { flag: force ? 'w' : 'wx' });
     const { renderCalibration } = await import('./calibration-text.ts');
     process.stdout.write(`${renderCalibration(calibration)}\nwritten to ${file}\n`);
   } catch (error) {
@@ -171,6 +208,7 @@ export function addCalibrateCommand(program: Command): void {
       `about how long it takes (default ${SECONDS_DEFAULT})`,
       wholeNumber(SECONDS_MIN, SECONDS_MAX),
     )
+    .option('--force', 'replace the file if it is there')
     .option('--quick', `about ${SECONDS_QUICK} s, and less sure`)
     .allowExcessArguments(false)
     .addHelpText('after', NOTE)

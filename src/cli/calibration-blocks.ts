@@ -17,6 +17,7 @@ import { defineSystem, type SystemDefinition } from '#blocks/system';
 import type { Ground } from '#server/ground';
 import { type Cores, cpuMsOfPostgres, pinSelf } from './calibration-cores.ts';
 import type { Pace } from './calibration-pace.ts';
+import type { Quiet } from './calibration-quiet.ts';
 import { BUSY_CONCURRENCY_MIN, fitOrNull } from './calibration-routes.ts';
 import { readConfiguration } from './config.ts';
 import { createInstallation } from './installation.ts';
@@ -191,9 +192,9 @@ function readPostmaster(data: string): number {
 }
 
 async function measureBlock(
+  name: BlockName,
   call: Call,
-  pace: Pace,
-  { deps, data }: { deps: BlocksDeps; data: string },
+  { pace, quiet, deps, data }: { pace: Pace; quiet: Quiet; deps: BlocksDeps; data: string },
 ): Promise<BlockCapacity> {
   const { pointMs, callers } = pace;
   await runLanes(call, callers.at(-1) ?? 1, pointMs, deps);
@@ -201,14 +202,21 @@ async function measureBlock(
   const points = [];
   const used = { done: 0, ownUs: 0, postgresMs: 0 };
   for (const concurrency of callers) {
-    const before = { own: process.cpuUsage(), postgresMs: cpuMsOfPostgres(postmaster) };
-    const ran = await runLanes(call, concurrency, pointMs, deps);
+    const { ran, ownUs, postgresMs } = await quiet.run(name, async () => {
+      const before = { own: process.cpuUsage(), postgresMs: cpuMsOfPostgres(postmaster) };
+      const lanes = await runLanes(call, concurrency, pointMs, deps);
+      const { user, system } = process.cpuUsage(before.own);
+      return {
+        ran: lanes,
+        ownUs: user + system,
+        postgresMs: cpuMsOfPostgres(postmaster) - before.postgresMs,
+      };
+    });
     points.push({ concurrency, perS: ran.perS });
     if (concurrency < BUSY_CONCURRENCY_MIN) continue;
-    const { user, system } = process.cpuUsage(before.own);
     used.done += ran.done;
-    used.ownUs += user + system;
-    used.postgresMs += cpuMsOfPostgres(postmaster) - before.postgresMs;
+    used.ownUs += ownUs;
+    used.postgresMs += postgresMs;
   }
   return {
     perS: Math.max(...points.map(({ perS }) => perS)),
@@ -233,7 +241,7 @@ async function untilRelayed(events: Call, { clock, signal }: BlocksDeps): Promis
  */
 export async function measureBlocks(
   place: { data: string; directory: string },
-  pace: Pace,
+  { pace, quiet }: { pace: Pace; quiet: Quiet },
   deps: BlocksDeps,
 ): Promise<Record<BlockName, BlockCapacity>> {
   const { clock, random, signal, cores } = deps;
@@ -256,13 +264,14 @@ export async function measureBlocks(
     await ground.database.start(signal).finally(() => cores && pinSelf([cores.generator]));
     await parts.start(signal);
     await ground.streams.declare(NAME);
-    const measure = (call: Call) => measureBlock(call, pace, { deps, data: place.data });
-    const pointReads = await measure(await createReads(stage));
-    const inserts = await measure(createInserts(stage));
-    const jobs = await measure(await createJobs(stage, configuration.options.queue));
+    const measure = (name: BlockName, call: Call) =>
+      measureBlock(name, call, { pace, quiet, deps, data: place.data });
+    const pointReads = await measure('pointReads', await createReads(stage));
+    const inserts = await measure('inserts', createInserts(stage));
+    const jobs = await measure('jobs', await createJobs(stage, configuration.options.queue));
     const events = await createEvents(stage);
     await untilRelayed(events, deps);
-    return { jobs, events: await measure(events), pointReads, inserts };
+    return { jobs, events: await measure('events', events), pointReads, inserts };
   } finally {
     const deadline = createDeadline(clock, STOP_MS_MAX);
     for (const stop of stopping.toReversed()) await stop(deadline.signal);

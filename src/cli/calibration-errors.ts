@@ -9,6 +9,6 @@ export const calibrationErrors = defineErrors('cli', {
   calibration_failed: {
     status: 500,
     title: 'The machine could not be measured',
-    doc: 'The server under calibration answered hardly any request well, so that its figures would mean nothing, or the file for them cannot be written. The line says which. Calibrate again on a machine that does nothing else.',
+    doc: 'The server under calibration answered hardly any request well, so that its figures would mean nothing, others were so busy that its figures contradict each other, or the file for them cannot be written or is there already. The line says which. Calibrate again on a machine that does nothing else.',
   },
 });

@@ -10,6 +10,8 @@ export interface Pace {
   triesAgain: boolean;
   /** No rate is tried after this time. */
   searchMsMax: number;
+  /** For all that is measured again because others were busy. */
+  repeatMsMax: number;
   /** Requests under way at once. */
   concurrencies: readonly number[];
   /** Calls under way at once, of blocks. */
@@ -25,6 +27,8 @@ export const SECONDS_MAX = 3600;
 /** Below this a search tries few rates, and each once. */
 const SECONDS_THOROUGH = 90;
 /** Shares of all the time, such that the longest searches still fit. */
+/** So much longer a calibration may take where the machine is not quiet. */
+const REPEAT_SHARE = 0.6;
 const [POINT_SHARE, TRIAL_SHARE, SEARCH_SHARE] = [1.2 / 150, 2 / 150, 12 / 150];
 
 /** @param seconds about as long as the whole takes */
@@ -37,6 +41,7 @@ export function paceOf(seconds: number): Pace {
     trialsMax: isThorough ? 8 : 6,
     triesAgain: isThorough,
     searchMsMax: ms * SEARCH_SHARE,
+    repeatMsMax: ms * REPEAT_SHARE,
     concurrencies: isThorough ? [1, 2, 4, 8, 16, 32, 64] : [1, 2, 4, 8, 32],
     callers: [1, 4, 16, 64, 256],
     links: isThorough ? 2000 : 1000,

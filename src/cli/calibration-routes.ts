@@ -13,6 +13,7 @@ import {
 import { type BlockCapacity, fitUsl, type RouteCapacity, type RouteName, type UslPoint } from '#blocks/plan';
 import { calibrationErrors } from './calibration-errors.ts';
 import type { Pace } from './calibration-pace.ts';
+import type { Quiet } from './calibration-quiet.ts';
 import type { Site } from './calibration-site.ts';
 
 /** 99 of 100 requests answered well within this time. */
@@ -104,29 +105,43 @@ interface Used {
   postgresMs: number;
 }
 
+interface Measuring {
+  pace: Pace;
+  aloneMs: number;
+  quiet: Quiet;
+}
+
 /** Every concurrency once. */
 async function measureTurn(
   name: RouteName,
   site: Site,
-  { pace, aloneMs, used }: { pace: Pace; aloneMs: number; used: Used },
+  { pace, aloneMs, used, quiet }: Measuring & { used: Used },
 ): Promise<UslPoint[]> {
   const next = site.requests[name];
   const points: UslPoint[] = [];
   let [expectedPerS, last] = [1000 / Math.max(aloneMs, 0.01), 1];
   for (const connections of pace.concurrencies) {
     expectedPerS *= connections / last;
-    const before = site.cpu();
     const durationMs = pace.pointMs / TURNS;
-    const measured = await measurePoint(site, next, { connections, expectedPerS, durationMs });
+    const asked = { connections, expectedPerS, durationMs };
+    const { measured, serverMs, postgresMs } = await quiet.run(name, async () => {
+      const before = site.cpu();
+      const found = await measurePoint(site, next, asked);
+      const after = site.cpu();
+      return {
+        measured: found,
+        serverMs: after.serverMs - before.serverMs,
+        postgresMs: after.postgresMs - before.postgresMs,
+      };
+    });
     if (measured.point.perS <= 0) {
       throw calibrationErrors.calibration_failed({ detail: `${name}: no request was answered well` });
     }
     points.push(measured.point);
     if (connections >= BUSY_CONCURRENCY_MIN) {
-      const after = site.cpu();
       used.answered += measured.answered;
-      used.serverMs += after.serverMs - before.serverMs;
-      used.postgresMs += after.postgresMs - before.postgresMs;
+      used.serverMs += serverMs;
+      used.postgresMs += postgresMs;
     }
     [expectedPerS, last] = [measured.point.perS, connections];
   }
@@ -136,11 +151,13 @@ async function measureTurn(
 async function measurePoints(
   name: RouteName,
   site: Site,
-  { pace, aloneMs }: { pace: Pace; aloneMs: number },
+  { pace, aloneMs, quiet }: Measuring,
 ): Promise<Pick<RouteCapacity, 'points' | 'serverCpuUs' | 'postgresCpuUs'>> {
   const used = { answered: 0, serverMs: 0, postgresMs: 0 };
   const turns: UslPoint[][] = [];
-  for (let turn = 0; turn < TURNS; turn++) turns.push(await measureTurn(name, site, { pace, aloneMs, used }));
+  for (let turn = 0; turn < TURNS; turn++) {
+    turns.push(await measureTurn(name, site, { pace, aloneMs, used, quiet }));
+  }
   const median = (at: number) => {
     const found = turns.map((points) => points[at] as UslPoint);
     return found.toSorted((a, b) => a.perS - b.perS)[Math.floor(TURNS / 2)] as UslPoint;
@@ -153,15 +170,19 @@ async function measurePoints(
 }
 
 /** @throws calibration_failed */
-export async function measureRoute(name: RouteName, site: Site, pace: Pace): Promise<RouteCapacity> {
+export async function measureRoute(
+  name: RouteName,
+  site: Site,
+  { pace, quiet }: Omit<Measuring, 'aloneMs'>,
+): Promise<RouteCapacity> {
   const next = site.requests[name];
   const { pointMs: durationMs, trialMs } = pace;
   const first = await measureAlone(site, next, durationMs / 2);
   // Until the code is compiled.
   const warm = { connections: WARM_CONNECTIONS, expectedPerS: 1000 / Math.max(first, 0.01), durationMs };
   await measurePoint(site, next, warm);
-  const serviceMs = await measureAlone(site, next, durationMs / 2);
-  const measured = await measurePoints(name, site, { pace, aloneMs: serviceMs });
+  const serviceMs = await quiet.run(name, () => measureAlone(site, next, durationMs / 2));
+  const measured = await measurePoints(name, site, { pace, quiet, aloneMs: serviceMs });
   const guessPerS = Math.max(...measured.points.map(({ perS }) => perS));
   const untilMs = site.clock.monotonicMs() + pace.searchMsMax;
   const { held, failed } = await findKnee(
@@ -169,13 +190,14 @@ export async function measureRoute(name: RouteName, site: Site, pace: Pace): Pro
       ...{ ...pace, guessPerS, precision: KNEE_PRECISION },
       isOver: () => site.clock.monotonicMs() > untilMs,
     },
-    async (ratePerS) => {
-      const summary = await site.load(next, {
-        ...{ connections: KNEE_CONNECTIONS, ratePerS, durationMs: trialMs, timeoutMs: KNEE_TIMEOUT_MS },
-        pendingMax: Math.max(1, Math.ceil((ratePerS * KNEE_TIMEOUT_MS) / 1000)),
-      });
-      return judgeRate(ratePerS, summary, KNEE_RULE);
-    },
+    (ratePerS) =>
+      quiet.run(name, async () => {
+        const summary = await site.load(next, {
+          ...{ connections: KNEE_CONNECTIONS, ratePerS, durationMs: trialMs, timeoutMs: KNEE_TIMEOUT_MS },
+          pendingMax: Math.max(1, Math.ceil((ratePerS * KNEE_TIMEOUT_MS) / 1000)),
+        });
+        return judgeRate(ratePerS, summary, KNEE_RULE);
+      }),
   );
   if (!held) {
     throw calibrationErrors.calibration_failed({

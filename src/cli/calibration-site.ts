@@ -36,6 +36,8 @@ export interface Site {
     next: () => LoadRequest,
     options: Pick<LoadOptions, 'connections' | 'ratePerS' | 'durationMs' | 'pendingMax' | 'timeoutMs'>,
   ): Promise<LoadSummary>;
+  /** The processes of the server, with all that is below them. */
+  roots(): readonly number[];
   cpu(): { serverMs: number; postgresMs: number };
   stop(): Promise<void>;
   dispose(): Promise<void>;
@@ -161,6 +163,7 @@ export async function startSite(linkCount: number, deps: SiteDeps): Promise<Site
         signal.throwIfAborted();
         return summary;
       },
+      roots: topology.roots,
       cpu: () => ({ serverMs: cpuMsOf(server.pid()), postgresMs: cpuMsOfPostgres(postmaster) }),
       stop: async () => void (await server.stop()),
       dispose: topology.dispose,

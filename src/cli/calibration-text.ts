@@ -22,10 +22,14 @@ function law(scalability: BlockCapacity['scalability']): string[] {
 
 const LAW = ['LAMBDA', 'SIGMA', 'KAPPA', 'PEAK AT'];
 
-function routeRow([name, route]: [string, RouteCapacity]): string[] {
+/** A name, marked where others were busy. */
+const marked = (name: string, { quality }: Calibration) =>
+  quality?.disturbed.includes(name) ? `${name} ~` : name;
+
+function routeRow(calibration: Calibration, [name, route]: [string, RouteCapacity]): string[] {
   const { kneePerS, kneeP99Ms, serviceMs, serverCpuUs, postgresCpuUs, limitedBy, scalability } = route;
   return [
-    name,
+    marked(name, calibration),
     `${whole(kneePerS)}${limitedBy === 'generator' ? '+' : ''}`,
     kneeP99Ms.toFixed(0),
     serviceMs.toFixed(2),
@@ -35,15 +39,30 @@ function routeRow([name, route]: [string, RouteCapacity]): string[] {
   ];
 }
 
-function blockRow([name, block]: [string, BlockCapacity]): string[] {
+function blockRow(calibration: Calibration, [name, block]: [string, BlockCapacity]): string[] {
   const { perS, serverCpuUs, postgresCpuUs, scalability } = block;
-  return [name, whole(perS), micros(serverCpuUs), micros(postgresCpuUs), ...law(scalability)];
+  return [
+    marked(name, calibration),
+    whole(perS),
+    micros(serverCpuUs),
+    micros(postgresCpuUs),
+    ...law(scalability),
+  ];
+}
+
+/** How far the figures are to be trusted; nothing where the machine was quiet. */
+function describeQuality({ quality }: Calibration): string {
+  if (quality === undefined) return '';
+  const { disturbed, othersShareMax, contradictions } = quality;
+  const others = `\n~: other processes, or the host, had up to ${Math.round(othersShareMax * 100)} % of the cores while it was measured, each time: it can do more.`;
+  return [disturbed.length > 0 ? others : '', ...contradictions.map((each) => `\n!: ${each}`)].join('');
 }
 
 /** Tables of routes and blocks, and what their columns mean. */
 export function renderCalibration(calibration: Calibration): string {
   const { machine, placement, knee, routes, blocks } = calibration;
-  const routeRows = Object.entries(routes).map(routeRow);
+  const routeRows = Object.entries(routes).map((each) => routeRow(calibration, each));
+  const blockRows = Object.entries(blocks).map((each) => blockRow(calibration, each));
   const hasLimit = Object.values(routes).some(({ limitedBy }) => limitedBy === 'generator');
   const where = placement.generatorApart
     ? `the server and its Postgres on ${placement.serverCores} core${placement.serverCores === 1 ? '' : 's'}, the generator on another`
@@ -52,8 +71,8 @@ export function renderCalibration(calibration: Calibration): string {
 
 ${alignColumns([['ROUTE', 'KNEE/S', 'P99 MS', 'ALONE MS', 'SERVER US', 'POSTGRES US', ...LAW], ...routeRows])}
 
-${alignColumns([['BLOCK', 'MOST/S', 'CLIENT US', 'POSTGRES US', ...LAW], ...Object.entries(blocks).map(blockRow)])}
+${alignColumns([['BLOCK', 'MOST/S', 'CLIENT US', 'POSTGRES US', ...LAW], ...blockRows])}
 
 KNEE: the highest rate, for ${knee.seconds} s, at which ${knee.answeredShareMin * 100} % were answered well within ${knee.p99MsMax} ms. US: CPU time for each, in microseconds.
-LAMBDA, SIGMA, KAPPA: the universal scalability law, with 95 % intervals.${hasLimit ? '\n+: the generator gave way before the server did.' : ''}`;
+LAMBDA, SIGMA, KAPPA: the universal scalability law, with 95 % intervals.${hasLimit ? '\n+: the generator gave way before the server did.' : ''}${describeQuality(calibration)}`;
 }

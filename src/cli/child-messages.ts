@@ -9,6 +9,12 @@ export const BINDS_FIRST = 'LOADSTONE_BINDS_FIRST';
 /** Set in the environment of each: how many serve. */
 export const CHILDREN = 'LOADSTONE_CHILDREN';
 
+/** Set in the environment of each: its place among them, from 1. */
+export const CHILD_NUMBER = 'LOADSTONE_CHILD_NUMBER';
+
+/** All that are set so. */
+export const CHILDREN_VARIABLES = [BINDS_FIRST, CHILDREN, CHILD_NUMBER] as const;
+
 /** The signals of one process, as its registry gives them. */
 export type SignalsSnapshot = MetricObjectWithValues<MetricValue<string>>[];
 

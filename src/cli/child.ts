@@ -88,7 +88,8 @@ function createOrders({ options: given, systemOptions, definitions }: Configurat
   const server: Server = createServer(options, systemOptions, definitions, {
     ...deps,
     signals,
-    report: (line) => log.info(line),
+    // The supervisor tells a person how far all of them are.
+    report: (line) => log.debug(line),
     place: {
       kind: 'join',
       owner: (signal) => withSignal(begun.promise, signal),

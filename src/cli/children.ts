@@ -14,7 +14,7 @@ import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { BINDS_FIRST, CHILDREN } from './child-messages.ts';
+import { BINDS_FIRST, CHILD_NUMBER, CHILDREN } from './child-messages.ts';
 import { type Child, followChild } from './child-process.ts';
 
 export interface ChildrenOptions {
@@ -94,7 +94,11 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
   let isAskedAgain = false;
 
   function fork(number: number): Child {
-    const environment = { [CHILDREN]: String(options.count), ...(hasBegun ? {} : { [BINDS_FIRST]: '1' }) };
+    const environment = {
+      [CHILDREN]: String(options.count),
+      [CHILD_NUMBER]: String(number),
+      ...(hasBegun ? {} : { [BINDS_FIRST]: '1' }),
+    };
     const child = followChild(forkWorker(options.args, environment), { number, silentMsMax }, deps);
     all.add(child);
     child.ready.then(

@@ -56,7 +56,7 @@ async function newUser(t: TestContext, name: string, as?: { uid: number; gid: nu
   const args = ['--', '--listen', FREE_PORT];
   const first = await scene.start({ ...options, args, boundMs: INSTALL_MS_MAX });
   const steps = [...first.stdout().matchAll(/^ +\d+\.\d s {2}(\w+)/gm)].map((match) => match[1]);
-  assert.deepEqual(steps, ['installing', 'starting', 'creating', 'migrating', 'listening']);
+  assert.deepEqual(steps, ['installing', 'installed', 'starting', 'creating', 'migrating', 'listening']);
   const [shorten = '', follow = ''] = curlLines(first);
   assert.match((await sh(shorten)).stdout, /"code":"hello"/);
   assert.match((await sh(follow)).stdout, /^HTTP\/1.1 302 /);

@@ -6,12 +6,13 @@ import { type Command, CommanderError, InvalidArgumentError } from 'commander';
 import { type Clock, systemClock, type Timer } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { composeLifecycles, type Lifecycle } from '#base/lifecycle';
-import { createLog, type Log, type LogLevel } from '#base/log';
-import { createLogDestination } from '#base/log-destination';
+import type { Log, LogLevel } from '#base/log';
 import { systemRandom } from '#base/random';
 import type { Ground } from '#server/ground';
 import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
+import { unknownVariables } from './environment.ts';
 import { createInstallation, type DatabasePlace, locateDatabase } from './installation.ts';
+import { openLog } from './open-log.ts';
 import { onStopSignals } from './stop-signals.ts';
 
 export interface InstallationFlags extends Pick<StartFlags, 'data' | 'database' | 'systems' | 'config'> {
@@ -118,12 +119,6 @@ function createInterrupts(clock: Clock) {
   return { interrupted: interrupt.signal, givenUp: giveUp.signal, atOnce: atOnce.signal };
 }
 
-function openLog(level: LogLevel) {
-  const destination = createLogDestination(2, systemClock);
-  process.once('exit', destination.flushSync);
-  return createLog({ level, service: 'loadstone' }, destination);
-}
-
 function open(
   configuration: Configuration,
   place: DatabasePlace,
@@ -183,12 +178,15 @@ export async function onInstallation(
   const clock = systemClock;
   // Whoever read it may be gone, as after `loadstone jobs ls | head`.
   process.stdout.on('error', () => {});
+  for (const line of unknownVariables(process.env)) tell(line);
   const configuration = await readConfiguration(flags, process.env);
   check(configuration);
   const { interrupted, givenUp, atOnce } = createInterrupts(clock);
   const patience = createPatience(clock);
   const place = locateDatabase(configuration.options);
-  const ground = open(configuration, place, { log: openLog(logLevel), report: patience.report });
+  const { format } = configuration.options.log;
+  const { log } = openLog({ level: logLevel, format }, { clock, env: process.env });
+  const ground = open(configuration, place, { log, report: patience.report });
   const parts = partsOf(ground, place, need);
   try {
     await parts.start(interrupted);

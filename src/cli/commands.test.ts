@@ -173,7 +173,21 @@ describe('jobs, beside a server', () => {
     assert.match(ofTwin, /it waits for another job with the unique key tyre, which runs\n$/);
     assert.equal(retried, `job ${running} is running`);
 
-    assert.deepEqual(await json('jobs drain trial_slow'), { queue: 'trial_slow', discarded: 2 });
+    const asked = await run('jobs drain trial_slow', 2);
+    assert.match(
+      asked,
+      /^2 jobs of the queue trial_slow wait: 1 ready, 1 held\b|^2 jobs of the queue trial_slow wait: 2 ready/,
+    );
+    assert.match(
+      asked,
+      /Nothing has been discarded; to discard them: loadstone jobs drain trial_slow --yes\n$/,
+    );
+    assert.deepEqual(
+      await Promise.all([sameKey, twin].map(stateOf)).then((all) => all.includes('discarded')),
+      false,
+    );
+    const drained = await json<{ discarded: number; isConfirmed: boolean }>('jobs drain trial_slow --yes');
+    assert.deepEqual([drained.discarded, drained.isConfirmed], [2, true]);
     const states = await Promise.all([running, sameKey, twin].map(stateOf));
     assert.deepEqual(states, ['running', 'discarded', 'discarded']);
     trial.allow('released');

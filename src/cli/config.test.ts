@@ -77,7 +77,8 @@ test('a layer adds to a group of options without replacing the rest of it', asyn
   );
   assert.equal(options.database.poolMax, 3);
   assert.equal(options.database.primary, 'postgres://db.example/x');
-  assert.deepEqual(options.log, { level: 'debug', hotSampleEvery: 7 });
+  const { level, format, hotSampleEvery } = options.log;
+  assert.deepEqual([level, format, hotSampleEvery], ['debug', 'auto', 7]);
 });
 
 test('LOADSTONE_CONFIG names the file, and --config another', async () => {
@@ -157,7 +158,7 @@ test('a path in the file starts from the file, one in a flag from the working di
 
 test('addresses that look right but cannot exist are refused with their path', async () => {
   for (const url of ['https://go.example.com:99999', 'http://a b', 'http://127.0.0.1:0']) {
-    assert.match(await refusal(`publicUrl: '${url}'`), /^publicUrl: ".*" is not allowed; allowed is /);
+    assert.match(await refusal(`publicUrl: '${url}'`), /^publicUrl: ".*" is not allowed: .*; allowed is /);
   }
   for (const network of ['10.0.0.0/99', '999.1.1.1', '::1/129', '1.2.3']) {
     assert.match(
@@ -169,6 +170,55 @@ test('addresses that look right but cannot exist are refused with their path', a
     "publicUrl: 'https://go.example.com:8443'\ntrustedProxies: ['10.0.0.0/8', '::1']",
   );
   assert.deepEqual(options.trustedProxies, ['10.0.0.0/8', '::1']);
+});
+
+test('a public address is used as its origin, and what a person cannot see is named', async () => {
+  const publicUrl = async (text: string) =>
+    (await read('', {}, { LOADSTONE_PUBLIC_URL: text })).options.publicUrl;
+  assert.equal(await publicUrl('HTTPS://Go.Example.COM:443/'), 'https://go.example.com');
+  assert.equal((await read('publicUrl: http://Go.Example:80')).options.publicUrl, 'http://go.example');
+  assert.equal(
+    (await read('', { publicUrl: 'https://bücher.example' })).options.publicUrl,
+    'https://xn--bcher-kva.example',
+  );
+  assert.equal(
+    await refusal('', {}, { LOADSTONE_PUBLIC_URL: 'https://go.example.com\r' }),
+    'publicUrl: "https://go.example.com\\r" is not allowed: it has a control character (U+000D) at its end; allowed is http:// or https:// and a host, without a path',
+  );
+});
+
+test('the other addresses and paths go by the same rule', async () => {
+  const cases: [string, NodeJS.ProcessEnv, RegExp][] = [
+    [
+      '',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://h:4318\r' },
+      /^traces\.endpoint: ".*" is not allowed: it has a control/,
+    ],
+    ['traces: {endpoint: "http://u:p@h"}', {}, /^traces\.endpoint: .*: it has credentials/],
+    [
+      '',
+      { LOADSTONE_DATABASE: 'postgres://u:hunter2@h/d\r' },
+      /^database\.primary: the value given is not allowed: it has a control/,
+    ],
+    [
+      'database: {replicas: ["postgres://h/d ", "postgres://h/e"]}',
+      {},
+      /^database\.replicas\.0: the value given is not allowed: it has a space/,
+    ],
+    [
+      '',
+      { LOADSTONE_DATA: './data\r' },
+      /^data: "\.\/data\\r" is not allowed; allowed is a string of at least 1 character, without control characters$/,
+    ],
+    ['', { LOADSTONE_SYSTEMS: './mine\u0001' }, /^systems\.0: ".*" is not allowed/],
+  ];
+  for (const [yaml, env, line] of cases) {
+    const message = await refusal(yaml, {}, env);
+    assert.match(message, line);
+    assert.doesNotMatch(message, /hunter2/);
+  }
+  const { options } = await read('traces: {endpoint: "HTTP://H.example:80/otlp//"}');
+  assert.equal(options.traces.endpoint, 'http://h.example/otlp');
 });
 
 test('processes and role come from flags, environment or file, and what they cannot be is told', async () => {

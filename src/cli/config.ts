@@ -10,6 +10,7 @@ import { optionsErrors, parseOptions } from '#base/options';
 import type { SystemDefinition } from '#blocks/system';
 import { type ServerOptions, serverOptions } from '#server/options';
 import { isSystemPath, loadSystems } from '#server/systems';
+import { noteFault } from './flag-fault.ts';
 
 /** What flags may set. */
 export interface StartFlags {
@@ -20,6 +21,7 @@ export interface StartFlags {
   systems?: string | undefined;
   database?: string | undefined;
   logLevel?: string | undefined;
+  logFormat?: string | undefined;
   processes?: string | undefined;
   role?: string | undefined;
   /** The data directory of an installation whose owner runs already. */
@@ -75,9 +77,14 @@ function toNumber(text: string): number | string {
   return /^\d{1,9}$/.test(text) ? Number(text) : text;
 }
 
+function logLayer(level: string | undefined, format: string | undefined) {
+  if (level === undefined && format === undefined) return undefined;
+  return { ...(level === undefined ? {} : { level }), ...(format === undefined ? {} : { format }) };
+}
+
 /** The options that one layer of flags or environment sets. */
 function layer(values: Omit<StartFlags, 'config'>): Record<string, unknown> {
-  const { data, listen, publicUrl, systems, database, logLevel, processes, role, join } = values;
+  const { data, listen, publicUrl, systems, database, logLevel, logFormat, processes, role, join } = values;
   const set = {
     data: join ?? data,
     listen,
@@ -86,7 +93,7 @@ function layer(values: Omit<StartFlags, 'config'>): Record<string, unknown> {
     role,
     systems: systems === undefined ? undefined : splitSystems(systems),
     database: database === undefined ? undefined : { primary: database },
-    log: logLevel === undefined ? undefined : { level: logLevel },
+    log: logLayer(logLevel, logFormat),
   };
   return Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined));
 }
@@ -100,6 +107,7 @@ function environmentLayer(env: NodeJS.ProcessEnv): Record<string, unknown> {
     systems: env.LOADSTONE_SYSTEMS,
     database: env.LOADSTONE_DATABASE,
     logLevel: env.LOADSTONE_LOG_LEVEL,
+    logFormat: env.LOADSTONE_LOG_FORMAT,
     processes: env.LOADSTONE_PROCESSES,
     role: env.LOADSTONE_ROLE,
   });
@@ -152,6 +160,14 @@ function forJoining(
  * @throws option_invalid, system_invalid with one line for a person
  */
 export async function readConfiguration(flags: StartFlags, env: NodeJS.ProcessEnv): Promise<Configuration> {
+  try {
+    return await read(flags, env);
+  } catch (error) {
+    throw noteFault(error, { ...flags });
+  }
+}
+
+async function read(flags: StartFlags, env: NodeJS.ProcessEnv): Promise<Configuration> {
   const file = locateFile(flags.config, env);
   const { config: _, ...rest } = flags;
   const layers = [file === undefined ? {} : readYaml(file), environmentLayer(env), layer(rest)];
@@ -179,14 +195,8 @@ function checkProcesses({ processes, database }: ServerOptions): void {
   );
 }
 
-/** What a pattern cannot tell: whether the public address and the proxies' networks can exist. */
-function checkAddresses({ publicUrl, trustedProxies }: ServerOptions): void {
-  const url = publicUrl === undefined ? undefined : URL.parse(publicUrl);
-  if (url === null || url?.port === '0') {
-    throw invalid(
-      `publicUrl: ${JSON.stringify(publicUrl)} is not allowed; allowed is http:// or https:// and a host, without a path`,
-    );
-  }
+/** What a pattern cannot tell: whether the proxies' networks can exist. */
+function checkAddresses({ trustedProxies }: ServerOptions): void {
   for (const [index, network] of trustedProxies.entries()) {
     const [address = '', prefix = '0'] = network.split('/');
     const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;

@@ -1,6 +1,7 @@
 /**
  * `loadstone drill`: breaks servers of its own under load, and checks what they promise. Exit status 0 when all checks have
- * passed, 1 when one has failed, 2 for a wrong command line, 3 when a drill could not be carried out, 130 after Ctrl-C.
+ * passed, 1 when one has failed, 2 for a wrong command line, 3 when a drill could not be carried out, 4 when the machine was
+ * too busy to tell, 130 after Ctrl-C.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -9,15 +10,23 @@ import { systemClock } from '#base/clock';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { systemRandom } from '#base/random';
 import type { RunningInstallation } from '#drills/attached';
+import { passed, type Verdict, verdictOf } from '#drills/result';
 import type { Drilled } from '#drills/run-drill';
 import type { Scenario } from '#drills/scenario';
 import { usageError, wholeNumber } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
-import { alignColumns } from './text.ts';
+import { alignColumns, shellQuote } from './text.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_NOT_RUN = 3;
+const EXIT_BUSY = 4;
 const EXIT_INTERRUPTED = 130;
+const EXIT_OF: Record<Verdict, number> = {
+  passed: 0,
+  failed: EXIT_FAILED,
+  busy: EXIT_BUSY,
+  invalid: EXIT_NOT_RUN,
+};
 const SEED_MAX = 2 ** 31 - 1;
 const SECONDS_MAX = 3600;
 const RATE_MAX = 100_000;
@@ -31,8 +40,12 @@ With --data it breaks the installation that runs there instead, if that was
 started for drills (LOADSTONE_FAULTS=FILE loadstone start); its root key is
 taken from LOADSTONE_ROOT_KEY. It runs on afterwards, with the drill's links.
 
+A drill takes place at the rate that is found to be a third of what the
+machine holds at that moment, and at most at that of the drill.
+
 Exit status: 0 all checks passed, 1 one failed, 2 called wrongly,
-3 a drill could not be carried out, 130 after Ctrl-C.
+3 a drill could not be carried out, 4 the machine was too busy to tell
+(nothing was lost, done twice or wrong, as far as was seen), 130 after Ctrl-C.
 `;
 
 interface DrillFlags {
@@ -63,7 +76,8 @@ interface Run {
   scenario: Scenario;
   seed: number;
   seconds: number;
-  ratePerS: number;
+  /** Undefined: to be found. */
+  ratePerS: number | undefined;
   at: RunningInstallation | undefined;
 }
 
@@ -77,7 +91,7 @@ function findInstallation({ data }: DrillFlags): RunningInstallation | undefined
 
 /** @throws a usage error for a time that is too short */
 function planRun(scenario: Scenario, flags: DrillFlags, { seed, at }: Pick<Run, 'seed' | 'at'>): Run {
-  const { seconds = scenario.seconds, rate = scenario.ratePerS } = flags;
+  const { seconds = scenario.seconds, rate } = flags;
   if (seconds < scenario.secondsMin) {
     throw usageError(
       `--seconds: ${scenario.name} needs at least ${scenario.secondsMin} to break, heal and recover`,
@@ -86,9 +100,10 @@ function planRun(scenario: Scenario, flags: DrillFlags, { seed, at }: Pick<Run, 
   return { scenario, seed, seconds, ratePerS: rate, at };
 }
 
-function againOf({ scenario, seed, seconds, ratePerS, at }: Run): string {
-  const where = at === undefined ? '' : ` --data ${at.data}`;
-  return `loadstone drill ${scenario.name} --seed ${seed} --seconds ${seconds} --rate ${ratePerS}${where}`;
+function againOf({ scenario, seed, seconds, at }: Run, ratePerS: number | undefined): string {
+  const where = at === undefined ? '' : ` --data ${shellQuote(at.data)}`;
+  const rate = ratePerS === undefined ? '' : ` --rate ${ratePerS}`;
+  return `loadstone drill ${scenario.name} --seed ${seed} --seconds ${seconds}${rate}${where}`;
 }
 
 /** What a person sees meanwhile goes to standard error: standard output has the results alone. */
@@ -113,7 +128,7 @@ async function runOne(run: Run, signal: AbortSignal): Promise<Drilled> {
   try {
     return await runDrill(
       scenario,
-      { seed, seconds, ratePerS, at, again: againOf(run) },
+      { seed, seconds, ratePerS, at, again: (rate) => againOf(run, rate) },
       {
         clock: systemClock,
         random: systemRandom,
@@ -130,7 +145,7 @@ async function runOne(run: Run, signal: AbortSignal): Promise<Drilled> {
   }
 }
 
-const toJson = ({ result, requests }: Drilled) => ({ ...result, requests });
+const toJson = ({ result, requests }: Drilled) => ({ ...result, verdict: verdictOf(result), requests });
 
 async function writeReports(drilled: readonly Drilled[], { json, html, report }: DrillFlags): Promise<void> {
   const { renderHtml } = await import('#drills/report-html');
@@ -152,14 +167,19 @@ async function writeReports(drilled: readonly Drilled[], { json, html, report }:
   }
 }
 
-/** A short drill says one line when all is well. */
-async function sayResult({ result }: Drilled): Promise<boolean> {
+/** A short drill says one line when all is well. @returns the exit status */
+async function sayResult({ result }: Drilled): Promise<number> {
   const { formatResult } = await import('#drills/report');
   const { summarize } = await import('#drills/report-text');
-  const { passed } = await import('#drills/result');
   const isBrief = result.drill === 'quick' && passed(result);
   process.stdout.write(`${isBrief ? summarize(result) : formatResult(result)}\n`);
-  return passed(result);
+  return EXIT_OF[verdictOf(result)];
+}
+
+/** What was seen to fail weighs most, then what was not carried out, then what could not be told. */
+function worseExit(one: number, other: number): number {
+  const order = [0, EXIT_BUSY, EXIT_NOT_RUN, EXIT_FAILED];
+  return order.indexOf(one) >= order.indexOf(other) ? one : other;
 }
 
 async function drill(name: string, flags: DrillFlags): Promise<void> {
@@ -175,27 +195,37 @@ async function drill(name: string, flags: DrillFlags): Promise<void> {
     onSecond: () => tell('loadstone: what the drill has broken is being put in order'),
   });
   const drilled: Drilled[] = [];
+  let exit = 0;
   try {
     for (const run of runs) {
-      tell(`loadstone: ${againOf(run)}`);
+      tell(`loadstone: ${againOf(run, run.ratePerS)}`);
       const each = await runOne(run, interrupt.signal).catch((error: unknown) => {
-        if (runs.length === 1 || !isLoadstoneError(error) || error.code !== 'drill_needs_more') throw error;
-        tell(`loadstone: left out: ${describeError(error)}`);
+        if (!isLoadstoneError(error) || interrupt.signal.aborted) throw error;
+        if (error.code === 'drill_machine_busy') exit = worseExit(exit, EXIT_BUSY);
+        else if (runs.length === 1 || error.code !== 'drill_needs_more') throw error;
+        tell(
+          `loadstone: ${error.code === 'drill_needs_more' ? 'left out' : 'machine too busy'}: ${describeError(error)}`,
+        );
       });
       if (each === undefined) continue;
       drilled.push(each);
-      if (!(await sayResult(each))) process.exitCode = EXIT_FAILED;
+      exit = worseExit(exit, await sayResult(each));
     }
   } catch (error) {
-    process.exitCode = interrupt.signal.aborted ? EXIT_INTERRUPTED : EXIT_NOT_RUN;
+    exit = interrupt.signal.aborted ? EXIT_INTERRUPTED : worseExit(exit, EXIT_NOT_RUN);
     tell(`loadstone: ${describeError(error)}`);
   }
+  process.exitCode = exit;
   await writeReports(drilled, flags);
 }
 
 async function list(): Promise<void> {
-  const { scenarios } = await import('#drills/catalogue');
-  const rows = scenarios.map(({ name, seconds, summary }) => [name, `${seconds} s`, summary]);
+  const { findScenarios, scenarios } = await import('#drills/catalogue');
+  const rows = [...findScenarios('quick'), ...scenarios].map(({ name, seconds, summary }) => [
+    name,
+    `${seconds} s`,
+    summary,
+  ]);
   process.stdout.write(`${alignColumns([['DRILL', 'LOAD', 'WHAT'], ...rows])}\n`);
 }
 
@@ -217,7 +247,7 @@ export function addDrillCommand(program: Command): void {
       ),
     )
     .addOption(
-      new Option('--rate <n>', 'requests a second (default: that of the drill)').argParser(
+      new Option('--rate <n>', 'requests a second (default: found, at most that of the drill)').argParser(
         wholeNumber(1, RATE_MAX),
       ),
     )

@@ -164,7 +164,14 @@ function parsePosition(text: string): string {
 }
 
 const parsePositions = (text: string, before: readonly string[] = []) => [...before, parsePosition(text)];
-const parsePlace = (text: string) => (['earliest', 'latest'].includes(text) ? text : parsePosition(text));
+function parsePlace(text: string): string {
+  if (['earliest', 'latest'].includes(text)) return text;
+  try {
+    return parsePosition(text);
+  } catch {
+    throw new InvalidArgumentError('Allowed are earliest, latest, and a position: a whole number.');
+  }
+}
 
 export function addGroupsCommands(program: Command): void {
   const groups = addFamily(
@@ -203,7 +210,7 @@ export function addGroupsCommands(program: Command): void {
       onInstallation(flags, (context) => discard(context, stream, group, positions)),
     );
   makeOfGroup('seek', 'Have a group go on elsewhere. Effects it has had already come again, or are left out.')
-    .argument('<position>', 'a position, earliest or latest', parsePlace)
+    .argument('<position>', 'earliest, latest, or the position after which it goes on', parsePlace)
     .action((stream: string, group: string, to: string, flags: InstallationFlags) =>
       onInstallation(flags, (context) => seek(context, stream, group, to)),
     );

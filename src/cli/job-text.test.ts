@@ -142,8 +142,18 @@ test('a job that does not wait: what it does, or how it ended', () => {
 });
 
 test('what a retry did', () => {
-  const of = (state: StoredJob['state']) => renderRetry({ ...ready, state });
+  const of = (state: StoredJob['state'], now: Partial<StoredJob> = {}) =>
+    renderRetry({ ...ready, state }, { ...ready, ...now });
   assert.match(of('dead'), /was dead, and runs again with all its attempts$/);
   assert.match(of('scheduled'), /waited for its time, and runs now$/);
   assert.match(of('held'), /is held already: nothing was changed$/);
+  assert.match(
+    of('scheduled', { state: 'replaced', detail: '"117896458777124865"' }),
+    /runs now; it has put job 117896458777124865 in its place$/,
+  );
+  assert.match(of('dead', { state: 'done' }), /all its attempts; it is done$/);
+  assert.match(
+    of('dead', { state: 'dead', lastError: 'still\nbroken' }),
+    /; it is dead again: still broken$/,
+  );
 });

@@ -117,9 +117,16 @@ export function whyToJson(why: Why, { jobId: id, queue, state }: StoredJob): Rec
   return { id, queue, state, ...rest, ...(untilMs === undefined ? {} : { until: toTime(untilMs) }) };
 }
 
-/** What a retry did, by the state in which it found the job. */
-export function renderRetry({ jobId, state }: StoredJob): string {
-  if (state === 'dead') return `job ${jobId} was dead, and runs again with all its attempts`;
-  if (state === 'scheduled') return `job ${jobId} waited for its time, and runs now`;
-  return `job ${jobId} is ${state} already: nothing was changed`;
+/** What a retry did, by the state in which it found the job, and what came of it so far. */
+export function renderRetry({ jobId, state }: StoredJob, now: StoredJob): string {
+  if (state !== 'dead' && state !== 'scheduled')
+    return `job ${jobId} is ${state} already: nothing was changed`;
+  const done =
+    state === 'dead'
+      ? `job ${jobId} was dead, and runs again with all its attempts`
+      : `job ${jobId} waited for its time, and runs now`;
+  if (now.state === 'replaced') return `${done}; it has put job ${String(parsed(now.detail))} in its place`;
+  if (now.state === 'dead')
+    return `${done}; it is dead again: ${oneLine(now.lastError ?? 'no reason is known')}`;
+  return now.state === 'done' ? `${done}; it is done` : done;
 }

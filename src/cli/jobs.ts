@@ -2,6 +2,7 @@
  * `loadstone jobs`: looks at jobs, and does by hand what no worker will.
  */
 import { type Command, Option } from 'commander';
+import { sleep } from '#base/clock';
 import { isId } from '#blocks/ids';
 import type { JobFilter, StoredJob } from '#blocks/queue';
 import {
@@ -14,6 +15,7 @@ import {
   usageError,
   wholeNumber,
 } from './command.ts';
+import { renderDrain, waitingToJson } from './drain-text.ts';
 import { jobToJson, renderJob, renderJobs, renderRetry, renderWhy, whyToJson } from './job-text.ts';
 import { formatCount } from './text.ts';
 
@@ -29,6 +31,8 @@ const STATES: readonly StoredJob['state'][] = [
   'dropped',
 ];
 const LIST_MAX = 1000;
+const SETTLE_MS = 1000;
+const LOOK_MS = 50;
 const LIST_DEFAULT = 50;
 
 interface ListFlags extends InstallationFlags {
@@ -70,10 +74,25 @@ async function why({ ground, clock }: CommandContext, id: string): Promise<Answe
   };
 }
 
-async function retry({ ground }: CommandContext, id: string): Promise<Answer> {
-  const found = await ground.queue.inspection.show(id);
-  await ground.queue.inspection.retry(id);
-  return { text: renderRetry(found), json: { id, wasState: found.state } };
+/** What becomes of a job that runs now, as far as that is seen within a moment; it may put another in its place. */
+async function settled({ ground, clock, signal }: CommandContext, id: string): Promise<StoredJob> {
+  const beganMs = clock.monotonicMs();
+  for (;;) {
+    const job = await ground.queue.inspection.show(id);
+    const isOpen = ['ready', 'held', 'running'].includes(job.state);
+    if (!isOpen || clock.monotonicMs() - beganMs > SETTLE_MS) return job;
+    if (job.state === 'ready' && (await ground.queue.inspection.why(id)).waitsFor === 'no_worker') return job;
+    await sleep(clock, LOOK_MS, signal);
+  }
+}
+
+async function retry(context: CommandContext, id: string): Promise<Answer> {
+  const { inspection } = context.ground.queue;
+  const found = await inspection.show(id);
+  await inspection.retry(id);
+  const now = await settled(context, id);
+  const { state, replacedBy } = jobToJson(now);
+  return { text: renderRetry(found, now), json: { id, wasState: found.state, state, replacedBy } };
 }
 
 async function discard({ ground }: CommandContext, id: string): Promise<Answer> {
@@ -81,11 +100,27 @@ async function discard({ ground }: CommandContext, id: string): Promise<Answer> 
   return { text: `job ${id} is discarded`, json: { id, state: 'discarded' } };
 }
 
-async function drain({ ground, signal }: CommandContext, queue: string): Promise<Answer> {
+const EXIT_UNCONFIRMED = 2;
+
+interface DrainFlags extends InstallationFlags {
+  yes?: boolean;
+}
+
+/** Says what would be discarded, and does it only when that is confirmed. */
+async function drain({ ground, signal }: CommandContext, queue: string, flags: DrainFlags): Promise<Answer> {
+  const waiting = await ground.queue.inspection.waiting(queue);
+  const json = { queue, waiting: waitingToJson(waiting) };
+  const count = waiting.ready + waiting.scheduled + waiting.held;
+  if (!flags.yes && count > 0)
+    return {
+      text: renderDrain(queue, waiting),
+      json: { ...json, discarded: 0, isConfirmed: false },
+      exitStatus: EXIT_UNCONFIRMED,
+    };
   const discarded = await ground.queue.inspection.drain(queue, signal);
   return {
     text: `${formatCount(discarded, 'job')} of the queue ${queue} discarded; what runs goes on, what is dead stays`,
-    json: { queue, discarded },
+    json: { ...json, discarded, isConfirmed: true },
   };
 }
 
@@ -138,7 +173,14 @@ export function addJobsCommands(program: Command): void {
   addOne(jobs, 'why <id>', 'Say what a job waits for.', why);
   addOne(jobs, 'retry <id>', 'Run a dead job again, or a scheduled one now.', retry);
   addOne(jobs, 'discard <id>', 'Discard a job that waits or is dead.', discard);
-  addOne(jobs, 'drain <queue>', 'Discard all jobs of a queue that wait.', drain);
+  addInstallationFlags(
+    jobs
+      .command('drain <queue>')
+      .description('Say which jobs of a queue wait, and with --yes discard them all.')
+      .option('--yes', 'discard them'),
+  ).action((queue: string, flags: DrainFlags) =>
+    onInstallation(flags, (context) => drain(context, queue, flags)),
+  );
   addInstallationFlags(
     jobs
       .command('redrive <queue>')

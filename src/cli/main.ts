@@ -4,12 +4,14 @@
 import { Command, CommanderError, Option } from 'commander';
 import { describeError } from '#base/errors';
 import { LOG_LEVELS } from '#base/log';
+import { LOG_FORMATS } from '#base/log-format';
 import type { StartFlags } from './config.ts';
+import { isFlagFault } from './flag-fault.ts';
 
 const ENVIRONMENT = `
 Environment (flags win):
   LOADSTONE_CONFIG, LOADSTONE_DATA, LOADSTONE_LISTEN, LOADSTONE_PUBLIC_URL,
-  LOADSTONE_SYSTEMS, LOADSTONE_DATABASE, LOADSTONE_LOG_LEVEL,
+  LOADSTONE_SYSTEMS, LOADSTONE_DATABASE, LOADSTONE_LOG_LEVEL, LOADSTONE_LOG_FORMAT,
   LOADSTONE_PROCESSES, LOADSTONE_ROLE, OTEL_EXPORTER_OTLP_ENDPOINT
   LOADSTONE_ROOT_KEY    the API key of the default workspace; at least 24 characters;
                         a changed value replaces the old key
@@ -41,6 +43,12 @@ function addStartCommand(program: Command): void {
       new Option('--log-level <level>', 'least severe level that is logged (default info)').choices(
         LOG_LEVELS,
       ),
+    )
+    .addOption(
+      new Option(
+        '--log-format <format>',
+        'pretty for people, json for programs (default auto: by whether it is a terminal)',
+      ).choices(LOG_FORMATS),
     )
     .allowExcessArguments(false)
     .addHelpText('after', ENVIRONMENT)
@@ -90,7 +98,7 @@ try {
 } catch (error) {
   if (!(error instanceof CommanderError)) {
     process.stderr.write(`loadstone: ${describeError(error)}\n`);
-    process.exitCode = 1;
+    process.exitCode = isFlagFault(error) ? 2 : 1;
   } else if (error.exitCode !== 0) {
     process.stderr.write(`loadstone: ${describeUsage(error, commandOf(program, process.argv.slice(2)))}\n`);
     process.exitCode = 2;

@@ -312,7 +312,11 @@ export async function eventually(
 
 /** The processes whose command line or working directory is at or below `directory`; empty without a /proc. */
 export function processesIn(directory: string): number[] {
-  const isBelow = (path: string) => path === directory || path.startsWith(`${directory}/`);
+  const isBelow = (arg: string) => {
+    // A process of ours has its title where its command line was.
+    const path = /^loadstone: .* \((.*)\)$/.exec(arg)?.[1] ?? arg;
+    return path === directory || path.startsWith(`${directory}/`);
+  };
   return processes()
     .filter(({ cwd, args }) => isBelow(cwd) || args.some(isBelow))
     .map(({ pid }) => pid);

@@ -14,12 +14,15 @@ import { alignColumns, formatCount, formatSpan, formatTime, oneLine, toTime } fr
 
 const HEAD = ['PID', 'HOST', 'ROLE', 'STATE', 'ADDRESS', 'SYSTEMS', 'VERSION', 'STARTED', 'LAST SEEN'];
 
+/** What a lost process said last of itself is no longer so. */
+const stateOf = ({ isLive, state }: ListedProcess) => (isLive ? state : 'lost');
+
 function row(entry: ListedProcess): string[] {
   return [
     String(entry.pid),
     oneLine(entry.host, 40),
     entry.role,
-    entry.isLive ? entry.state : 'lost',
+    stateOf(entry),
     entry.address ?? '-',
     oneLine(entry.systems.join(','), 40),
     entry.version,
@@ -39,11 +42,15 @@ function describe(entries: readonly ListedProcess[]): string {
 async function ps({ ground, configuration }: CommandContext): Promise<Answer> {
   const store = createPostgresRegistry(ground.database.core);
   const entries = await listProcesses(store, configuration.options.registry);
-  const items = entries.map(({ startedAt, address, ...rest }) => ({
-    ...rest,
-    address: address ?? null,
-    startedAt: toTime(startedAt.getTime()),
-  }));
+  const items = entries.map((entry) => {
+    const { startedAt, address, ...rest } = entry;
+    return {
+      ...rest,
+      state: stateOf(entry),
+      address: address ?? null,
+      startedAt: toTime(startedAt.getTime()),
+    };
+  });
   return { text: describe(entries), json: { items } };
 }
 

@@ -24,7 +24,7 @@ import { type Answer, usageError } from './command.ts';
 import { type Configuration, readConfiguration } from './config.ts';
 import { createInstallation } from './installation.ts';
 import { untilInterrupted } from './on-files.ts';
-import { formatCount } from './text.ts';
+import { formatCount, shellQuote } from './text.ts';
 
 const STOP_MS_MAX = 20_000;
 
@@ -99,7 +99,7 @@ function describePhysical(restored: Restored, flags: RestoreFlags): string {
       : `all before ${flags.lsn} is there`,
     `records of journals that had not reached the database: as of ${journalsAt}`,
     ...describeEnded(restored),
-    `next: loadstone verify --data ${resolve(flags.data)}`,
+    `next: loadstone verify --data ${shellQuote(resolve(flags.data))}`,
   ].join('\n');
 }
 
@@ -117,7 +117,7 @@ function describeLogical(restored: LogicallyRestored, flags: RestoreFlags): stri
     `restored ${formatCount(rows, 'row')} of ${formatCount(tables, 'table')} from the logical backup ${name}`,
     `all that was acknowledged before ${statedAt} is there`,
     ...describeEnded(restored),
-    `next: loadstone verify --database … --data ${resolve(flags.data)}`,
+    `next, with the same --database: loadstone verify --data ${shellQuote(resolve(flags.data))}`,
   ].join('\n');
 }
 

@@ -45,6 +45,7 @@ describe('the first start and the second', () => {
           `  address         ${first.url}`,
           `  data directory  ${data}`,
           '  API key         lsk_[\\w-]{40}   \\(shown once: keep it\\)',
+          '  stop            Ctrl-C; .*setsid.*',
           '',
           'Shorten a link, then follow it:',
           '',

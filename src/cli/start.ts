@@ -3,16 +3,20 @@
  * after a clean stop, 1 after a failed start or stop, 130 after a stop at once.
  */
 import cluster from 'node:cluster';
+import { resolve } from 'node:path';
 import { type Clock, systemClock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import { armFaults } from '#base/faults';
-import { createLog, type Log } from '#base/log';
-import { createLogDestination } from '#base/log-destination';
+import type { Log } from '#base/log';
 import { systemRandom } from '#base/random';
 import type { Server, ServerDeps } from '#server/build';
+import { CHILD_NUMBER, CHILDREN } from './child-messages.ts';
 import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
+import { unknownVariables } from './environment.ts';
 import { ownerOf } from './join.ts';
+import { type OpenedLog, openLog } from './open-log.ts';
+import { type ProcessPart, setProcessTitle } from './process-title.ts';
 import { onStopSignals } from './stop-signals.ts';
 import { stopMsMax } from './stop-time.ts';
 import { welcome } from './welcome.ts';
@@ -47,14 +51,17 @@ function endWhenOverdue(deadline: AbortSignal, clock: Clock, log: Log): void {
 function stopOnSignals(
   server: Started,
   { http }: Configuration['options'],
-  deps: { clock: Clock; log: Log; report: (line: string) => void },
+  deps: { clock: Clock; opened: OpenedLog; report: (line: string) => void },
 ): () => Promise<void> | undefined {
-  const { clock, log, report } = deps;
+  const { clock, opened, report } = deps;
+  const { log } = opened;
   const atOnce = new AbortController();
   let stopped: Promise<void> | undefined;
   let isOver = false;
 
   async function stop(): Promise<void> {
+    opened.flush();
+    opened.setQuiet(true);
     report('stopping');
     const deadline = createDeadline(clock, stopMsMax(http), atOnce.signal);
     endWhenOverdue(deadline.signal, clock, log);
@@ -100,14 +107,6 @@ async function create(configuration: Configuration, flags: StartFlags, deps: Ser
   return createServer(options, systemOptions, definitions, { ...deps, place });
 }
 
-function openLog(configuration: Configuration, clock: Clock) {
-  // Standard error, so that standard output stays free for what a person reads.
-  const destination = createLogDestination(2, clock);
-  process.once('exit', destination.flushSync);
-  const { level } = configuration.options.log;
-  return { destination, log: createLog({ level, service: 'loadstone' }, destination) };
-}
-
 /** For drills alone: LOADSTONE_FAULTS names the file that says what is to go wrong, the clock included. */
 async function armForDrill(log: Log): Promise<Clock> {
   const file = process.env.LOADSTONE_FAULTS;
@@ -132,24 +131,37 @@ async function markForDrills(server: Started, configuration: Configuration, log:
   }
 }
 
+/** @param number of the process among those of a supervisor */
+function partOf({ options, isJoined }: Configuration, number: number | undefined): ProcessPart {
+  const { role, processes } = options;
+  if (number !== undefined) return { kind: 'child', number, count: Number(process.env[CHILDREN] ?? number) };
+  return processes > 1 ? { kind: 'supervisor' } : { kind: 'server', role, isJoined };
+}
+
 async function prepare(flags: StartFlags) {
   const configuration = await readConfiguration(flags, process.env);
-  const { destination, log } = openLog(configuration, systemClock);
+  const number = cluster.isWorker ? Number(process.env[CHILD_NUMBER] ?? 1) : undefined;
+  setProcessTitle(partOf(configuration, number), resolve(configuration.options.data));
+  const { level, format } = configuration.options.log;
+  const opened = openLog({ level, format, process: number }, { clock: systemClock, env: process.env });
+  const { log } = opened;
   const secrets = { rootKey: process.env.LOADSTONE_ROOT_KEY, masterKey: process.env.LOADSTONE_MASTER_KEY };
   // Whoever read it may be gone: that is no reason to stop serving.
   process.stdout.on('error', () => {});
   const clock = await armForDrill(log);
-  return { configuration, destination, deps: { clock, random: systemRandom, log, secrets } };
+  return { configuration, opened, deps: { clock, random: systemRandom, log, secrets } };
 }
 
 export async function start(flags: StartFlags): Promise<void> {
   if (cluster.isWorker) return (await import('./child.ts')).serveAsChild(() => prepare(flags));
-  const { configuration, destination, deps } = await prepare(flags);
+  for (const line of unknownVariables(process.env)) process.stderr.write(`loadstone: ${line}\n`);
+  const { configuration, opened, deps } = await prepare(flags);
+  opened.setQuiet(true);
   const { options, definitions } = configuration;
   const { clock, log, secrets } = deps;
   const report = createReport(clock);
   const server = await create(configuration, flags, { ...deps, report });
-  const stopUnderWay = stopOnSignals(server, options, { clock, log, report });
+  const stopUnderWay = stopOnSignals(server, options, { clock, opened, report });
   let failure: unknown;
   try {
     await server.start(new AbortController().signal);
@@ -159,11 +171,15 @@ export async function start(flags: StartFlags): Promise<void> {
     failure = error;
   }
   // So that what follows is what a person sees last.
-  destination.flushSync();
+  opened.flush();
+  opened.setQuiet(false);
   const firstKey = server.takeFirstKey();
   if (failure === undefined) {
     const hasLinks = definitions.some(({ name }) => name === 'links') && options.role !== 'worker';
-    print(welcome(server, { firstKey, isKeySet: secrets.rootKey !== undefined, hasLinks }, systemRandom));
+    const { processes } = options;
+    const supervisor = processes > 1 ? { pid: process.pid, processes } : undefined;
+    const isKeySet = secrets.rootKey !== undefined;
+    print(welcome(server, { firstKey, isKeySet, hasLinks, supervisor }, systemRandom));
     return;
   }
   // It is in the database already, and will not be made again.

@@ -49,7 +49,7 @@ async function chooseAddress(listen: string): Promise<string> {
 
 /** What a process that serves is started with: the same options, beside the owner of the data directory. */
 function argumentsFor(
-  { config, publicUrl, systems, database, logLevel, role }: StartFlags,
+  { config, publicUrl, systems, database, logLevel, logFormat, role }: StartFlags,
   { isEmbedded, dataDirectory, listen }: { isEmbedded: boolean; dataDirectory: string; listen: string },
 ): string[] {
   const given = {
@@ -60,6 +60,7 @@ function argumentsFor(
     '--systems': systems,
     '--database': database,
     '--log-level': logLevel,
+    '--log-format': logFormat,
     '--role': role,
   };
   const words = Object.entries(given).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
@@ -115,14 +116,16 @@ export function createSupervisor(
     address,
     first,
     owner.database,
+    owner.presence.registry,
     owner.identity,
     all,
+    owner.presence.announcement,
   ]);
   const ownUrl = () => localUrl(parseListen(listen));
   return {
     ...whole,
     get publicUrl() {
-      return (options.publicUrl ?? ownUrl()).replace(/\/$/, '');
+      return options.publicUrl ?? ownUrl();
     },
     get localUrl() {
       return ownUrl();

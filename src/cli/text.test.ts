@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { alignColumns, formatCount, formatSpan, formatTime, oneLine, toTime } from './text.ts';
+import { alignColumns, formatCount, formatSpan, formatTime, oneLine, shellQuote, toTime } from './text.ts';
 
 test('columns are as wide as their widest cell, and lines end where their text does', () => {
   assert.equal(
@@ -53,4 +53,15 @@ test('one thing, several things', () => {
     [0, 1, 1234].map((count) => formatCount(count, 'job')),
     ['0 jobs', '1 job', '1,234 jobs'],
   );
+});
+
+test('a word for a shell is pasted as it is', () => {
+  assert.deepEqual(['/srv/data', 'a b', "it's", '', '$HOME;', 'x*'].map(shellQuote), [
+    '/srv/data',
+    "'a b'",
+    "'it'\\''s'",
+    "''",
+    "'$HOME;'",
+    "'x*'",
+  ]);
 });

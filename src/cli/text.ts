@@ -15,6 +15,11 @@ export function oneLine(text: string, lengthMax = Number.POSITIVE_INFINITY): str
   return line.length > lengthMax ? `${line.slice(0, lengthMax - 1).trimEnd()}…` : line;
 }
 
+/** As a word of a command that can be pasted into a shell. */
+export function shellQuote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** Rows of cells as text, every column as wide as its widest cell. */
 export function alignColumns(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

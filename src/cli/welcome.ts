@@ -9,6 +9,8 @@ export interface Welcome {
   /** Whether LOADSTONE_ROOT_KEY has set the key. */
   isKeySet: boolean;
   hasLinks: boolean;
+  /** Of a supervisor: its pid, and how many processes it keeps. */
+  supervisor?: { pid: number; processes: number } | undefined;
 }
 
 /** The first start's alias is plain; later ones must not meet it again. */
@@ -46,7 +48,13 @@ export function welcome(
     `  data directory  ${dataDirectory}`,
   ];
   if (about.firstKey !== undefined) lines.push(`  API key         ${about.firstKey}   (shown once: keep it)`);
-  lines.push('');
+  if (about.supervisor) {
+    const { pid, processes } = about.supervisor;
+    lines.push(
+      `  processes       ${processes}, supervised by pid ${pid} (kill -HUP ${pid} replaces them one by one)`,
+    );
+  }
+  lines.push('  stop            Ctrl-C; to outlive this terminal: setsid, or docs/operations/systemd.md', '');
   if (about.hasLinks) lines.push(...curlLines(localUrl, about, random));
   else lines.push(`What it answers: ${localUrl}/docs`, '');
   return lines.join('\n');

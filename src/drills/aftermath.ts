@@ -93,6 +93,7 @@ function readsOf(
         sentMs: fromMs,
         endedMs: untilMs,
         outcome: 'ok',
+        fate: 'answered',
         isFailure: false,
         status: 200,
         code: undefined,

@@ -9,7 +9,6 @@ import { mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { systemRandom } from '#base/random';
 import { lockDirectory } from '#blocks/database';
 import { missingOf } from './attached.ts';
 import { findTestInstallation, leaveMark } from './test-installation.ts';
@@ -44,7 +43,7 @@ describe('a directory is no test installation', () => {
   });
 
   test('when its server has left no mark, or one that cannot be read', () => {
-    const lock = lockDirectory(data, systemRandom);
+    const lock = lockDirectory(data);
     refused(new RegExp(`pid ${process.pid}, was not started for drills`));
     writeFileSync(join(data, 'started-for-drills.json'), '{"pid": 1');
     refused(/cannot be understood/);
@@ -52,7 +51,7 @@ describe('a directory is no test installation', () => {
   });
 
   test('when the mark is there, and the process was not given LOADSTONE_FAULTS', () => {
-    const lock = lockDirectory(data, systemRandom);
+    const lock = lockDirectory(data);
     const unmark = leaveMark(data, mark);
     refused(/was not started for drills/);
     unmark();
@@ -62,7 +61,7 @@ describe('a directory is no test installation', () => {
 
   test('when the mark is that of another process than the one that runs there', async () => {
     const other = spawn('sleep', ['60'], { env: { PATH: process.env.PATH, LOADSTONE_FAULTS: 'x' } });
-    const lock = lockDirectory(data, systemRandom);
+    const lock = lockDirectory(data);
     writeFileSync(
       join(data, 'started-for-drills.json'),
       JSON.stringify({ pid: other.pid, ...mark, faults: '/nowhere' }),

@@ -13,7 +13,7 @@ import { childrenOf, isAlive, signalProcess } from './processes.ts';
 import type { Needs, Scenario } from './scenario.ts';
 import { createServerView, type ServerView } from './server-view.ts';
 import { findTestInstallation } from './test-installation.ts';
-import { type Topology, type TopologyDeps, writeFaults } from './topology.ts';
+import { rootsOf, type Topology, type TopologyDeps, writeFaults } from './topology.ts';
 import { waitUntil } from './wait.ts';
 
 /** A directory in which a test installation runs, and its root key. */
@@ -126,6 +126,7 @@ export async function attachTo(
     directory: scratch,
     ...{ origin, rootKey, dispose },
     server: () => server,
+    roots: () => rootsOf(server),
     ownServer: (wanted) => assert.fail(`${name} was let in, and needs a server ${wanted} of its own`),
     get network(): never {
       return assert.fail(`${name} was let in, and needs a network of its own`);

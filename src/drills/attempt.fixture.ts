@@ -36,6 +36,7 @@ export function makeAttempt(own: Partial<Attempt> = {}): Attempt {
     sentMs: 0,
     endedMs: 10,
     outcome: 'ok',
+    fate: 'answered',
     isFailure: false,
     status: 200,
     code: undefined,

@@ -10,7 +10,16 @@ const read = makePlanned('read', link);
 
 function answer(own: Partial<LoadAnswer>): LoadAnswer {
   const request = { method: 'GET', path: '/', headers: {} };
-  return { request, intendedMs: 0, sentMs: 1, endedMs: 5, outcome: 'answered', isReused: true, ...own };
+  return {
+    request,
+    intendedMs: 0,
+    sentMs: 1,
+    endedMs: 5,
+    outcome: 'answered',
+    lateMs: 0,
+    isReused: true,
+    ...own,
+  };
 }
 
 function problem(status: number, code: string): LoadAnswer {
@@ -41,6 +50,23 @@ describe('what a client may conclude', () => {
     assert.equal(readAttempt(create, answer({ outcome: 'shed', sentMs: undefined })).outcome, 'refused');
     assert.equal(readAttempt(create, answer({ outcome: 'refused_connection' })).outcome, 'refused');
     assert.equal(readAttempt(create, answer({ status: 502, body: 'oops' })).outcome, 'unknown');
+  });
+
+  test('of what was never sent it is told whose fault that was: only a late generator excuses the server', () => {
+    const fate = (own: Partial<LoadAnswer>) => {
+      const attempt = readAttempt(create, answer(own));
+      return [attempt.fate, attempt.isFailure];
+    };
+    assert.deepEqual(fate({ status: 503 }), ['answered', true]);
+    assert.deepEqual(fate({ status: 201 }), ['answered', false]);
+    assert.deepEqual(fate({ outcome: 'timed_out' }), ['no_answer', true]);
+    assert.deepEqual(fate({ outcome: 'timed_out', lateMs: 4000 }), ['no_answer', true]);
+    const unsent = { sentMs: undefined };
+    assert.deepEqual(fate({ ...unsent, outcome: 'refused_connection' }), ['no_connection', true]);
+    for (const outcome of ['shed', 'timed_out'] as const) {
+      assert.deepEqual(fate({ ...unsent, outcome, lateMs: 3 }), ['not_sent', true]);
+      assert.deepEqual(fate({ ...unsent, outcome, lateMs: 900 }), ['generator_late', false]);
+    }
   });
 
   test('a creation gives its link, a read what it found, and a link that is gone is an answer', () => {

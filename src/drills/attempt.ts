@@ -5,6 +5,13 @@ import type { LoadAnswer } from '#blocks/load';
 import type { Action, History, Operation, Outcome } from './history.ts';
 import type { Planned } from './workload.ts';
 
+/**
+ * How far a request came. `no_connection`: none came about. `not_sent`: all connections waited for answers until it was too
+ * late, which is the server's doing; `generator_late`: the generator itself came too late to send it, which tells
+ * of the machine and not of the server.
+ */
+export type Fate = 'answered' | 'no_answer' | 'no_connection' | 'not_sent' | 'generator_late';
+
 export interface Attempt {
   planned: Planned;
   intendedMs: number;
@@ -12,6 +19,7 @@ export interface Attempt {
   sentMs: number | undefined;
   endedMs: number;
   outcome: Outcome;
+  fate: Fate;
   /** Not answered, or answered that the server could not: what an error budget counts. */
   isFailure: boolean;
   status: number | undefined;
@@ -63,6 +71,16 @@ function outcomeOf(
   return isUnsure ? 'unknown' : 'refused';
 }
 
+/** One that the generator looked at so late, and then never sent, counts as its own fault. */
+const LATE_MS = 250;
+
+function fateOf({ outcome, sentMs, lateMs }: LoadAnswer): Fate {
+  if (outcome === 'answered') return 'answered';
+  if (sentMs !== undefined) return 'no_answer';
+  if (outcome === 'refused_connection') return 'no_connection';
+  return lateMs >= LATE_MS ? 'generator_late' : 'not_sent';
+}
+
 /** Pure. */
 export function readAttempt(planned: Planned, answer: LoadAnswer): Attempt {
   const { intendedMs, sentMs, endedMs, status, headers = {} } = answer;
@@ -71,10 +89,11 @@ export function readAttempt(planned: Planned, answer: LoadAnswer): Attempt {
   const code = isProblem ? body.code : undefined;
   const outcome = outcomeOf(planned, answer, code);
   const isServed = answer.outcome === 'answered' && (status ?? 0) < 500 && status !== 429;
+  const fate = fateOf(answer);
   const isCreated = planned.route === 'createLink' && outcome === 'ok';
   return {
-    ...{ planned, intendedMs, sentMs, endedMs, outcome, status, code, isProblem },
-    isFailure: !isServed && code !== 'idempotency_in_progress',
+    ...{ planned, intendedMs, sentMs, endedMs, outcome, fate, status, code, isProblem },
+    isFailure: !isServed && fate !== 'generator_late' && code !== 'idempotency_in_progress',
     found: outcome === 'ok' ? foundIn(planned, answer, body) : undefined,
     created: isCreated ? createdBy(body) : undefined,
     retryAfter: headers['retry-after'],

@@ -38,7 +38,7 @@ export async function drillBuild(
   const hook = build ? ['--import', `${HOOK}?${build.name}`] : [];
   const { result } = await runDrill(
     scenario,
-    { ...run, again: `the drill ${scenario.name} on ${build?.name ?? 'this build'}, seed ${run.seed}` },
+    { ...run, again: () => `the drill ${scenario.name} on ${build?.name ?? 'this build'}, seed ${run.seed}` },
     {
       clock: systemClock,
       random: systemRandom,

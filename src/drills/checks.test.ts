@@ -8,8 +8,10 @@ import { makeAttempt, makeLink, makePlanned } from './attempt.fixture.ts';
 import { NOTHING_BEFORE } from './before.ts';
 import {
   countFound,
+  describeAttempt,
   effectsOnce,
   goesOn,
+  impossibleIn,
   jobsOnce,
   nothingLeft,
   nothingLost,
@@ -143,17 +145,81 @@ describe('the load', () => {
     outcome: 'refused',
     status: 503,
   });
-  const window = { fromMs: 4500, healedMs: 5500, recoveredMs: 300, failed: 1, requests: 4 };
+  const window = { fromMs: 4500, healedMs: 5500, recoveredMs: 300, endMs: 5800, failed: 1, requests: 4 };
   const bounds = { failedShareMax: 0.3, recoverMsMax: 1000 };
 
   test('may fail within its budget while something is broken, and never otherwise', () => {
-    const loaded = [...ATTEMPTS, failure];
+    const well = [4600, 4700, 5300].map((ms) => makeAttempt({ planned: read, ...times(ms) }));
+    const loaded = [...ATTEMPTS, ...well, failure];
     assert(withinBudget(bounds, sound({ loaded, windows: [window] })).passed);
     assert(!withinBudget({ ...bounds, failedShareMax: 0.2 }, sound({ loaded, windows: [window] })).passed);
     assert.match(
       withinBudget(bounds, sound({ loaded })).detail,
       /outside: getLink at 5\.00 s: 503 \(refused\)/,
     );
+  });
+
+  test('is counted once, however many faults a request was under way in', () => {
+    const windows = [
+      window,
+      { ...window, fromMs: 4800, endMs: 5600 },
+      { ...window, fromMs: 4000, endMs: 9000 },
+    ];
+    const check = withinBudget(bounds, sound({ loaded: [failure], windows }));
+    assert.match(check.detail, /^1 of 1 requests failed from fault to recovery \(100\.0 %\), 0 of 0 outside/);
+    assert(!check.isImpossible);
+  });
+
+  test('what was never sent since the generator was late is on neither side', () => {
+    const unsent = makeAttempt({
+      ...times(8000),
+      sentMs: undefined,
+      fate: 'generator_late',
+      outcome: 'refused',
+    });
+    const { passed, detail } = withinBudget(bounds, sound({ loaded: [...ATTEMPTS, unsent] }));
+    assert(passed);
+    assert.match(detail, /0 of 5 outside/);
+    assert.match(describeAttempt(unsent, 0), /^getLink at 8\.00 s: not sent \(generator late\)$/);
+    const waited = { ...unsent, fate: 'not_sent', isFailure: true } as const;
+    assert(!withinBudget(bounds, sound({ loaded: [waited] })).passed);
+    assert.match(describeAttempt(waited, 0), /not sent \(no connection was free\)$/);
+    assert.match(
+      describeAttempt({ ...waited, fate: 'no_answer', outcome: 'unknown' }, 0),
+      /no answer \(unknown\)$/,
+    );
+  });
+
+  test('a failure is one of time when it may come of waiting, and no other', () => {
+    const check = (own: object) => withinBudget(bounds, sound({ loaded: [{ ...failure, ...own }] }));
+    for (const status of [undefined, 429, 503, 504])
+      assert.equal(check({ status }).isTimed, true, `${status}`);
+    for (const status of [500, 502]) assert.equal(check({ status }).isTimed, undefined, `${status}`);
+    assert.equal(recovered(bounds, sound()).isTimed, true);
+    for (const check of [nothingLost, effectsOnce, jobsOnce, projectionsEqual, nothingLeft]) {
+      assert.equal(check(sound()).isTimed, undefined, check.name);
+    }
+  });
+
+  test('figures that cannot be make a check an error of the drill', () => {
+    assert.deepEqual(impossibleIn({ whole: 3, part: 3 }, [['part', 'whole']]), []);
+    assert.deepEqual(impossibleIn({ outside: -346, whole: Number.NaN, part: 1.5 }), [
+      'outside: -346',
+      'whole: NaN',
+      'part: 1.5',
+    ]);
+    assert.deepEqual(impossibleIn({ found: 4, acknowledged: 3 }, [['found', 'acknowledged']]), [
+      'found: 4, of 3 acknowledged',
+    ]);
+    const wrong = [
+      projectionsEqual(sound({ counts: { live: -1, expired: 3 } })),
+      jobsOnce(sound({ jobs: new Map([['links_expiry', new Map([['done', -1]])]]) })),
+      recovered(bounds, sound({ windows: [{ ...window, healedMs: 4000 }] })),
+    ];
+    for (const { passed, isImpossible, detail } of wrong) {
+      assert.deepEqual([passed, isImpossible], [false, true]);
+      assert.match(detail, /the drill has counted what cannot be/);
+    }
   });
 
   test('is well again in time', () => {
@@ -219,13 +285,15 @@ describe('what routes declare', () => {
     const old = makeAttempt({ planned: redirect, ...times(5000), found: link.url });
     const evidence = sound({ attempts: [...ATTEMPTS, old] });
     assert(redirectsFresh(evidence, () => 6000).passed);
-    assert(!redirectsFresh(evidence, () => 1000).passed);
+    const tooOld = redirectsFresh(evidence, () => 1000);
+    assert.deepEqual([tooOld.passed, tooOld.isTimed], [false, true]);
     const invented = makeAttempt({ planned: redirect, ...times(600), found: 'https://example.com/x' });
     assert.match(
       redirectsFresh(sound({ attempts: [...ATTEMPTS, invented] }), () => 6000).detail,
       /nobody wrote/,
     );
     const gone = makeAttempt({ planned: redirect, ...times(600), found: undefined });
-    assert(!redirectsFresh(sound({ attempts: [...ATTEMPTS, gone] }), () => 6000).passed);
+    const lost = redirectsFresh(sound({ attempts: [...ATTEMPTS, gone, old] }), () => 1000);
+    assert.deepEqual([lost.passed, lost.isTimed], [false, undefined], 'never excused');
   });
 });

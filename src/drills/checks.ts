@@ -5,7 +5,7 @@ import { type Attempt, historyOf, joinAttempts } from './attempt.ts';
 import { linearizable } from './linearizability.ts';
 import type { Check } from './result.ts';
 import type { Bounds, Evidence } from './scenario.ts';
-import { failedOutside } from './timeline.ts';
+import { divide } from './timeline.ts';
 import type { DrilledLink } from './workload.ts';
 
 /** Of links, where each with an expiry has one job. */
@@ -20,6 +20,31 @@ export function checkOf(claim: string, figures: string, counterexamples: readonl
   const more = counterexamples.length - shown.length;
   const rest = more > 0 ? [`and ${count(more)} more`] : [];
   return { claim, passed: counterexamples.length === 0, detail: [figures, ...shown, ...rest].join('\n') };
+}
+
+/** The check, as one that only says that something came late, or not at all. */
+export function timed(check: Check, isSo = true): Check {
+  return isSo ? { ...check, isTimed: true } : check;
+}
+
+/** Pure: the figures that cannot be: fewer than none, no numbers, parts that are more than their whole. */
+export function impossibleIn(
+  figures: Readonly<Record<string, number>>,
+  parts: readonly (readonly [part: string, whole: string])[] = [],
+): string[] {
+  const wrong = Object.entries(figures).filter(([, value]) => !Number.isSafeInteger(value) || value < 0);
+  const larger = parts.filter(([part, whole]) => (figures[part] ?? 0) > (figures[whole] ?? 0));
+  return [
+    ...wrong.map(([name, value]) => `${name}: ${value}`),
+    ...larger.map(([part, whole]) => `${part}: ${figures[part]}, of ${figures[whole]} ${whole}`),
+  ];
+}
+
+/** A check that is as it is where its figures can be, and otherwise an error of the drill itself. */
+export function possible(check: Check, impossible: readonly string[]): Check {
+  if (impossible.length === 0) return check;
+  const problems = impossible.map((each) => `the drill has counted what cannot be: ${each}`);
+  return { ...checkOf(check.claim, check.detail, problems), isImpossible: true };
 }
 
 /** What was written, and acknowledged, to each link. */
@@ -98,7 +123,8 @@ export function countFound(evidence: Evidence): Found {
 export function nothingLost(evidence: Evidence): Check {
   const { acknowledged, found, lost } = countFound(evidence);
   const figures = `${count(acknowledged)} writes acknowledged, ${count(found)} found in rows and log`;
-  return checkOf('nothing acknowledged is lost', figures, [...lost, ...evidence.unreadable]);
+  const check = checkOf('nothing acknowledged is lost', figures, [...lost, ...evidence.unreadable]);
+  return possible(check, impossibleIn({ acknowledged, found }, [['found', 'acknowledged']]));
 }
 
 /** The events that a link must have had; each change that was not acknowledged may be there or not. */
@@ -148,7 +174,8 @@ export function jobsOnce(evidence: Evidence): Check {
   const others = [...jobs.keys()].filter((state) => state !== 'done' && state !== 'replaced');
   const isRight = (jobs.get('done') ?? 0) === wanted && others.length === 0;
   const problems = isRight ? [] : [`expected ${count(wanted)} done, and no other than replaced`];
-  return checkOf('every job that was enqueued has run, and is done once', `jobs: ${states}`, problems);
+  const check = checkOf('every job that was enqueued has run, and is done once', `jobs: ${states}`, problems);
+  return possible(check, impossibleIn(Object.fromEntries(jobs)));
 }
 
 export function projectionsEqual(evidence: Evidence): Check {
@@ -163,26 +190,52 @@ export function projectionsEqual(evidence: Evidence): Check {
   if (live + expired !== listed)
     problems.push(`counted ${live} live and ${expired} expired, listed ${listed}`);
   const figures = `${evidence.verifications.map(({ name }) => name).join(', ')}; ${count(live)} live, ${count(expired)} expired`;
-  return checkOf('what is derived equals the truth', figures, problems);
+  const differences = evidence.verifications.flatMap(({ name, differencesTotal, parkedKeys }) => [
+    [`differences of ${name}`, differencesTotal] as const,
+    [`parked keys of ${name}`, parkedKeys] as const,
+  ]);
+  return possible(
+    checkOf('what is derived equals the truth', figures, problems),
+    impossibleIn({ live, expired, ...Object.fromEntries(differences) }),
+  );
 }
 
+/** Answers that come of waiting, or of too much to do: 429, 503, 504, or none. Any other failure is no matter of time. */
+const isLate = ({ status }: Attempt) =>
+  status === undefined || status === 429 || status === 503 || status === 504;
+
+/** Requests that the generator came too late to send count on neither side: they have asked nothing of the server. */
 export function withinBudget({ failedShareMax }: Bounds, evidence: Evidence): Check {
-  const outside = failedOutside(evidence.loaded, evidence.windows, evidence.zeroMs);
-  const problems = outside.map((attempt) => `outside: ${describeAttempt(attempt, evidence.zeroMs)}`);
-  const inside = evidence.windows.reduce(
-    (sum, { failed, requests }) => ({ failed: sum.failed + failed, requests: sum.requests + requests }),
-    { failed: 0, requests: 0 },
-  );
-  const share = inside.requests === 0 ? 0 : inside.failed / inside.requests;
+  const { loaded, windows, zeroMs } = evidence;
+  const asked = loaded.filter(({ fate }) => fate !== 'generator_late');
+  const { inside, outside } = divide(asked, windows, zeroMs);
+  const failedOf = (some: readonly Attempt[]) => some.filter(({ isFailure }) => isFailure);
+  const [failedInside, failedOutside] = [failedOf(inside).length, failedOf(outside)];
+  const problems = failedOutside.map((attempt) => `outside: ${describeAttempt(attempt, zeroMs)}`);
+  const share = inside.length === 0 ? 0 : failedInside / inside.length;
   const percent = (value: number) => `${(value * 100).toFixed(1)} %`;
   if (share > failedShareMax)
     problems.push(`${percent(share)} failed inside, at most ${percent(failedShareMax)} may`);
-  const figures = `${count(inside.failed)} of ${count(inside.requests)} requests failed from fault to recovery (${percent(share)}), ${count(outside.length)} of ${count(evidence.loaded.length - inside.requests)} outside`;
-  return checkOf(
+  const counts = {
+    requests: asked.length,
+    inside: inside.length,
+    outside: asked.length - inside.length,
+    failedInside,
+    failedOutside: failedOutside.length,
+  };
+  const figures = `${count(failedInside)} of ${count(counts.inside)} requests failed from fault to recovery (${percent(share)}), ${count(counts.failedOutside)} of ${count(counts.outside)} outside`;
+  const check = checkOf(
     'no request fails before a fault, or once the drill has recovered from it',
     figures,
     problems,
   );
+  const parts = [
+    ['failedInside', 'inside'],
+    ['failedOutside', 'outside'],
+    ['inside', 'requests'],
+    ['outside', 'requests'],
+  ] as const;
+  return possible(timed(check, failedOutside.every(isLate)), impossibleIn(counts, parts));
 }
 
 export function recovered({ recoverMsMax }: Bounds, { windows }: Evidence): Check {
@@ -191,7 +244,19 @@ export function recovered({ recoverMsMax }: Bounds, { windows }: Evidence): Chec
     .filter(({ recoveredMs }) => recoveredMs === undefined || recoveredMs > recoverMsMax)
     .map(({ fromMs, recoveredMs }) => `after the fault at ${inS(fromMs)}: ${inS(recoveredMs)}`);
   const figures = `recovered after ${windows.map(({ recoveredMs }) => inS(recoveredMs)).join(', ')}`;
-  return checkOf(`well again within ${inS(recoverMsMax)} of the end of each fault`, figures, problems);
+  const check = timed(
+    checkOf(`well again within ${inS(recoverMsMax)} of the end of each fault`, figures, problems),
+  );
+  const impossible = windows
+    .filter(
+      ({ fromMs, healedMs, recoveredMs = 0, endMs }) =>
+        !(healedMs >= fromMs && recoveredMs >= 0 && endMs >= fromMs),
+    )
+    .map(
+      ({ fromMs, healedMs, recoveredMs }) =>
+        `a fault from ${fromMs} to ${healedMs} ms, well after ${recoveredMs} ms`,
+    );
+  return possible(check, impossible);
 }
 
 /** @param strong the routes that declare `strong` */
@@ -218,10 +283,18 @@ export function goesOn({ leftovers, before, kept }: Evidence): Check[] {
   ];
 }
 
+const FATES: Record<Exclude<Attempt['fate'], 'answered'>, string> = {
+  no_answer: 'no answer',
+  no_connection: 'no connection',
+  not_sent: 'not sent (no connection was free)',
+  generator_late: 'not sent (generator late)',
+};
+
 export function describeAttempt(
-  { planned, intendedMs, outcome, status, code }: Attempt,
+  { planned, intendedMs, outcome, fate, status, code }: Attempt,
   zeroMs: number,
 ): string {
-  const answer = status === undefined ? 'no answer' : `${status}${code === undefined ? '' : ` ${code}`}`;
-  return `${planned.route} at ${((intendedMs - zeroMs) / 1000).toFixed(2)} s: ${answer} (${outcome})`;
+  const at = `${planned.route} at ${((intendedMs - zeroMs) / 1000).toFixed(2)} s`;
+  if (fate !== 'answered') return `${at}: ${FATES[fate]}${fate === 'no_answer' ? ` (${outcome})` : ''}`;
+  return `${at}: ${status}${code === undefined ? '' : ` ${code}`} (${outcome})`;
 }

@@ -23,7 +23,7 @@ export function createClient(
     const sentMs = clock.monotonicMs();
     const deadline = createDeadline(clock, ANSWER_BOUND_MS, signal);
     const { method, path, headers, body } = request;
-    const known = { request, intendedMs: sentMs, sentMs, isReused: true };
+    const known = { request, intendedMs: sentMs, sentMs, lateMs: 0, isReused: true };
     try {
       const reply = await fetch(`${origin}${path}`, {
         method,

@@ -18,10 +18,11 @@ export async function drillOnce(
   const options = {
     seed: readSeed(),
     seconds: scenario.seconds,
-    ratePerS: scenario.ratePerS,
+    ratePerS: undefined,
     ...own,
   };
-  const again = `loadstone drill ${scenario.name} --seed ${options.seed} --seconds ${options.seconds} --rate ${options.ratePerS}`;
+  const again = (ratePerS: number) =>
+    `loadstone drill ${scenario.name} --seed ${options.seed} --seconds ${options.seconds} --rate ${ratePerS}`;
   t.diagnostic(`seed ${options.seed} (the same again: LOADSTONE_SEED=${options.seed})`);
   const kept = Object.entries(process.env).filter(([name]) => !/^(LOADSTONE_|npm_|NODE_)/i.test(name));
   return runDrill(

@@ -21,6 +21,11 @@ export const drillErrors = defineErrors('drills', {
     title: 'The installation does not have what the drill needs',
     doc: 'The drill breaks something that the test installation does not have, such as a second process or a standby, or that only servers have which the drill itself has started. Nothing has been done to it.',
   },
+  drill_machine_busy: {
+    status: 500,
+    title: 'This machine is too busy for the drill',
+    doc: 'Other processes, or the host of a virtual machine, took so much of its cores that nothing could be found out: not even a low rate of requests was answered in time before anything was broken, or something did not come about in its time. The detail says what. It says nothing of the product; drill again where less is going on.',
+  },
   drill_impossible_here: {
     status: 500,
     title: 'This machine cannot carry out the drill',

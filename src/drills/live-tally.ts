@@ -3,8 +3,11 @@
  * long drill as for a short one. Pure.
  */
 
+/** `notSent`: for want of a connection, or since the generator was late. */
+export type EndedAs = 'ok' | 'refused' | 'unknown' | 'notSent';
+
 export interface Ended {
-  outcome: 'ok' | 'refused' | 'unknown';
+  outcome: EndedAs;
   /** From the load's beginning. */
   intendedAtMs: number;
   endedAtMs: number;
@@ -15,6 +18,7 @@ export interface Rates {
   ok: number;
   refused: number;
   unknown: number;
+  notSent: number;
   /** Of what was answered well; undefined where nothing was. */
   latencyP99Ms: number | undefined;
 }
@@ -40,6 +44,7 @@ interface Slice {
   ok: number;
   refused: number;
   unknown: number;
+  notSent: number;
   latenciesMs: number[];
 }
 
@@ -50,7 +55,7 @@ export function createTally(): Tally {
     const place = at % RING;
     const slice = ring[place];
     if (slice?.at === at) return slice;
-    const fresh = { at, ok: 0, refused: 0, unknown: 0, latenciesMs: [] };
+    const fresh = { at, ok: 0, refused: 0, unknown: 0, notSent: 0, latenciesMs: [] };
     ring[place] = fresh;
     return fresh;
   }
@@ -62,7 +67,7 @@ export function createTally(): Tally {
     return Array.from({ length: count }, (_, back) => {
       const at = until - count + back;
       const slice = ring[at % RING];
-      return slice?.at === at ? slice : { at, ok: 0, refused: 0, unknown: 0, latenciesMs: [] };
+      return slice?.at === at ? slice : { at, ok: 0, refused: 0, unknown: 0, notSent: 0, latenciesMs: [] };
     });
   }
 
@@ -76,16 +81,18 @@ export function createTally(): Tally {
     },
     lastSecond(nowMs) {
       const whole = last(SECOND_MS / SLICE_MS, nowMs);
-      const sum = (field: 'ok' | 'refused' | 'unknown') =>
-        whole.reduce((count, slice) => count + slice[field], 0);
-      const [ok, refused, unknown] = [sum('ok'), sum('refused'), sum('unknown')];
+      const sum = (field: EndedAs) => whole.reduce((count, slice) => count + slice[field], 0);
+      const [ok, refused, unknown, notSent] = [sum('ok'), sum('refused'), sum('unknown'), sum('notSent')];
       const latencies = whole.flatMap(({ latenciesMs }) => latenciesMs).sort((a, b) => a - b);
       return {
-        ...{ sent: ok + refused + unknown, ok, refused, unknown },
+        ...{ sent: ok + refused + unknown, ok, refused, unknown, notSent },
         latencyP99Ms: latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * 0.99))],
       };
     },
     slices: (nowMs) =>
-      last(SLICES, nowMs).map(({ ok, refused, unknown }) => ({ ok, failed: refused + unknown })),
+      last(SLICES, nowMs).map(({ ok, refused, unknown, notSent }) => ({
+        ok,
+        failed: refused + unknown + notSent,
+      })),
   };
 }

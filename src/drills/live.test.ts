@@ -15,6 +15,7 @@ function attemptOf(own: Partial<Attempt>): Attempt {
     sentMs: 0,
     endedMs: 10,
     outcome: 'ok',
+    fate: 'answered',
     isFailure: false,
     status: 200,
     code: undefined,
@@ -157,6 +158,16 @@ test('elsewhere a plain line tells each phase and mark, and every few seconds ho
 });
 
 describe('the tally', () => {
+  test('what was never sent is told apart, and neither answered nor refused', () => {
+    const seen = watch();
+    seen.view.loadBegins(10_000);
+    seen.clock.advance(500);
+    seen.view.attempt(attemptOf({ fate: 'generator_late', sentMs: undefined, outcome: 'refused' }), 400);
+    seen.view.attempt(attemptOf({ fate: 'not_sent', sentMs: undefined, isFailure: true }), 400);
+    seen.clock.advance(600);
+    assert.match(seen.screen().join('\n'), /sent 0\/s {2}ok 0 {2}refused 0 {2}unknown 0 {2}not sent 2 {2}p99 -/);
+  });
+
   test('counts by when requests ended, and forgets', () => {
     const tally = createTally();
     for (let at = 0; at < 100; at++) {
@@ -168,6 +179,7 @@ describe('the tally', () => {
       ok: 100,
       refused: 0,
       unknown: 1,
+      notSent: 0,
       latencyP99Ms: 1000,
     });
     assert.deepEqual(tally.slices(1300), [

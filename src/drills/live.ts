@@ -3,8 +3,9 @@
  * of a build, a plain line every few seconds.
  */
 import type { Clock, Timer } from '#base/clock';
+import type { Attempt } from './attempt.ts';
 import { plotSpark } from './live-spark.ts';
-import { createTally } from './live-tally.ts';
+import { createTally, type EndedAs } from './live-tally.ts';
 import { formatLatency, formatNumber, formatSeconds, oneLine } from './report-text.ts';
 import type { Mark } from './result.ts';
 import type { DrillWatch } from './run-drill.ts';
@@ -91,11 +92,14 @@ export function createLiveView(options: LiveOptions, { clock, write }: LiveDeps)
 
   /** The last second, as a sentence in pieces. */
   function describeRates(): Piece[] {
-    const { sent, ok, refused, unknown, latencyP99Ms } = tally.lastSecond(loadMs());
+    const { sent, ok, refused, unknown, notSent, latencyP99Ms } = tally.lastSecond(loadMs());
+    const unsent: Piece[] =
+      notSent > 0 ? [{ text: `not sent ${formatNumber(notSent)}  `, colour: 'bad' }] : [];
     return [
       { text: `sent ${formatNumber(sent)}/s  ok ${formatNumber(ok)}  ` },
       { text: `refused ${formatNumber(refused)}  `, colour: refused > 0 ? 'warning' : undefined },
       { text: `unknown ${formatNumber(unknown)}  `, colour: unknown > 0 ? 'bad' : undefined },
+      ...unsent,
       { text: `p99 ${latencyP99Ms === undefined ? '-' : formatLatency(latencyP99Ms)}` },
     ];
   }
@@ -147,11 +151,11 @@ export function createLiveView(options: LiveOptions, { clock, write }: LiveDeps)
       marks.push(mark);
       if (!isTerminal && !hasEnded) tell(renderMark(mark));
     },
-    attempt: ({ outcome, isFailure, intendedMs, endedMs }, atMs) =>
+    attempt: (attempt, atMs) =>
       tally.add({
-        outcome: isFailure ? (outcome === 'unknown' ? 'unknown' : 'refused') : 'ok',
+        outcome: endedAs(attempt),
         intendedAtMs: atMs,
-        endedAtMs: atMs + endedMs - intendedMs,
+        endedAtMs: atMs + attempt.endedMs - attempt.intendedMs,
       }),
     end() {
       if (hasEnded) return;
@@ -160,6 +164,12 @@ export function createLiveView(options: LiveOptions, { clock, write }: LiveDeps)
       if (drawn > 0) write(`${up(drawn)}\r${ERASE_BELOW}${SHOW}`);
     },
   };
+}
+
+function endedAs({ fate, outcome, isFailure }: Attempt): EndedAs {
+  if (fate === 'not_sent' || fate === 'generator_late') return 'notSent';
+  if (!isFailure) return 'ok';
+  return outcome === 'unknown' ? 'unknown' : 'refused';
 }
 
 function renderMark({ atMs, kind, text }: Mark): Piece[] {

@@ -59,7 +59,11 @@ export function childrenOf(pid: number): ProcessRow[] {
 
 /** Those whose command line or working directory is at or below `directory`, in whatever session they are. */
 export function processesIn(directory: string): ProcessRow[] {
-  const isBelow = (path: string) => path === directory || path.startsWith(`${directory}/`);
+  const isBelow = (arg: string) => {
+    // A process of ours has its title where its command line was.
+    const path = /^loadstone: .* \((.*)\)$/.exec(arg)?.[1] ?? arg;
+    return path === directory || path.startsWith(`${directory}/`);
+  };
   return listProcesses().filter(
     ({ pid, cwd, args }) => pid !== process.pid && (isBelow(cwd) || args.some(isBelow)),
   );

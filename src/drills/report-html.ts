@@ -3,24 +3,35 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describeMachine } from './disturbances.ts';
 import { type Markup, markup, NOTHING } from './report-markup.ts';
 import { renderPlot } from './report-plot.ts';
-import { formatLatency, formatNumber, formatSeconds, oneLine, summarize, totals } from './report-text.ts';
-import { type Check, type DrillResult, passed } from './result.ts';
+import {
+  describeUnsent,
+  formatLatency,
+  formatNumber,
+  formatSeconds,
+  oneLine,
+  summarize,
+  totals,
+} from './report-text.ts';
+import { type Check, type DrillResult, type Verdict, verdictOf } from './result.ts';
 
 /** Ours, and no part of it from elsewhere. */
 const style = (): Markup => ({ source: readFileSync(join(import.meta.dirname, 'report.css'), 'utf8') });
 
-function verdict(isPassed: boolean): Markup {
-  return isPassed
-    ? markup`<span class="verdict passed">✓ passed</span>`
-    : markup`<span class="verdict failed">✗ failed</span>`;
-}
+const VERDICTS: Record<Verdict, Markup> = {
+  passed: markup`<span class="verdict passed">✓ passed</span>`,
+  failed: markup`<span class="verdict failed">✗ failed</span>`,
+  busy: markup`<span class="verdict open">? machine too busy</span>`,
+  invalid: markup`<span class="verdict open">? the drill is wrong</span>`,
+};
 
 /** Of a check that has failed, all that is known is open to see. */
-function renderCheck({ claim, passed: isPassed, detail }: Check): Markup {
+function renderCheck({ claim, passed: isPassed, detail, isTimed }: Check, isExcused: boolean): Markup {
+  const verdict = isPassed ? 'passed' : isExcused && isTimed ? 'busy' : 'failed';
   const open = isPassed ? NOTHING : markup` open`;
-  return markup`<li><details${open}><summary>${verdict(isPassed)} ${oneLine(claim)}</summary><pre>${detail}</pre></details></li>`;
+  return markup`<li><details${open}><summary>${VERDICTS[verdict]} ${oneLine(claim)}</summary><pre>${detail}</pre></details></li>`;
 }
 
 function renderMarks({ marks }: DrillResult): Markup {
@@ -33,12 +44,12 @@ function renderMarks({ marks }: DrillResult): Markup {
 }
 
 function renderSlices({ slices, sliceMs }: DrillResult): Markup {
-  const rows = slices.map(({ atMs, ok, refused, unknown, latencyP50Ms, latencyP99Ms }) => {
+  const rows = slices.map(({ atMs, ok, refused, unknown, notSent, latencyP50Ms, latencyP99Ms }) => {
     const latencies = ok > 0 ? [latencyP50Ms, latencyP99Ms].map(formatLatency) : ['–', '–'];
-    const cells = [formatSeconds(atMs), ...[ok, refused, unknown].map(formatNumber), ...latencies];
+    const cells = [formatSeconds(atMs), ...[ok, refused, unknown, notSent].map(formatNumber), ...latencies];
     return markup`<tr>${cells.map((cell) => markup`<td class="number">${cell}</td>`)}</tr>`;
   });
-  const heads = ['from', 'ok', 'refused', 'unknown', 'p50', 'p99'].map(
+  const heads = ['from', 'ok', 'refused', 'unknown', 'not sent', 'p50', 'p99'].map(
     (head) => markup`<th scope="col" class="number">${head}</th>`,
   );
   return markup`<details><summary>The figures of the plot: ${slices.length} slices of ${formatSeconds(sliceMs)}</summary><table><thead><tr>${heads}</tr></thead><tbody>${rows}</tbody></table></details>`;
@@ -50,6 +61,7 @@ function renderLegend(result: DrillResult): Markup {
 <li><span class="swatch ok"></span>answered well: ${formatNumber(ok)}</li>
 <li><span class="swatch refused"></span>refused: ${formatNumber(refused)}</li>
 <li><span class="swatch unknown"></span>outcome unknown: ${formatNumber(unknown)}</li>
+<li><span class="swatch notSent"></span>${describeUnsent(result)}</li>
 <li><span class="stroke p50"></span>half of the answers took up to this (p50)</li>
 <li><span class="stroke p99"></span>99 % took up to this (p99)</li>
 <li><span class="swatch broken"></span>from a fault to its heal</li>
@@ -58,23 +70,24 @@ function renderLegend(result: DrillResult): Markup {
 
 function renderDrill(result: DrillResult, at: number): Markup {
   const { drill, summary, seed, startedAt, durationMs, ratePerS, topology, checks, again } = result;
+  const { machine, disturbances } = result;
   const id = `drill-${at + 1}`;
   const plot =
     result.slices.length > 0
       ? markup`<figure><div class="plot" tabindex="0" role="group" aria-label="Timeline">${renderPlot(result, id)}</div><figcaption>${renderLegend(result)}</figcaption></figure>`
       : markup`<p>The drill had no load to plot.</p>`;
   return markup`<section id="${id}" aria-labelledby="${id}-name">
-<h2 id="${id}-name">${oneLine(drill)} ${verdict(passed(result))}</h2>
+<h2 id="${id}-name">${oneLine(drill)} ${VERDICTS[verdictOf(result)]}</h2>
 <p>${oneLine(summary)}</p>
 <p class="outcome">${summarize(result)}</p>
 ${plot}
 <h3>Checks</h3>
-<ul class="checks">${checks.map(renderCheck)}</ul>
+<ul class="checks">${checks.map((check) => renderCheck(check, verdictOf(result) === 'busy'))}</ul>
 <h3>Course</h3>
 ${renderMarks(result)}
 ${renderSlices(result)}
 <h3>Set-up</h3>
-<ul>${topology.map((line) => markup`<li>${oneLine(line)}</li>`)}</ul>
+<ul>${[...topology, describeMachine(machine), ...disturbances.map(({ text }) => text)].map((line) => markup`<li>${oneLine(line)}</li>`)}</ul>
 <p>${formatNumber(ratePerS)} requests/s for ${formatSeconds(durationMs)}, seed ${seed}, started <time datetime="${startedAt}">${startedAt}</time>.</p>
 <p>The same again: <code>${oneLine(again)}</code></p>
 </section>`;
@@ -84,18 +97,20 @@ function renderContents(results: readonly DrillResult[]): Markup {
   if (results.length < 2) return NOTHING;
   const rows = results.map(
     (result, at) =>
-      markup`<tr><td><a href="#drill-${at + 1}">${oneLine(result.drill)}</a></td><td>${verdict(passed(result))}</td><td>${summarize(result)}</td></tr>`,
+      markup`<tr><td><a href="#drill-${at + 1}">${oneLine(result.drill)}</a></td><td>${VERDICTS[verdictOf(result)]}</td><td>${summarize(result)}</td></tr>`,
   );
   return markup`<table><caption>All drills</caption><thead><tr><th scope="col">drill</th><th scope="col">outcome</th><th scope="col">in short</th></tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 /** One page for any number of drills. Reads well without a network, in light and in dark, by eye and by ear. */
 export function renderHtml(results: readonly DrillResult[]): string {
-  const failed = results.filter((result) => !passed(result)).length;
+  const many = (wanted: Verdict) => results.filter((result) => verdictOf(result) === wanted).length;
+  const [failed, open] = [many('failed'), many('busy') + many('invalid')];
+  const told = open === 0 ? '' : `, ${open} without a verdict`;
   const title =
     failed === 0
-      ? `Loadstone drills: ${results.length} passed`
-      : `Loadstone drills: ${failed} of ${results.length} failed`;
+      ? `Loadstone drills: ${results.length - open} passed${told}`
+      : `Loadstone drills: ${failed} of ${results.length} failed${told}`;
   return markup`<!doctype html>
 <html lang="en">
 <head>

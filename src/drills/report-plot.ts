@@ -29,7 +29,7 @@ const SIGNS: Record<Mark['kind'], string> = {
   process: '◦',
   note: '·',
 };
-const OUTCOMES = ['ok', 'refused', 'unknown'] as const;
+const OUTCOMES = ['ok', 'refused', 'unknown', 'notSent'] as const;
 
 /** A place in the picture for a value. */
 type Scale = (value: number) => number;
@@ -150,7 +150,7 @@ function shade(marks: readonly Mark[], xOf: Scale, topY: number, bottomY: number
 
 /** The same in words, for those who do not see it. */
 function describe(result: DrillResult): string {
-  const { ok, refused, unknown } = totals(result);
+  const { ok, refused, unknown, notSent } = totals(result);
   const answered = result.slices.filter((slice) => slice.ok > 0);
   const worst = Math.max(0, ...answered.map(({ latencyP99Ms }) => latencyP99Ms));
   const median = answered.map(({ latencyP50Ms }) => latencyP50Ms).sort((a, b) => a - b)[
@@ -160,7 +160,7 @@ function describe(result: DrillResult): string {
     ({ atMs, kind, text }) => `${kind} at ${formatSeconds(atMs)}, ${oneLine(text)}`,
   );
   return [
-    `Over ${formatSeconds(result.durationMs)}: ${formatNumber(ok)} requests answered well, ${formatNumber(refused)} refused, ${formatNumber(unknown)} of unknown outcome.`,
+    `Over ${formatSeconds(result.durationMs)}: ${formatNumber(ok)} requests answered well, ${formatNumber(refused)} refused, ${formatNumber(unknown)} of unknown outcome, ${formatNumber(notSent)} never sent.`,
     `Median latency ${formatLatency(median ?? 0)}, highest 99th percentile of a slice ${formatLatency(worst)}.`,
     marks.length > 0 ? `Marks: ${marks.join('; ')}.` : 'No marks.',
   ].join(' ');
@@ -185,7 +185,9 @@ export function renderPlot(result: DrillResult, id: string): Markup {
   const xOf = (ms: number) => LEFT_X + (ms / endMs) * (RIGHT_X - LEFT_X);
   const { placed, rows } = placeMarks(marks, xOf);
   const topY = rows * ROW + 22;
-  const perS = slices.map(({ ok, refused, unknown }) => ((ok + refused + unknown) * 1000) / sliceMs);
+  const perS = slices.map(
+    ({ ok, refused, unknown, notSent }) => ((ok + refused + unknown + notSent) * 1000) / sliceMs,
+  );
   const rates = roundTicks(Math.max(1, ...perS), RATE_STEPS);
   const bottomY = topY + THROUGHPUT_HEIGHT;
   const yOf = (rate: number) => bottomY - (rate / (rates.at(-1) ?? 1)) * THROUGHPUT_HEIGHT;

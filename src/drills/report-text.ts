@@ -1,7 +1,7 @@
 /**
  * How the reports of drills write numbers, times and what others have said.
  */
-import type { DrillResult } from './result.ts';
+import { type DrillResult, type Verdict, verdictOf } from './result.ts';
 
 const SECOND_MS = 1000;
 
@@ -36,26 +36,46 @@ export function oneLine(text: string, lengthMax = Number.POSITIVE_INFINITY): str
 }
 
 /** What became of the requests of the load. */
-export function totals({ slices }: DrillResult): { ok: number; refused: number; unknown: number } {
-  const sum = (field: 'ok' | 'refused' | 'unknown') =>
+export function totals({ slices }: DrillResult): Record<'ok' | 'refused' | 'unknown' | 'notSent', number> {
+  const sum = (field: 'ok' | 'refused' | 'unknown' | 'notSent') =>
     slices.reduce((whole, slice) => whole + slice[field], 0);
-  return { ok: sum('ok'), refused: sum('refused'), unknown: sum('unknown') };
+  return { ok: sum('ok'), refused: sum('refused'), unknown: sum('unknown'), notSent: sum('notSent') };
+}
+
+/** `12 not sent, 5 of them since the generator was late`. */
+export function describeUnsent(result: DrillResult): string {
+  const { notSent } = totals(result);
+  const late = result.generatorLate;
+  if (notSent > 0 && late === notSent) return `${formatNumber(notSent)} not sent (generator late)`;
+  const which = late > 0 ? `, ${formatNumber(late)} of them since the generator was late` : '';
+  return `${formatNumber(notSent)} not sent (no connection was free${which})`;
 }
 
 function describeRecovery(result: DrillResult): string {
   if (result.recoveredMs !== undefined) return `recovered in ${formatSeconds(result.recoveredMs)}`;
-  const { refused, unknown } = totals(result);
-  return refused + unknown > 0 ? 'not recovered' : 'no request failed';
+  const { refused, unknown, notSent } = totals(result);
+  return refused + unknown + notSent > result.generatorLate ? 'not recovered' : 'no request failed';
 }
 
-/** `acknowledged 41,233 · found 41,233 · recovered in 1.8 s`. */
+/** Beside what the checks say for themselves. */
+const VERDICTS: Record<Verdict, string | undefined> = {
+  passed: undefined,
+  failed: undefined,
+  busy: 'machine too busy to tell',
+  invalid: 'the drill itself is wrong',
+};
+
+/** `acknowledged 41,233 · found 41,233 · recovered in 1.8 s · at 250/s`. */
 export function summarize(result: DrillResult): string {
-  const { acknowledged, found, checks } = result;
+  const { acknowledged, found, checks, ratePerS } = result;
   const failed = checks.filter((check) => !check.passed).length;
+  const verdict = VERDICTS[verdictOf(result)];
   return [
     `acknowledged ${formatNumber(acknowledged)}`,
     `found ${formatNumber(found)}`,
     describeRecovery(result),
+    `at ${formatNumber(ratePerS)}/s`,
+    ...(verdict === undefined ? [] : [verdict]),
     ...(checks.length === 0 ? ['nothing was checked'] : []),
     ...(failed > 0 ? [`${failed} of ${checks.length} checks failed`] : []),
   ].join(' · ');

@@ -1,6 +1,7 @@
 /**
  * A drill's result for the tests of its reports: a primary that is lost and a standby that takes its place.
  */
+import type { MachineReport } from '#blocks/load';
 import type { DrillResult, Slice } from './result.ts';
 
 function sliceAt(atMs: number): Slice {
@@ -8,16 +9,24 @@ function sliceAt(atMs: number): Slice {
   const isSlow = atMs >= 10_400 && atMs < 12_000;
   const wave = (at: number) => Math.round(20 * Math.sin(at / 700));
   const count = 200 + wave(atMs);
+  const notSent = 0;
   const [refused, unknown] = isDown ? [Math.round(count * 0.7), atMs < 8400 ? 20 : 0] : [0, 0];
   return {
     atMs,
     ok: isDown && atMs < 9000 ? 0 : count - refused - unknown,
     refused,
     unknown,
+    notSent,
     latencyP50Ms: isSlow ? 12 : 1.8 + wave(atMs) / 30,
     latencyP99Ms: isDown ? 900 : isSlow ? 2400 - (atMs - 10_400) : 14 + wave(atMs * 3) / 4,
   };
 }
+
+/** Nothing else goes on. */
+export const QUIET_MACHINE: MachineReport = {
+  ...{ cores: 4, ownShare: 0.3, foreignShare: 0.01, stealShare: 0, worstShare: 0.04 },
+  ...{ lateP99Ms: 3, lateMaxMs: 21 },
+};
 
 /** As a drill gives it. */
 export function makeResult(own: Partial<DrillResult> = {}): DrillResult {
@@ -29,6 +38,10 @@ export function makeResult(own: Partial<DrillResult> = {}): DrillResult {
     durationMs: 20_000,
     topology: ['main: 2 processes, embedded Postgres with 1 standby', 'worker: joins main'],
     ratePerS: 1000,
+    heldPerS: 2857,
+    generatorLate: 0,
+    machine: QUIET_MACHINE,
+    disturbances: [],
     sliceMs: 200,
     slices: Array.from({ length: 100 }, (_, at) => sliceAt(at * 200)),
     marks: [

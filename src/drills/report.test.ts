@@ -114,7 +114,7 @@ describe('the page', () => {
   test('of a drill without slices, marks, or anything that was answered, is whole', () => {
     const nothing = makeResult({ slices: [], marks: [], checks: [], topology: [], recoveredMs: undefined });
     const silent = makeResult({
-      slices: [{ atMs: 0, ok: 0, refused: 0, unknown: 0, latencyP50Ms: 0, latencyP99Ms: 0 }],
+      slices: [{ atMs: 0, ok: 0, refused: 0, unknown: 0, notSent: 0, latencyP50Ms: 0, latencyP99Ms: 0 }],
       durationMs: 0,
     });
     for (const result of [nothing, silent])
@@ -149,7 +149,7 @@ describe('for a terminal', () => {
       '      link_counts; 812 live, 40 expired',
       '      link_counts: 2 differences, 0 parked keys',
       '',
-      '  acknowledged 41,233 · found 41,233 · recovered in 1.8 s · 1 of 2 checks failed',
+      '  acknowledged 41,233 · found 41,233 · recovered in 1.8 s · at 1,000/s · 1 of 2 checks failed',
       '  again: loadstone drill primary-lost --seed 42',
     ]);
   });
@@ -158,9 +158,9 @@ describe('for a terminal', () => {
     const [passed] = makeResult().checks;
     const checks = passed ? [passed] : [];
     const line = (own: Partial<DrillResult>) => summarize(makeResult({ checks, ...own }));
-    assert.equal(line({}), 'acknowledged 41,233 · found 41,233 · recovered in 1.8 s');
-    assert.match(line({ recoveredMs: undefined }), / · not recovered$/);
-    assert.match(line({ recoveredMs: undefined, slices: [] }), / · no request failed$/);
+    assert.equal(line({}), 'acknowledged 41,233 · found 41,233 · recovered in 1.8 s · at 1,000/s');
+    assert.match(line({ recoveredMs: undefined }), / · not recovered · at 1,000\/s$/);
+    assert.match(line({ recoveredMs: undefined, slices: [] }), / · no request failed · at 1,000\/s$/);
     assert.match(line({ checks: [] }), / · nothing was checked$/);
   });
 

@@ -2,11 +2,22 @@
  * What a drill came to, for a terminal: what was done, what happened, each check with its mark, one line that says it all,
  * and the command that does the same again.
  */
-import { formatNumber, formatSeconds, oneLine, plain, summarize, totals } from './report-text.ts';
-import { type Check, type DrillResult, type Mark, passed } from './result.ts';
+import { describeMachine } from './disturbances.ts';
+import {
+  describeUnsent,
+  formatNumber,
+  formatSeconds,
+  oneLine,
+  plain,
+  summarize,
+  totals,
+} from './report-text.ts';
+import { type Check, type DrillResult, type Mark, type Verdict, verdictOf } from './result.ts';
 
 const PASSED = '✓';
 const FAILED = '✗';
+const UNKNOWN = '?';
+const SIGNS: Record<Verdict, string> = { passed: PASSED, failed: FAILED, busy: UNKNOWN, invalid: UNKNOWN };
 const KIND_WIDTH = 9;
 const TIME_WIDTH = 8;
 
@@ -15,25 +26,34 @@ function renderMark({ atMs, kind, text }: Mark): string {
 }
 
 /** Of a check that has passed, its figures; of one that has failed, all that is known. */
-function renderCheck({ claim, passed: isPassed, detail }: Check): string[] {
+function renderCheck({ claim, passed: isPassed, detail, isTimed }: Check, isExcused: boolean): string[] {
   const lines = plain(detail).split('\n').filter(Boolean);
   const shown = isPassed ? lines.slice(0, 1) : lines;
-  return [`  ${isPassed ? PASSED : FAILED} ${oneLine(claim)}`, ...shown.map((line) => `      ${line}`)];
+  const failed = isExcused && isTimed ? UNKNOWN : FAILED;
+  return [`  ${isPassed ? PASSED : failed} ${oneLine(claim)}`, ...shown.map((line) => `      ${line}`)];
 }
 
 /** Ends without a newline. No colour: the marks say it. */
 export function formatResult(result: DrillResult): string {
-  const { drill, summary, seed, startedAt, durationMs, topology, ratePerS, marks, checks, again } = result;
+  const { drill, summary, seed, startedAt, durationMs, topology, ratePerS, heldPerS } = result;
+  const { marks, checks, machine, disturbances, again } = result;
   const { ok, refused, unknown } = totals(result);
+  const verdict = verdictOf(result);
+  const held = heldPerS === undefined ? '' : ` (of ${formatNumber(heldPerS)} that were answered in time)`;
   return [
-    `${passed(result) ? PASSED : FAILED} ${oneLine(drill)}: ${oneLine(summary)}`,
-    `  started ${oneLine(startedAt)}, seed ${seed}, ${formatNumber(ratePerS)} requests/s for ${formatSeconds(durationMs)}`,
+    `${SIGNS[verdict]} ${oneLine(drill)}: ${oneLine(summary)}`,
+    `  started ${oneLine(startedAt)}, seed ${seed}, ${formatNumber(ratePerS)} requests/s${held} for ${formatSeconds(durationMs)}`,
     ...topology.map((line) => `  ${oneLine(line)}`),
-    `  answered well ${formatNumber(ok)}, refused ${formatNumber(refused)}, outcome unknown ${formatNumber(unknown)}`,
+    `  answered well ${formatNumber(ok)}, refused ${formatNumber(refused)}, outcome unknown ${formatNumber(unknown)}, ${describeUnsent(result)}`,
+    `  ${describeMachine(machine)}`,
+    ...(verdict === 'busy'
+      ? ['  machine too busy: what failed, if anything, is only that something came late']
+      : []),
+    ...disturbances.map(({ text }) => `  machine: ${text}`),
     '',
     ...marks.map(renderMark),
     ...(marks.length > 0 ? [''] : []),
-    ...checks.flatMap(renderCheck),
+    ...checks.flatMap((check) => renderCheck(check, verdict === 'busy')),
     '',
     `  ${summarize(result)}`,
     `  again: ${oneLine(again)}`,

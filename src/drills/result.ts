@@ -1,6 +1,7 @@
 /**
  * What a drill came to: all that its reports show.
  */
+import type { MachineReport } from '#blocks/load';
 
 export interface Check {
   /** A sentence that is true when the check has passed: `nothing acknowledged is lost`. */
@@ -8,7 +9,21 @@ export interface Check {
   passed: boolean;
   /** Figures, and for a failure the first few counter-examples. */
   detail: string;
+  /** What was found wrong is only that something came late or not at all: where the machine was too busy, it may have been that. */
+  isTimed?: true;
+  /** It was made on figures that cannot be: the drill is wrong, and nobody knows about the product. */
+  isImpossible?: true;
 }
+
+/** A reason for not trusting what the drill says of times. */
+export interface Disturbance {
+  text: string;
+  /** So much that nothing which was in time, or did not fail, proves anything either. */
+  isBlinding: boolean;
+}
+
+/** `busy`: the machine was too busy to tell. `invalid`: the drill has counted what cannot be. */
+export type Verdict = 'passed' | 'failed' | 'busy' | 'invalid';
 
 /** A moment worth a mark on the timeline. */
 export interface Mark {
@@ -24,6 +39,8 @@ export interface Slice {
   ok: number;
   refused: number;
   unknown: number;
+  /** For want of a connection that did not wait for an answer, or since the generator came too late. */
+  notSent: number;
   latencyP50Ms: number;
   latencyP99Ms: number;
 }
@@ -38,6 +55,13 @@ export interface DrillResult {
   /** What was started, a line each. */
   topology: readonly string[];
   ratePerS: number;
+  /** The rate of which that is a share: the highest of a ramp that was answered in time. Undefined where the rate was given. */
+  heldPerS: number | undefined;
+  /** Requests of the load that were never sent because the generator was late. */
+  generatorLate: number;
+  /** What else the machine did meanwhile. */
+  machine: MachineReport;
+  disturbances: readonly Disturbance[];
   sliceMs: number;
   slices: readonly Slice[];
   marks: readonly Mark[];
@@ -50,6 +74,19 @@ export interface DrillResult {
   again: string;
 }
 
-export function passed({ checks }: DrillResult): boolean {
-  return checks.length > 0 && checks.every((check) => check.passed);
+/**
+ * A machine that is too busy excuses what came late, never what is lost, done twice or wrong. Nor does it let pass what a
+ * load that was hardly sent has not tried.
+ */
+export function verdictOf({ checks, disturbances }: Pick<DrillResult, 'checks' | 'disturbances'>): Verdict {
+  const failed = checks.filter((check) => !check.passed);
+  if (checks.length === 0) return 'failed';
+  if (failed.some(({ isTimed, isImpossible }) => !isTimed && !isImpossible)) return 'failed';
+  if (failed.some(({ isImpossible }) => isImpossible)) return 'invalid';
+  if (failed.length > 0) return disturbances.length > 0 ? 'busy' : 'failed';
+  return disturbances.some(({ isBlinding }) => isBlinding) ? 'busy' : 'passed';
+}
+
+export function passed(result: DrillResult): boolean {
+  return verdictOf(result) === 'passed';
 }

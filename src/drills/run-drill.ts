@@ -3,32 +3,23 @@
  * and leaves nothing behind.
  */
 import { type Clock, sleep } from '#base/clock';
+import { isLoadstoneError } from '#base/errors';
 import { type Random, seededRandom } from '#base/random';
-import { createLoad } from '#blocks/load';
+import { createLoad, type MachineWatch, watchMachine } from '#blocks/load';
 import { observe } from './aftermath.ts';
 import { attachTo, type RunningInstallation } from './attached.ts';
 import { type Attempt, historyOf } from './attempt.ts';
 import { lookBefore, NOTHING_BEFORE } from './before.ts';
-import {
-  countFound,
-  EXPIRY_QUEUE,
-  effectsOnce,
-  goesOn,
-  jobsOnce,
-  nothingLeft,
-  nothingLost,
-  projectionsEqual,
-  recovered,
-  strongReads,
-  withinBudget,
-} from './checks.ts';
+import { countFound, EXPIRY_QUEUE } from './checks.ts';
 import { createClient } from './client.ts';
-import { orderedRoutes, redirectsFresh } from './declared.ts';
+import { disturbancesOf } from './disturbances.ts';
 import { drillErrors } from './errors.ts';
-import type { History, Outcome } from './history.ts';
-import type { Check, DrillResult, Mark } from './result.ts';
+import { findRate } from './find-rate.ts';
+import type { History } from './history.ts';
+import { checksOf, countRequests, type RequestCounts, recoveredMsOf } from './judge.ts';
+import type { DrillResult, Mark } from './result.ts';
 import type { Evidence, Scenario, Stage } from './scenario.ts';
-import { type FaultWindow, faultWindows, isWithin, sliceMsFor, slicesOf } from './timeline.ts';
+import { faultWindows, sliceMsFor, slicesOf } from './timeline.ts';
 import { createTopology, type Topology } from './topology.ts';
 import { waitUntil } from './wait.ts';
 import { createWorkload, type Workload } from './workload.ts';
@@ -36,9 +27,10 @@ import { createWorkload, type Workload } from './workload.ts';
 export interface DrillOptions {
   seed: number;
   seconds: number;
-  ratePerS: number;
-  /** The command that runs the same again. */
-  again: string;
+  /** Undefined: a share of what the machine holds, found before anything is broken. */
+  ratePerS: number | undefined;
+  /** The command that runs the same again, at a rate that was found or given. */
+  again: (ratePerS: number) => string;
   /** Breaks this one, rather than servers of its own. */
   at?: RunningInstallation | undefined;
 }
@@ -53,13 +45,10 @@ export interface DrillDeps {
   watch: DrillWatch;
 }
 
-/** How often the requests of a route ended in each way. */
-export type RequestCounts = Readonly<Record<string, Readonly<Record<Outcome | 'failed', number>>>>;
-
 export interface Drilled {
   result: DrillResult;
   history: History;
-  /** Of the load, by route. `failed` is what an error budget counts, of whatever outcome. */
+  /** Of the load, by route. */
   requests: RequestCounts;
 }
 
@@ -77,6 +66,7 @@ export interface DrillWatch {
  * of it, none that has waited could still be answered in time, and an overload would never end.
  */
 const PENDING_SHARE = 0.5;
+const LATE_CODES = new Set(['drill_not_started', 'drill_not_quiet']);
 const WARM_LINKS = 100;
 const WARM_AT_ONCE = 8;
 /** To be seen once all has healed. */
@@ -145,7 +135,7 @@ interface Loaded {
 /** The load, and the scenario in the middle of it. One load, so that requests are due at every moment until it ends. */
 async function loadAndBreak(
   scenario: Scenario,
-  options: DrillOptions,
+  options: DrillOptions & { ratePerS: number },
   { topology, workload }: { topology: Topology; workload: Workload },
   deps: DrillDeps,
 ): Promise<Loaded> {
@@ -209,53 +199,31 @@ async function loadAndBreak(
   }
 }
 
-function checksOf(scenario: Scenario, topology: Topology, evidence: Evidence): Check[] {
-  const { bounds, redirectAgeMs } = scenario;
-  const { hasReplicas, redirectAgeMs: wellMs = redirectAgeMs.well } = topology;
-  const isBroken = (atMs: number) =>
-    evidence.windows.some(({ fromMs, healedMs, recoveredMs = Number.POSITIVE_INFINITY }) =>
-      isWithin(atMs, fromMs, healedMs + recoveredMs),
-    );
-  return [
-    nothingLost(evidence),
-    effectsOnce(evidence),
-    jobsOnce(evidence),
-    strongReads(evidence, orderedRoutes(hasReplicas)),
-    redirectsFresh(evidence, (atMs) => (isBroken(atMs) ? redirectAgeMs.cut : wellMs)),
-    projectionsEqual(evidence),
-    withinBudget(bounds, evidence),
-    recovered(bounds, evidence),
-    ...(scenario.checks?.(evidence) ?? []),
-    ...(evidence.before === NOTHING_BEFORE ? [nothingLeft(evidence)] : goesOn(evidence)),
-  ];
-}
-
-/** The longest of all faults; undefined where nothing failed, and where one has not been recovered from. */
-function recoveredMsOf(windows: readonly FaultWindow[]): number | undefined {
-  const times = windows.filter(({ failed }) => failed > 0).map(({ recoveredMs }) => recoveredMs);
-  if (times.length === 0 || times.includes(undefined)) return undefined;
-  return Math.max(...times.map((ms) => ms ?? 0));
-}
-
-function countRequests(loaded: readonly Attempt[]): RequestCounts {
-  const counts: Record<string, Record<Outcome | 'failed', number>> = {};
-  for (const { planned, outcome, isFailure } of loaded) {
-    const ofRoute = counts[planned.route] ?? { ok: 0, refused: 0, unknown: 0, failed: 0 };
-    counts[planned.route] = ofRoute;
-    ofRoute[outcome] += 1;
-    if (isFailure) ofRoute.failed += 1;
-  }
-  return counts;
+/** The rate that was given, or one that is found. @throws drill_machine_busy */
+async function chooseRate(
+  scenario: Scenario,
+  { ratePerS, seed }: DrillOptions,
+  loaded: { topology: Topology; workload: Workload },
+  deps: DrillDeps,
+): Promise<{ ratePerS: number; heldPerS: number | undefined }> {
+  if (ratePerS !== undefined) return { ratePerS, heldPerS: undefined };
+  deps.watch.phase('finding the rate');
+  const { topology, workload } = loaded;
+  const found = await findRate({ scenario, seed }, { origin: topology.origin, workload }, deps);
+  deps.watch.phase(
+    `drilling at ${found.ratePerS} requests/s: ${Math.round(found.heldPerS)} were answered in time`,
+  );
+  return found;
 }
 
 async function drill(
   scenario: Scenario,
   options: DrillOptions,
-  topology: Topology,
+  { topology, machine }: { topology: Topology; machine: MachineWatch },
   deps: DrillDeps,
 ): Promise<Drilled> {
   const { clock, watch } = deps;
-  const { seed, ratePerS, again } = options;
+  const { seed, again } = options;
   const startedAt = new Date(clock.nowMs()).toISOString();
   const workload = createWorkload(
     { seed, run: deps.random.bytes(9).toString('base64url'), mix: scenario.mix, rootKey: topology.rootKey },
@@ -267,8 +235,11 @@ async function drill(
   const before = options.at ? await lookBefore(topology, deps) : NOTHING_BEFORE;
   watch.phase('warming up');
   await warmUp(topology, workload, deps);
+  const { ratePerS, heldPerS } = await chooseRate(scenario, options, { topology, workload }, deps);
   watch.phase('under load');
-  const load = await loadAndBreak(scenario, options, { topology, workload }, deps);
+  machine.report();
+  const load = await loadAndBreak(scenario, { ...options, ratePerS }, { topology, workload }, deps);
+  const meanwhile = machine.report();
   watch.phase('waiting until all is quiet');
   const { reads, ...aftermath } = await observe(
     topology,
@@ -287,25 +258,42 @@ async function drill(
   const { acknowledged, found } = countFound(evidence);
   const result = {
     ...{ drill: scenario.name, summary: scenario.summary, seed, startedAt, durationMs, topology: described },
-    ...{ ratePerS, sliceMs, slices: slicesOf(loaded, { zeroMs, durationMs, sliceMs }), marks },
+    ...{ ratePerS, heldPerS, sliceMs, slices: slicesOf(loaded, { zeroMs, durationMs, sliceMs }), marks },
+    ...{ machine: meanwhile, disturbances: disturbancesOf(meanwhile, loaded) },
+    generatorLate: loaded.filter(({ fate }) => fate === 'generator_late').length,
     ...{ acknowledged, found, recoveredMs: recoveredMsOf(windows) },
     checks: checksOf(scenario, topology, evidence),
-    again,
+    again: again(ratePerS),
   };
   return { result, history: historyOf(attempts, zeroMs), requests: countRequests(loaded) };
+}
+
+/** What took too long may have done so for want of a machine: then it says so, and nothing of the product. */
+function blame(error: unknown, machine: MachineWatch): unknown {
+  const isLate = isLoadstoneError(error) && LATE_CODES.has(error.code);
+  if (!isLate) return error;
+  const [found] = disturbancesOf(machine.report(), []);
+  if (found === undefined) return error;
+  return drillErrors.drill_machine_busy({ detail: found.text, cause: error });
 }
 
 /**
  * Whatever happens, no process and no file of the drill is left when this has settled, and an installation that was there
  * before goes on.
- * @throws drill_not_started, drill_not_quiet, drill_impossible_here, drill_refused, drill_needs_more, the signal's reason
+ * @throws drill_not_started, drill_not_quiet, drill_impossible_here, drill_refused, drill_needs_more, drill_machine_busy, the
+ * signal's reason
  */
 export async function runDrill(scenario: Scenario, options: DrillOptions, deps: DrillDeps): Promise<Drilled> {
   const { at } = options;
   const topology = at ? await attachTo(scenario, at, deps) : await createTopology(scenario.topology, deps);
+  const machine = watchMachine({ roots: topology.roots }, deps);
   try {
-    return await drill(scenario, options, topology, deps);
+    return await drill(scenario, options, { topology, machine }, deps);
+  } catch (error) {
+    deps.signal.throwIfAborted();
+    throw blame(error, machine);
   } finally {
+    machine.stop();
     await topology.dispose();
   }
 }

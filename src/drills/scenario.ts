@@ -89,7 +89,10 @@ export interface Scenario {
   seconds: number;
   /** So little time is enough to break, heal and recover. */
   secondsMin: number;
+  /** The most, where none is asked for: it is less on a machine that holds less. */
   ratePerS: number;
+  /** At a lower rate it shows nothing; by default RATE_PER_S_MIN. */
+  ratePerSMin?: number;
   /** Of the load; each has one request under way. */
   connections: number;
   /** A request that has no answer after this counts as lost. */

@@ -18,17 +18,22 @@ function quantile(sorted: readonly number[], share: number): number {
 }
 
 function sliceOf(atMs: number, attempts: readonly Attempt[]): Slice {
+  const unsent = new Set<Attempt['fate']>(['not_sent', 'generator_late']);
+  const notSent = attempts.filter(({ fate }) => unsent.has(fate)).length;
   const unknown = attempts.filter(({ isFailure, outcome }) => isFailure && outcome === 'unknown').length;
-  const refused = attempts.filter(({ isFailure, outcome }) => isFailure && outcome !== 'unknown').length;
+  const refused = attempts.filter(
+    ({ isFailure, outcome, fate }) => isFailure && outcome !== 'unknown' && !unsent.has(fate),
+  ).length;
   const latencies = attempts
-    .filter(({ isFailure }) => !isFailure)
+    .filter(({ isFailure, fate }) => !isFailure && !unsent.has(fate))
     .map(({ endedMs, intendedMs }) => endedMs - intendedMs)
     .sort((a, b) => a - b);
   return {
     atMs,
-    ok: attempts.length - unknown - refused,
+    ok: attempts.length - unknown - refused - notSent,
     refused,
     unknown,
+    notSent,
     latencyP50Ms: quantile(latencies, 0.5),
     latencyP99Ms: quantile(latencies, 0.99),
   };
@@ -51,7 +56,9 @@ export interface FaultWindow {
   healedMs: number;
   /** From its end to the first second without a failure; undefined where none came. */
   recoveredMs: number | undefined;
-  /** Of requests intended from the fault to recovery. */
+  /** Where it ends: at recovery, or where the load or the next fault does. */
+  endMs: number;
+  /** Of requests under way from the fault to its end. One that is under way in two windows is counted in both. */
   failed: number;
   requests: number;
 }
@@ -116,7 +123,7 @@ export function faultWindows(
     const endMs = recoveredMs === undefined ? untilMs : healedMs + recoveredMs;
     const within = attempts.filter((attempt) => wasUnderWay(attempt, zeroMs, fromMs, endMs));
     const failed = within.filter(({ isFailure }) => isFailure).length;
-    return { fromMs, healedMs, recoveredMs, failed, requests: within.length };
+    return { fromMs, healedMs, recoveredMs, endMs, failed, requests: within.length };
   });
 }
 
@@ -137,16 +144,38 @@ function wasUnderWay(
   return endedMs - zeroMs >= fromMs - NOTICE_MS && intendedMs - zeroMs <= untilMs;
 }
 
-/** How many have failed although nothing was being broken. */
-export function failedOutside(
-  attempts: readonly Attempt[],
-  windows: readonly FaultWindow[],
-  zeroMs: number,
-): Attempt[] {
-  return attempts.filter((attempt) => {
-    const isExpected = windows.some(({ fromMs, healedMs, recoveredMs = Number.POSITIVE_INFINITY }) =>
-      wasUnderWay(attempt, zeroMs, fromMs, healedMs + recoveredMs),
-    );
-    return attempt.isFailure && !isExpected;
-  });
+/** A stretch of the load. */
+export interface Span {
+  fromMs: number;
+  endMs: number;
+}
+
+/** Pure: the same stretches without overlaps, in their order. A fault that comes before recovery from the last goes on with it. */
+export function mergeSpans(spans: readonly Span[]): Span[] {
+  const merged: Span[] = [];
+  for (const { fromMs, endMs } of spans.toSorted((a, b) => a.fromMs - b.fromMs)) {
+    const last = merged.at(-1);
+    if (last && fromMs <= last.endMs) last.endMs = Math.max(last.endMs, endMs);
+    else merged.push({ fromMs, endMs: Math.max(fromMs, endMs) });
+  }
+  return merged;
+}
+
+export interface Divided {
+  inside: Attempt[];
+  outside: Attempt[];
+}
+
+/**
+ * Requests that were under way while something was broken or recovered from, and all others: each is on one side, however
+ * the faults overlap.
+ */
+export function divide(attempts: readonly Attempt[], windows: readonly Span[], zeroMs: number): Divided {
+  const spans = mergeSpans(windows);
+  const divided: Divided = { inside: [], outside: [] };
+  for (const attempt of attempts) {
+    const isInside = spans.some(({ fromMs, endMs }) => wasUnderWay(attempt, zeroMs, fromMs, endMs));
+    divided[isInside ? 'inside' : 'outside'].push(attempt);
+  }
+  return divided;
 }

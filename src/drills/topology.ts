@@ -60,6 +60,8 @@ export interface Topology {
   server(name: string): ServerView;
   /** One that the drill has started; for scenarios that need such alone. */
   ownServer(name: string): ServerProcess;
+  /** The processes that it is made of, with all that is below them. */
+  roots(): readonly number[];
   /** Whether reads may come from a replica. */
   readonly hasReplicas: boolean;
   /** How old a redirect may be while all is well, where the scenario cannot know. */
@@ -198,6 +200,7 @@ export async function createTopology(plan: TopologyPlan, deps: TopologyDeps): Pr
     databaseUrl,
     server: find,
     ownServer: find,
+    roots: () => [...servers.values()].flatMap(rootsOf),
     hasReplicas: 'standbys' in (plan.configuration.database ?? {}),
     redirectAgeMs: undefined,
     get origin() {
@@ -229,6 +232,14 @@ export async function createTopology(plan: TopologyPlan, deps: TopologyDeps): Pr
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Its process, and every postmaster: one may have outlived the process that started it. */
+export function rootsOf(server: ServerView): number[] {
+  return [
+    server.pid(),
+    ...server.postgresDirectories().flatMap((directory) => server.postmaster(directory) ?? []),
+  ].filter((pid) => pid > 0);
 }
 
 function describeServer(

@@ -13,7 +13,16 @@ function make(seed = 1) {
   );
   let ids = 0;
   const answer = (request: LoadRequest, status: number, body: object = {}): LoadAnswer => ({
-    ...{ request, intendedMs: 0, sentMs: 0, endedMs: 1, outcome: 'answered', isReused: true, status },
+    ...{
+      request,
+      intendedMs: 0,
+      sentMs: 0,
+      endedMs: 1,
+      outcome: 'answered',
+      lateMs: 0,
+      isReused: true,
+      status,
+    },
     headers: { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', etag: '"1"' },
     body: JSON.stringify(body),
   });

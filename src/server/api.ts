@@ -1,7 +1,7 @@
 /**
  * The API: systems' routes on fastify, each with its trace, principal, deadline, validation and access log line.
  */
-import type { IncomingMessage } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import swagger from '@fastify/swagger';
 import type { Span } from '@opentelemetry/api';
 import Fastify, {
@@ -12,28 +12,38 @@ import Fastify, {
 } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { Convert, Default } from 'typebox/value';
+import { Default } from 'typebox/value';
 import type { Clock } from '#base/clock';
 import { createDeadline, type Deadline, withSignal } from '#base/deadline';
 import type { FieldProblem } from '#base/errors';
+import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { listProblems } from '#base/schema';
 import type { Signals } from '#base/signals';
-import type { Trace, Tracer } from '#base/trace';
+import { type Trace, type Tracer, traceHeaders } from '#base/trace';
 import type { Database } from '#blocks/database';
 import type { Identity, Principal } from '#blocks/identity';
 import type { Mutations } from '#blocks/mutation';
 import type { Route } from '#blocks/system';
-import { readJson } from './body.ts';
+import type { AccessSamples } from './access-samples.ts';
+import { createBodies } from './body.ts';
+import { addCors } from './cors.ts';
 import { serverErrors } from './errors.ts';
+import { translateFrameworkError } from './framework-errors.ts';
 import { createMutate } from './mutate.ts';
 import { openApiInfo, routeSchema } from './openapi.ts';
+import { sendPage } from './page-replies.ts';
+import type { Pages } from './pages.ts';
+import { shapeOf } from './path-shape.ts';
 import { problemHeaders, problemOf, toLoadstoneError } from './problem.ts';
 import { createSession, type Session } from './session.ts';
+import { readTextValues } from './text-values.ts';
 import { traceparentOf } from './traceparent.ts';
 
 export interface ApiOptions {
   bodyBytesMax: number;
+  bodiesBytesMax: number;
+  cors: { origins: readonly string[] };
   requestTimeoutMs: number;
   trustedProxies: readonly string[];
   publicUrl: string;
@@ -51,10 +61,14 @@ export interface ApiDeps {
   isDraining: () => boolean;
   /** Aborts when requests in flight have to end. */
   stopping: AbortSignal;
+  /** What the line of an answer to a caller without a key says; undefined when it has none. */
+  sampleAnonymous: AccessSamples['anonymous'];
+  pages: Pages;
 }
 
 /** What the server keeps for each request under way. */
 interface Context {
+  response: ServerResponse;
   trace: Trace;
   span: Span;
   startedMs: number;
@@ -62,6 +76,8 @@ interface Context {
   deadline: Deadline | undefined;
   /** Undefined until a route takes the request. */
   session: Session | undefined;
+  /** The code of the problem that it is answered with. */
+  problem: string | undefined;
   /** Its lines carry the trace id. Made when first used: most requests log nothing but their access line. */
   log(): Log;
 }
@@ -72,20 +88,7 @@ declare module 'fastify' {
   }
 }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
 const POINTER_PREFIX: Record<string, string> = { querystring: '?', params: ':' };
-
-/** Fastify's own refusals in our words. */
-function translate(error: unknown): unknown {
-  const code = (error as { code?: unknown }).code;
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return serverErrors.media_type_unsupported();
-  if (code === 'FST_ERR_MAX_PARAM_LENGTH')
-    return serverErrors.not_found({ detail: 'a part of the path is too long' });
-  if (code === 'FST_ERR_BAD_URL' || code === 'FST_ERR_ASYNC_CONSTRAINT') {
-    return serverErrors.request_malformed({ detail: 'the path is not well encoded' });
-  }
-  return error;
-}
 
 /** Query and path arrive as text and are converted; a body is taken as it is. */
 function compileValidator({ schema, httpPart }: { schema: unknown; httpPart?: string }) {
@@ -93,7 +96,7 @@ function compileValidator({ schema, httpPart }: { schema: unknown; httpPart?: st
   const validator = Compile(type);
   const isText = httpPart !== 'body';
   return (input: unknown): { value: unknown } | { error: Error } => {
-    const value = isText ? Convert(type, Default(type, { ...(input as object) })) : input;
+    const value = isText ? Default(type, readTextValues(type, input as Record<string, unknown>)) : input;
     const problems = listProblems(type, value, validator);
     if (problems.length === 0) return { value };
     const prefix = POINTER_PREFIX[httpPart ?? ''];
@@ -111,8 +114,9 @@ function describe(problem: FieldProblem | undefined): string {
 
 function sendError(reply: FastifyReply, error: unknown): FastifyReply {
   const { loadstone } = reply.request;
-  const coded = toLoadstoneError(translate(error));
+  const coded = toLoadstoneError(translateFrameworkError(error));
   if (coded.status >= 500 && !coded.retryable) loadstone.log().error({ err: error }, coded.title);
+  loadstone.problem = coded.code;
   if (coded.status >= 400) loadstone.span.setAttribute('error.type', coded.code);
   return reply
     .code(coded.status)
@@ -134,6 +138,7 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
     method: shape.method,
     url: shape.path,
     schema: routeSchema(shape),
+    config: { takesBody: shape.body !== undefined },
     // From here on, since how fast the body comes is the client's doing.
     async preValidation(request) {
       request.loadstone.deadline = createDeadline(deps.clock, options.requestTimeoutMs, deps.stopping);
@@ -161,6 +166,7 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
           principal,
           signal,
           traceId: trace.traceId,
+          traceHeaders: traceHeaders(trace),
           log: request.loadstone.log(),
           reader: () =>
             deps.database.reader({ consistency: shape.consistency, after: session.after(), signal }),
@@ -176,61 +182,120 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
   };
 }
 
-/** Every other method of a known path: 405 with the methods that there are. */
-function refuseOtherMethods(app: FastifyInstance, routes: readonly { method: string; url: string }[]): void {
-  const byPath = Map.groupBy(routes, (route) => route.url);
-  for (const [url, own] of byPath) {
-    const taken = new Set(own.map((route) => route.method));
-    if (taken.has('GET')) taken.add('HEAD');
-    const others = METHODS.filter((method) => !taken.has(method));
-    if (others.length === 0) continue;
-    const allow = [...taken].join(', ');
-    app.route({
-      method: [...others],
-      url,
-      schema: { hide: true } as object,
-      config: { public: true },
-      handler: (_request, reply) =>
-        sendError(
-          reply,
-          serverErrors.method_not_allowed({ detail: `allowed is ${allow}`, headers: { allow } }),
-        ),
-    });
-  }
+/** Tells which methods a path has, for those that it has not. */
+function createMethodsOf(routes: readonly { method: string; url: string }[]) {
+  const paths = [...Map.groupBy(routes, ({ url }) => url)].map(([url, own]) => ({
+    pattern: new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[^/]+/g, '[^/]+')}$`),
+    methods: [...new Set(own.map(({ method }) => method))].join(', '),
+  }));
+  return (url: string): string | undefined => {
+    const [path = ''] = url.split('?', 1);
+    return paths.find(({ pattern }) => pattern.test(path))?.methods;
+  };
 }
 
-function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDeps): void {
+/** Before its body is looked at: nobody wants it. */
+function refuseUnknown(
+  { method, url }: FastifyRequest,
+  methodsOf: (url: string) => string | undefined,
+): never {
+  const allow = methodsOf(url);
+  if (allow === undefined) throw serverErrors.not_found({ detail: `${method} ${url.split('?')[0]}` });
+  throw serverErrors.method_not_allowed({ detail: `allowed is ${allow}`, headers: { allow } });
+}
+
+/** A body is read only for a route that takes one, which is after its caller is known. */
+function addBodyParsers(app: FastifyInstance, options: ApiOptions): void {
+  const { readJson } = createBodies(options);
+  app.removeAllContentTypeParsers();
+  app.addHook('onRequest', async (request) => {
+    // Of a body that nobody reads, the type does not matter either.
+    if (!request.routeOptions.config.takesBody) delete request.raw.headers['content-type'];
+  });
+  app.addContentTypeParser('application/json', async (request: FastifyRequest) => {
+    const coding = request.headers['content-encoding']?.trim().toLowerCase() ?? '';
+    if (coding !== '' && coding !== 'identity') throw serverErrors.content_coding_unsupported();
+    return readJson(request.raw, request.loadstone.response);
+  });
+  app.addContentTypeParser('*', async (request: FastifyRequest) => {
+    if (request.routeOptions.config.takesBody) throw serverErrors.media_type_unsupported();
+    return undefined;
+  });
+}
+
+interface ContextDeps extends ApiDeps {
+  latency: ReturnType<Signals['histogram']>;
+}
+
+function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ContextDeps): void {
   const { trace, span } = deps.tracer.begin(traceparentOf(request.raw), request.method, 'server');
   let log: Log | undefined;
   request.loadstone = {
+    response: reply.raw,
     trace,
     span,
     startedMs: deps.clock.monotonicMs(),
     principal: undefined,
     deadline: undefined,
     session: undefined,
+    problem: undefined,
     log() {
       log ??= deps.log.child({ traceId: trace.traceId, spanId: trace.spanId });
       return log;
     },
   };
-  reply.header('traceparent', trace.traceparent);
+  reply.headers(traceHeaders(trace));
+  // Comes when the answer has been sent, and when it cannot be any more.
+  reply.raw.once('close', () => endContext(request, reply, deps));
 }
 
-function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: ApiDeps): void {
-  const latency = deps.signals.histogram('loadstone_http_request_duration_seconds', {
-    help: 'Time from the headers of an API request to its answer',
-    labels: ['method', 'route', 'status'],
+/** Of a client that has gone without its answer, or an answer that the stop of the server has cut off. */
+function statusOf({ raw, statusCode }: FastifyReply, stopping: AbortSignal): number {
+  if (raw.writableFinished) return statusCode;
+  return stopping.aborted ? lifecycleErrors.stopped().status : serverErrors.client_gone().status;
+}
+
+function endContext(request: FastifyRequest, reply: FastifyReply, deps: ContextDeps): void {
+  const { trace, span, startedMs, principal, deadline } = request.loadstone;
+  // Work that goes on although the client has gone keeps its deadline.
+  if (reply.raw.writableFinished) deadline?.done();
+  const latencyMs = deps.clock.monotonicMs() - startedMs;
+  const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
+  const status = statusOf(reply, deps.stopping);
+  deps.latency.observe({ method: request.method, route, status }, latencyMs / 1000);
+  span.updateName(`${request.method} ${route}`).setAttribute('http.response.status_code', status).end();
+  const sampled = principal === undefined ? deps.sampleAnonymous(status) : {};
+  if (!sampled) return;
+  deps.log.info({
+    traceId: trace.traceId,
+    spanId: trace.spanId,
+    method: request.method,
+    route: request.is404 ? shapeOf(request.raw.url ?? '') : route,
+    status,
+    code: request.loadstone.problem,
+    latencyMs,
+    workspaceId: principal?.workspaceId,
+    ...sampled,
   });
+}
+
+function addHooks(
+  app: FastifyInstance,
+  { requestTimeoutMs, cors }: ApiOptions,
+  deps: ContextDeps,
+  methodsOf: (url: string) => string | undefined,
+): void {
   app.decorateRequest('loadstone', null as unknown as Context);
   app.addHook('onRequest', async (request, reply) => {
     beginContext(request, reply, deps);
   });
+  addCors(app, cors.origins);
   app.addHook('onRequest', async (request) => {
-    if (request.routeOptions.config.public || request.is404) return;
+    if (request.is404) refuseUnknown(request, methodsOf);
+    if (request.routeOptions.config.public) return;
     const deadline = createDeadline(deps.clock, requestTimeoutMs, deps.stopping);
     request.loadstone.principal = await deps.identity
-      .authenticate(request.headers.authorization, deadline.signal)
+      .authenticate(request.headers.authorization, { address: request.ip, signal: deadline.signal })
       .finally(deadline.done);
   });
   app.addHook('onSend', async (request, reply, payload) => {
@@ -239,32 +304,14 @@ function addHooks(app: FastifyInstance, { requestTimeoutMs }: ApiOptions, deps: 
     if (deps.isDraining()) reply.raw.shouldKeepAlive = false;
     return payload;
   });
-  app.addHook('onResponse', async (request, reply) => {
-    const { trace, span, startedMs, principal, deadline } = request.loadstone;
-    deadline?.done();
-    const latencyMs = deps.clock.monotonicMs() - startedMs;
-    const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
-    latency.observe({ method: request.method, route, status: reply.statusCode }, latencyMs / 1000);
-    span
-      .updateName(`${request.method} ${route}`)
-      .setAttribute('http.response.status_code', reply.statusCode)
-      .end();
-    deps.log.info({
-      traceId: trace.traceId,
-      spanId: trace.spanId,
-      method: request.method,
-      route,
-      status: reply.statusCode,
-      latencyMs: Math.round(latencyMs * 1000) / 1000,
-      workspaceId: principal?.workspaceId,
-    });
-  });
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered without a key. */
     public?: boolean;
+    /** Its body is read, as JSON. */
+    takesBody?: boolean;
   }
 }
 
@@ -273,10 +320,15 @@ declare module 'fastify' {
  */
 export async function createApi(
   options: ApiOptions,
-  deps: ApiDeps,
+  given: ApiDeps,
   routes: readonly ServedRoute[],
   addOwn: (app: FastifyInstance) => void,
 ): Promise<FastifyInstance> {
+  const latency = given.signals.histogram('loadstone_http_request_duration_seconds', {
+    help: 'Time from the headers of an API request to its answer; status 499 is a client that has gone before it',
+    labels: ['method', 'route', 'status'],
+  });
+  const deps = { ...given, latency };
   const seen: { method: string; url: string }[] = [];
   const app = Fastify({
     logger: false,
@@ -289,22 +341,21 @@ export async function createApi(
     },
   });
   app.setValidatorCompiler(compileValidator as never);
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', (_request: FastifyRequest, payload: IncomingMessage) =>
-    readJson(payload, options.bodyBytesMax),
-  );
-  app.setErrorHandler((error, _request, reply) => sendError(reply, error));
-  addHooks(app, options, deps);
+  app.setErrorHandler((error, { loadstone }, reply) => {
+    const coded = toLoadstoneError(translateFrameworkError(error));
+    return sendPage(reply, coded, loadstone.trace.traceId, deps.pages) ?? sendError(reply, error);
+  });
+  let methodsOf = createMethodsOf([]);
+  addHooks(app, options, deps, (url) => methodsOf(url));
+  addBodyParsers(app, options);
   await app.register(swagger, { openapi: openApiInfo(options.publicUrl) as never });
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) seen.push({ method: each, url });
   });
   for (const route of routes) app.route(toFastify(route, options, deps));
   addOwn(app);
-  refuseOtherMethods(app, [...seen]);
-  app.setNotFoundHandler((request, reply) =>
-    sendError(reply, serverErrors.not_found({ detail: `${request.method} ${request.url.split('?')[0]}` })),
-  );
+  methodsOf = createMethodsOf(seen);
+  app.setNotFoundHandler((request) => refuseUnknown(request, methodsOf));
   await app.ready();
   return app;
 }

@@ -84,8 +84,11 @@ export function createServer(
     embedded: place.kind,
   });
   const { core } = ground.database;
-  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core });
-  const publicUrl = () => (options.publicUrl ?? localUrl(listener.address())).replace(/\/$/, '');
+  const identity = createIdentity(
+    { rootKey: secrets.rootKey, limits: options.identity },
+    { ...deps, signals, core, anonymous: ground.database.anonymous },
+  );
+  const publicUrl = () => options.publicUrl ?? localUrl(listener.address());
 
   const rooms = createRooms(options, systemOptions, definitions, {
     ...deps,

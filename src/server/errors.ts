@@ -16,6 +16,16 @@ export const serverErrors = defineErrors('server', {
     title: 'The body must be JSON',
     doc: 'A body was sent with another `Content-Type` than `application/json`, or with none.',
   },
+  content_coding_unsupported: {
+    status: 415,
+    title: 'The body must not be compressed',
+    doc: 'A body was sent with a `Content-Encoding` other than `identity`. Send it as it is.',
+  },
+  transfer_coding_unsupported: {
+    status: 501,
+    title: 'The transfer coding is not known',
+    doc: 'A body was sent with a `Transfer-Encoding` other than `chunked`. The connection is closed.',
+  },
   json_malformed: {
     status: 400,
     title: 'The body is not valid JSON',
@@ -40,6 +50,17 @@ export const serverErrors = defineErrors('server', {
     status: 413,
     title: 'The body is too large',
     doc: 'The body is longer than `http.bodyBytesMax`. Up to 16 MiB of it are read and thrown away so that this answer arrives; past that the connection is closed.',
+  },
+  bodies_busy: {
+    status: 503,
+    title: 'Too many bodies are on their way',
+    retryable: true,
+    doc: 'The bodies of all requests under way have `http.bodiesBytesMax`. Retry after the time in `Retry-After`.',
+  },
+  client_gone: {
+    status: 499,
+    title: 'The client has gone before its answer',
+    doc: 'Seen in the access log, metrics and traces: the connection has ended before the request was whole or the answer was sent. Whether a write took place is known only after reading it back.',
   },
   headers_too_large: {
     status: 431,

@@ -32,6 +32,7 @@ import { createReferences, type References, referenceQueues, referenceSchedules 
 import { createPostgresStreams, createStreams, type Streams, streamMigrations } from '#blocks/stream';
 import type { SystemDefinition } from '#blocks/system';
 import { createXminWatch, telemetryMigrations, type XminWatch } from '#blocks/telemetry';
+import { createWakeups } from '#blocks/wakeup';
 import { VERSION } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
 
@@ -166,15 +167,22 @@ export function createGround(
   const database = createDatabase(options.database, { ...deps, migrations });
   const { core } = database;
   const ids = createIds(options.ids, { ...deps, store: createPostgresWorkerLeases(core) });
+  const wakeups = createWakeups(options.wakeup, { ...deps, database });
   const leases = createPostgresLeases(core);
-  const streams = createStreams(options.stream, { ...deps, database, store: createPostgresStreams(core) });
+  const streams = createStreams(options.stream, {
+    ...{ ...deps, database, wakeups },
+    store: createPostgresStreams(core),
+  });
   const { campaigns, isCandidate, ...leading } = createLeading(options, definitions, { ...deps, leases });
-  const outbox = createOutbox(options.outbox, { ...deps, database, ids, leases, streams, isCandidate });
+  const outbox = createOutbox(options.outbox, {
+    ...{ ...deps, database, wakeups, ids, leases, streams, isCandidate },
+  });
   const declared = definitions.flatMap((definition) => definition.references ?? []);
   const { queues, schedules } = workOf(definitions, options);
   const queue = createQueue(options.queue, {
     ...deps,
     database,
+    wakeups,
     ids,
     ...leading,
     definitions: queues,
@@ -201,6 +209,7 @@ export function createGround(
   const backups = createBackupsOf(options, { ...deps, database, queue });
   const whole = composeLifecycles('ground', [
     database,
+    wakeups,
     ids,
     streams,
     createDeclarations(streams, definitions),

@@ -4,24 +4,34 @@
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
+import type { Signals } from '#base/signals';
 import type { Tracer } from '#base/trace';
 import type { HotDeps } from '#blocks/system';
+import type { AccessSamples } from './access-samples.ts';
+import { isRead, type Pages } from './pages.ts';
 import { toLoadstoneError, writeProblem } from './problem.ts';
 import { traceparentOf } from './traceparent.ts';
 
-export function createHotDeps(
-  options: { sampleEvery: number },
-  deps: { clock: Clock; log: Log; tracer: Tracer },
-): HotDeps {
-  const { sampleEvery } = options;
-  let count = 0;
+export function createHotDeps(deps: {
+  clock: Clock;
+  log: Log;
+  signals: Signals;
+  tracer: Tracer;
+  samples: AccessSamples;
+  pages: Pages;
+}): HotDeps {
+  const { pages, samples } = deps;
+  const refusals = deps.signals.counter('loadstone_hot_refusals_total', {
+    help: 'Answers of hot paths that refuse or fail, by status',
+    labels: ['status'],
+  });
 
   function line(
     request: IncomingMessage,
     status: number,
     startedMs: number,
     traceparent: string,
-    sampled: { sampledEvery?: number },
+    more: { sampledEvery?: number; leftOut?: number; code?: string },
   ): void {
     deps.log.info({
       traceId: traceparent.slice(3, 35),
@@ -30,25 +40,31 @@ export function createHotDeps(
       route: '/{code}',
       status,
       latencyMs: deps.clock.nowMs() - startedMs,
-      ...sampled,
+      ...more,
     });
   }
 
   return {
     traceparent: (request) => deps.tracer.traceparent(traceparentOf(request)),
-    sendProblem(request, response, error, startedMs) {
+    tracestate: (request) => deps.tracer.tracestate(traceparentOf(request)),
+    sendProblem(request, response, error, startedMs, text) {
       const coded = toLoadstoneError(error);
-      const traceparent = deps.tracer.traceparent(traceparentOf(request));
+      const parent = traceparentOf(request);
+      const traceparent = deps.tracer.traceparent(parent);
       const traceId = traceparent.slice(3, 35);
+      const page = pages.problem(request, coded, traceId, text);
+      const varies = { headers: { vary: 'Accept' } };
+      const trace = { traceId, traceparent, tracestate: deps.tracer.tracestate(parent) };
+      writeProblem(response, coded, trace, page ?? (isRead(request) ? varies : {}));
+      refusals.inc({ status: coded.status });
+      const sampled = samples.anonymous(coded.status);
+      if (!sampled) return;
       if (coded.status >= 500 && !coded.retryable) deps.log.error({ err: error, traceId }, coded.title);
-      writeProblem(response, coded, { traceId, traceparent });
-      line(request, coded.status, startedMs, traceparent, {});
+      line(request, coded.status, startedMs, traceparent, { ...sampled, code: coded.code });
     },
     answered(request, status, startedMs, traceparent) {
-      count += 1;
-      if (count < sampleEvery || sampleEvery === 0) return;
-      count = 0;
-      line(request, status, startedMs, traceparent, { sampledEvery: sampleEvery });
+      const sampled = samples.redirect();
+      if (sampled) line(request, status, startedMs, traceparent, sampled);
     },
   };
 }

@@ -41,7 +41,6 @@ describe('http', () => {
   test('an unknown path is 404, outside and inside /v1', async () => {
     await assertProblem(await it.call('/v1/nothing'), 404, 'not_found');
     await assertProblem(await it.call('/a/b/c'), 404, 'not_found');
-    await assertProblem(await it.call('/'), 404, 'not_found');
     await assertProblem(await it.call('/nosuchcode'), 404, 'link_not_found');
     await assertProblem(await it.call(`/v1/links/${'9'.repeat(500)}`), 404, 'not_found');
   });
@@ -165,7 +164,7 @@ describe('http', () => {
     for (const [target, status] of [
       ['/livez', 200],
       ['/nosuchcode', 404],
-      ['', 404],
+      ['', 200],
     ] as const) {
       const received = await it.raw(
         `GET http://example.com${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`,
@@ -211,6 +210,27 @@ describe('http', () => {
     assert.equal(line?.workspaceId, '1');
     assert.equal(line?.service, 'test');
     assert.equal(typeof line?.latencyMs, 'number');
+    const state = { traceparent: sent, tracestate: 'foo=1, bar=2' };
+    const unkeyed = { ...state, authorization: '' };
+    for (const [path, headers, status] of [
+      ['/v1/links', state, 200],
+      ['/v1/links', unkeyed, 401],
+      ['/v1/nothing', state, 404],
+      ['/nosuchcode', unkeyed, 404],
+      ['/livez', unkeyed, 200],
+    ] as const) {
+      const passed = await it.call(path, { headers });
+      assert.deepEqual([passed.status, passed.headers.get('tracestate')], [status, 'foo=1,bar=2'], path);
+    }
+    const link = (await (
+      await it.send('POST', '/v1/shorten', { url: 'https://example.com/traced' })
+    ).json()) as {
+      code: string;
+    };
+    const redirect = await it.call(`/${link.code}`, { headers: state });
+    assert.equal(redirect.headers.get('tracestate'), 'foo=1,bar=2');
+    const stateless = await it.call(`/${link.code}`, { headers: { tracestate: 'foo=1' } });
+    assert.equal(stateless.headers.get('tracestate'), null, 'without a trace there is no state of it');
     for (const bad of [
       `00-${'0'.repeat(32)}-${'b'.repeat(16)}-01`,
       'nonsense',
@@ -231,7 +251,7 @@ describe('http', () => {
     };
     assert.deepEqual(
       told.queues.map(({ queue }) => queue),
-      ['links_expiry', 'backups'],
+      ['links_expiry', 'links_sweep', 'backups'],
     );
     const metrics = await fetch(`${it.url}/metrics`);
     const text = await metrics.text();

@@ -73,7 +73,8 @@ describe('links', () => {
     const change = (ifMatch: string) =>
       it.send('PATCH', `/v1/links/${id}`, { url: 'https://example.com/x' }, { 'if-match': ifMatch });
     assert.equal((await change('"7"')).status, 412);
-    assert.equal((await change('nonsense')).status, 412);
+    const malformed = await change('nonsense');
+    assert.deepEqual([malformed.status, (await problem(malformed)).code], [400, 'precondition_malformed']);
     const both = await Promise.all([change('"1"'), change('"1"')]);
     assert.deepEqual(both.map((response) => response.status).sort(), [200, 412]);
     assert.equal((await change('*')).status, 200);
@@ -81,6 +82,53 @@ describe('links', () => {
       it.call(`/v1/links/${id}`, { method: 'DELETE', headers: { 'if-match': ifMatch } });
     assert.equal((await remove('"1"')).status, 412);
     assert.equal((await remove('"3"')).status, 204);
+  });
+
+  test('preconditions: lists, several lines, weak tags; 304 for a reader who has the link already', async () => {
+    const { id } = await create({ url: 'https://example.com/conditional' });
+    const path = `/v1/links/${id}`;
+    const read = async (headers: Record<string, string>, method = 'GET') => {
+      const response = await it.call(path, { method, headers });
+      const text = await response.text();
+      assert.equal(response.headers.get('etag'), response.status < 400 ? '"1"' : null);
+      if (response.status === 304 || method === 'HEAD') assert.equal(text, '');
+      return response.status;
+    };
+    for (const [headers, status] of [
+      [{ 'if-none-match': '"1"' }, 304],
+      [{ 'if-none-match': 'W/"1"' }, 304],
+      [{ 'if-none-match': '"7", W/"1"' }, 304],
+      [{ 'if-none-match': '*' }, 304],
+      [{ 'if-none-match': '"2"' }, 200],
+      [{ 'if-none-match': 'nonsense' }, 400],
+      [{ 'if-match': '"7", "1"' }, 200],
+      [{ 'if-match': 'W/"1"' }, 412],
+      [{ 'if-match': '"2"' }, 412],
+      [{ 'if-match': '"1"', 'if-none-match': '"1"' }, 304],
+    ] as const) {
+      assert.equal(await read(headers), status, JSON.stringify(headers));
+      assert.equal(await read(headers, 'HEAD'), status, `HEAD ${JSON.stringify(headers)}`);
+    }
+    const missing = await it.call('/v1/links/1', { headers: { 'if-none-match': '*' } });
+    assert.equal(missing.status, 404, 'what is not there has no version');
+
+    const change = async (headers: Record<string, string>) =>
+      (await it.send('PATCH', path, { redirectStatus: 307 }, headers)).status;
+    assert.equal(await change({ 'if-match': 'W/"1"' }), 412);
+    assert.equal(await change({ 'if-match': '"7", "8"' }), 412);
+    assert.equal(await change({ 'if-none-match': '"1"' }), 412);
+    assert.equal(await change({ 'if-none-match': '*' }), 412);
+    assert.equal(await change({ 'if-match': '"7", "1"' }), 200);
+    assert.equal(await change({ 'if-none-match': '"1"' }), 200);
+    const body = '{"redirectStatus":308}';
+    const lines = await it.raw(
+      `PATCH ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${it.key}\r\nContent-Type: application/json\r\nIf-Match: "1", "2"\r\nIf-Match: "3"\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+    );
+    assert.match(lines, /^HTTP\/1\.1 200 /);
+    const remove = async (headers: Record<string, string>) =>
+      (await it.call(path, { method: 'DELETE', headers })).status;
+    assert.equal(await remove({ 'if-match': '"3"' }), 412);
+    assert.equal(await remove({ 'if-match': '"3", "4"' }), 204);
   });
 
   test('an alias is taken once, case counts, and it stays taken after the link is deleted', async () => {

@@ -15,15 +15,20 @@ import {
 import { Server as NetServer, type Socket } from 'node:net';
 import { type Clock, sleep } from '#base/clock';
 import { createDeadline } from '#base/deadline';
-import { describeError } from '#base/errors';
+import { describeError, type LoadstoneError } from '#base/errors';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Tracer } from '#base/trace';
+import { boundUnreadBody, continueWhenRead } from './body.ts';
 import { serverErrors } from './errors.ts';
+import { createFramingCheck, originForm } from './framing.ts';
 import { type ListenAddress, parseListen } from './listen-address.ts';
 import type { ServerOptions } from './options.ts';
+import { createPipelining } from './pipelining.ts';
 import { rawProblem, writeProblem } from './problem.ts';
 import { traceparentOf } from './traceparent.ts';
+import { createUnreadAnswers } from './unread-answers.ts';
+import { closeSlowly, createUnreadable } from './unreadable.ts';
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -51,7 +56,6 @@ export interface ListenerDeps {
 type State = 'closed' | 'starting' | 'serving' | 'draining';
 
 const IDLE_SWEEP_MS = 25;
-const UNREADABLE_LINGER_MS = 1000;
 
 function nodeOptions(http: ServerOptions['http']): NodeServerOptions {
   return {
@@ -79,31 +83,64 @@ export function createListener(
 
   const server: Server = createServer(nodeOptions(http), onRequest);
   server.maxConnections = http.connectionsMax;
+  // A client that has sent its last request may shut down its side: the answers to what it has sent are given all the same.
+  (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+  const onUnreadable = createUnreadable(deps);
+  const pipelining = createPipelining(http, onUnreadable);
+  const unreadAnswers = createUnreadAnswers(http, deps);
+  const findMisframed = createFramingCheck();
   // Node counts a connection as idle only after its first request; these would hold up a drain.
   const silent = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
+    pipelining.watch(socket);
+    unreadAnswers.watch(socket);
     silent.add(socket);
     socket.once('close', () => silent.delete(socket));
   });
-  server.on('clientError', onClientError);
+  server.on('clientError', onUnreadable);
+  server.on('connect', (_request: IncomingMessage, socket: Socket) => refuseTunnel(socket));
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    continueWhenRead(request, response);
+    onRequest(request, response);
+  });
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-    refuse(request, response, serverErrors.expectation_failed({ headers: { connection: 'close' } }));
+    const error = serverErrors.expectation_failed({ headers: { connection: 'close' } });
+    pipelining.inTurn(response, () => refuse(request, response, error));
   });
 
-  function refuse(
-    request: IncomingMessage,
-    response: ServerResponse,
-    error: ReturnType<typeof serverErrors.starting>,
-  ) {
+  function refuse(request: IncomingMessage, response: ServerResponse, error: LoadstoneError) {
     const { trace, span } = deps.tracer.begin(traceparentOf(request), request.method ?? '', 'server');
     span.end();
     writeProblem(response, error, trace);
   }
 
+  /** Node takes its hands off the socket of a CONNECT. */
+  function refuseTunnel(socket: Socket): void {
+    const traceparent = deps.tracer.traceparent(undefined);
+    const error = serverErrors.method_not_allowed({
+      detail: 'this server is no proxy',
+      headers: { allow: '' },
+    });
+    socket.on('error', () => socket.destroy());
+    closeSlowly(socket, deps.clock);
+    socket.write(rawProblem(error, { traceId: traceparent.slice(3, 35), traceparent }));
+    socket.destroySoon();
+  }
+
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
     if (silent.size > 0) silent.delete(request.socket);
-    if (request.headers.host === undefined && request.httpVersion === '1.1') {
-      refuse(request, response, hostMissing());
+    if (pipelining.isBehind()) pipelining.inTurn(response, () => take(request, response));
+    else take(request, response);
+  }
+
+  function take(request: IncomingMessage, response: ServerResponse): void {
+    const { headers } = request;
+    if (headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined) {
+      boundUnreadBody(request, response, () => closeSlowly(request.socket, deps.clock));
+    }
+    const misframed = findMisframed(request);
+    if (misframed !== undefined) {
+      refuse(request, response, misframed);
       return;
     }
     if (state === 'draining') response.shouldKeepAlive = false;
@@ -113,27 +150,6 @@ export function createListener(
     }
     if (request.url?.[0] !== '/') request.url = originForm(request.url ?? '');
     handler(request, response);
-  }
-
-  /** What node's parser or its timeouts refuse never becomes a request: answered on the socket. */
-  function onClientError(error: Error & { code?: string }, socket: Socket): void {
-    // What follows a whole request whose answer is still under way would be answered before it.
-    const earlier = (socket as { _httpMessage?: ServerResponse })._httpMessage;
-    const isAnswering = earlier?.req?.complete === true;
-    if (error.code === 'ECONNRESET' || !socket.writable || isAnswering) {
-      socket.destroy();
-      return;
-    }
-    const traceparent = deps.tracer.traceparent(undefined);
-    const coded =
-      clientErrors[error.code ?? '']?.() ?? serverErrors.request_malformed({ detail: error.message });
-    socket.end(rawProblem(coded, { traceId: traceparent.slice(3, 35), traceparent }));
-    // The client has this long to read it; without a bound its half-open connection would stay.
-    deps.clock.after(UNREADABLE_LINGER_MS, () => socket.destroy(), 'background');
-    deps.log.info(
-      { code: error.code, status: coded.status, traceId: traceparent.slice(3, 35) },
-      'unreadable request',
-    );
   }
 
   function bind(): Promise<void> {
@@ -211,24 +227,6 @@ export function createListener(
  */
 function stopListening(server: Server): Promise<void> {
   return new Promise((resolve) => void NetServer.prototype.close.call(server, () => resolve()));
-}
-
-/** The absolute form of a target, which proxies send, without its scheme and authority (RFC 9112, 3.2.2). */
-function originForm(target: string): string {
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, '');
-  return path.startsWith('?') || path === '' ? `/${path}` : path;
-}
-
-const clientErrors: Record<string, () => ReturnType<typeof serverErrors.headers_too_large>> = {
-  HPE_HEADER_OVERFLOW: () => serverErrors.headers_too_large(),
-  ERR_HTTP_REQUEST_TIMEOUT: () => serverErrors.request_timeout(),
-};
-
-function hostMissing() {
-  return serverErrors.request_malformed({
-    detail: 'the Host header is missing',
-    headers: { connection: 'close' },
-  });
 }
 
 function bindError(listen: string, cause: Error): Error {

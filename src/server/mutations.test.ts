@@ -125,19 +125,32 @@ describe('mutations', () => {
     assert.equal(await countOf('https://example.com/none'), 0);
   });
 
-  test("the rule's refusals are kept, others are not", async () => {
+  test('a refusal frees the key, whatever its status: the corrected request goes through', async () => {
     const url = 'https://example.com/refused';
     await post(undefined, { url, alias: 'refused-1' });
-    const ask = (apiKey?: string) => post('refused', { url, alias: 'refused-1' }, apiKey);
-    const refused = await ask();
-    assert.equal(refused.status, 409);
-    assert.deepEqual([(await ask()).status, (await ask()).replayed], [409, 'true']);
-    assert.equal((await ask('no-such-key-0123456789-0123456789')).status, 401);
-    assert.equal((await ask()).status, 409);
-
-    const malformed = await it.send('POST', '/v1/links', { url: 7 }, { 'idempotency-key': 'malformed' });
-    assert.equal(malformed.status, 400);
-    assert.equal((await post('malformed', { url })).status, 201, 'no rule had been asked');
+    const refusals: readonly (readonly [number, object])[] = [
+      [400, { url: 7 }],
+      [400, {}],
+      [409, { url, alias: 'refused-1' }],
+      [422, { url: 'javascript:alert(1)' }],
+      [422, { url, alias: 'v1' }],
+      [422, { url, ttl: 5, expiresAt: '2090-01-01T00:00:00Z' }],
+    ];
+    for (const [at, [status, body]] of refusals.entries()) {
+      const key = `refused-${at}`;
+      for (let i = 0; i < 2; i++) {
+        const refused = await post(key, body);
+        assert.deepEqual([refused.status, refused.replayed], [status, null], JSON.stringify(body));
+      }
+      const corrected = await post(key, { url: `${url}/${at}` });
+      assert.deepEqual([corrected.status, corrected.replayed], [201, null], JSON.stringify(body));
+      assert.deepEqual((await post(key, { url: `${url}/${at}` })).body, corrected.body);
+      const reused = await it.send('POST', '/v1/links', { url }, { 'idempotency-key': key });
+      assert.deepEqual([reused.status, (await problem(reused)).code], [422, 'idempotency_key_reused']);
+      assert.equal(await countOf(`${url}/${at}`), 1);
+    }
+    assert.equal((await post('unkeyed', { url }, 'no-such-key-0123456789-0123456789')).status, 401);
+    assert.equal((await post('unkeyed', { url })).status, 201);
   });
 
   test(`${CALLERS} equal requests at once make one link, and all agree when they are repeated`, async () => {

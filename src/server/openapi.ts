@@ -6,6 +6,7 @@ import type { FastifySchema } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import { idempotencyErrors } from '#blocks/idempotency';
 import { identityErrors } from '#blocks/identity';
+import { limiterErrors } from '#blocks/limiter';
 import { outboxErrors } from '#blocks/outbox';
 import type { RouteShape } from '#blocks/system';
 import { serverErrors } from './errors.ts';
@@ -50,12 +51,13 @@ function errorCodes(shape: RouteShape): { status: number; code: string; title: s
   const general = shape.body
     ? [
         identityErrors.unauthenticated,
+        limiterErrors.rate_limited,
         serverErrors.json_malformed,
         serverErrors.request_invalid,
         serverErrors.body_too_large,
         serverErrors.media_type_unsupported,
       ]
-    : [identityErrors.unauthenticated, serverErrors.request_invalid];
+    : [identityErrors.unauthenticated, limiterErrors.rate_limited, serverErrors.request_invalid];
   const keyed = isKeyed(shape) ? Object.values(idempotencyErrors) : [];
   const written = shape.method === 'GET' ? [] : [outboxErrors.outbox_full];
   return [...general, ...(shape.errors ?? []), ...keyed, ...written].map((make) => {
@@ -72,7 +74,7 @@ const idempotencyKey = {
   'idempotency-key': Type.Optional(
     Type.String({
       description:
-        'A repetition with the same key and body is answered as the first one was, with `Idempotency-Replayed: true`. 1 to 255 visible ASCII characters, kept for `idempotency.retentionMs`.',
+        'A repetition with the same key and body is answered as the first one was, with `Idempotency-Replayed: true`. A refusal is not kept: the corrected request may have the same key. 1 to 255 visible ASCII characters, kept for `idempotency.retentionMs`.',
     }),
   ),
 };

@@ -1,11 +1,14 @@
 import type { Static } from 'typebox';
 import Type from 'typebox';
 import { LOG_LEVELS } from '#base/log';
+import { LOG_FORMATS } from '#base/log-format';
 import { optionsSchema } from '#base/options';
+import { urlOption } from '#base/url';
 import { backupOptions } from '#blocks/backup';
 import { databaseOptions } from '#blocks/database';
 import { registryOptions } from '#blocks/discovery';
 import { idempotencyOptions } from '#blocks/idempotency';
+import { identityOptions } from '#blocks/identity';
 import { idsOptions } from '#blocks/ids';
 import { mutationOptions } from '#blocks/mutation';
 import { outboxOptions } from '#blocks/outbox';
@@ -14,6 +17,26 @@ import { queueOptions } from '#blocks/queue';
 import { referencesOptions } from '#blocks/references';
 import { streamOptions } from '#blocks/stream';
 import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
+import { wakeupOptions } from '#blocks/wakeup';
+import { pagesOptions } from './pages-options.ts';
+
+const corsOptions = optionsSchema(
+  {
+    origins: Type.Array(
+      Type.String({
+        pattern: '^(\\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\\[[0-9a-f:.]+\\](:[0-9]{1,5})?)$',
+        allowed: 'an origin as browsers send it, such as https://app.example.com, or * for any',
+      }),
+      {
+        default: [],
+        maxItems: 100,
+        description:
+          'Origins whose pages may call `/v1` from a browser, with a key in `Authorization`; cookies are not sent along. By default none.',
+      },
+    ),
+  },
+  'Calls from pages of other origins (CORS).',
+);
 
 const httpOptions = optionsSchema(
   {
@@ -22,6 +45,12 @@ const httpOptions = optionsSchema(
       maximum: 16_777_216,
       default: 1_048_576,
       description: 'Longest body of an API request.',
+    }),
+    bodiesBytesMax: Type.Integer({
+      minimum: 16_777_216,
+      maximum: 17_179_869_184,
+      default: 67_108_864,
+      description: 'The bodies of all requests under way together; past that, one more is answered 503.',
     }),
     headerBytesMax: Type.Integer({
       minimum: 4096,
@@ -34,6 +63,20 @@ const httpOptions = optionsSchema(
       maximum: 1_000_000,
       default: 10_000,
       description: 'Open connections; one more is closed at once.',
+    }),
+    pipelinedMax: Type.Integer({
+      minimum: 2,
+      maximum: 1000,
+      default: 8,
+      description:
+        'Requests of one connection that are taken before the first of them is answered; what a client has sent beyond waits, mostly in the kernel.',
+    }),
+    unreadMsMax: Type.Integer({
+      minimum: 100,
+      maximum: 3_600_000,
+      default: 30_000,
+      description:
+        'A connection on which a client has read nothing of an answer for so long is closed, up to a quarter later.',
     }),
     requestTimeoutMs: Type.Integer({
       minimum: 100,
@@ -59,6 +102,11 @@ const httpOptions = optionsSchema(
       default: 30_000,
       description: 'How long an idle connection is kept; longer than the load balancer keeps its own.',
     }),
+    metricsAccess: Type.Union([Type.Literal('loopback'), Type.Literal('key')], {
+      default: 'loopback',
+      description:
+        'Who reads /metrics: `loopback`, callers on this machine without a key and others with one; `key`, only callers with one. Take `key` when a proxy runs on the same machine that adds no `X-Forwarded-For`, `Forwarded` or `X-Real-IP` (a tunnel, a TCP proxy), since all that comes through it looks as if it came from here, or when people you do not trust can log in on this machine.',
+    }),
     drainDelayMs: Type.Integer({
       minimum: 0,
       maximum: 600_000,
@@ -79,6 +127,7 @@ const httpOptions = optionsSchema(
       default: 10_000,
       description: 'How long a stopping server waits for requests in flight.',
     }),
+    cors: corsOptions,
   },
   'The HTTP server.',
 );
@@ -89,6 +138,18 @@ const logOptions = optionsSchema(
       default: 'info',
       description: 'Least severe level that is logged.',
     }),
+    anonymousLinesPerSMax: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 10,
+      description:
+        'Access log lines a second, process and status for what a caller without a key is answered: unknown and dead links, wrong addresses, refusals, health. The next line says how many were left out (`leftOut`); metrics count all. 0 logs none.',
+    }),
+    format: Type.Union(LOG_FORMATS.map((format) => Type.Literal(format)) as [], {
+      default: 'auto',
+      description:
+        '`pretty` is a line an event for people, in colours unless NO_COLOR is set; `json` a JSON object a line; `auto` is `pretty` where standard error is a terminal, and `json` elsewhere.',
+    }),
     hotSampleEvery: Type.Integer({
       minimum: 0,
       maximum: 1_000_000,
@@ -97,8 +158,12 @@ const logOptions = optionsSchema(
         'One in so many redirects gets an access log line, since a line for each costs a third of their throughput; 0 logs none.',
     }),
   },
-  'Logs: JSON lines on standard error.',
+  'Logs, on standard error.',
 );
+
+/** A line end that an environment file has left at the end of a path would make another directory. */
+const VISIBLE = '^[^\\u0000-\\u001f\\u007f]+$';
+const SYSTEM_ALLOWED = 'a name or a path of 1 to 4096 characters, none of them a control character';
 
 const properties = {
   listen: Type.String({
@@ -108,11 +173,9 @@ const properties = {
     description: 'Address and port to listen on; port 0 takes a free one.',
   }),
   publicUrl: Type.Optional(
-    Type.String({
-      pattern: '^https?://[^/?#@]+/?$',
-      allowed: 'http:// or https:// and a host, without a path',
+    urlOption('origin', {
       description:
-        'The address under which clients reach the server, for short URLs; default `http://` and `listen`. Never taken from a request.',
+        'The address under which clients reach the server, for short URLs; its origin is used. Default `http://` and `listen`. Never taken from a request.',
     }),
   ),
   trustedProxies: Type.Array(
@@ -147,18 +210,25 @@ const properties = {
   }),
   data: Type.String({
     minLength: 1,
+    pattern: VISIBLE,
+    allowed: 'a string of at least 1 character, without control characters',
     default: './data',
     description: 'Directory of everything that the server keeps; relative to the working directory.',
   }),
-  systems: Type.Array(Type.String({ minLength: 1, maxLength: 4096 }), {
-    default: ['links'],
-    maxItems: 100,
-    description:
-      'The systems to run: names of systems that come with Loadstone, or paths (starting with `./`, `../` or `/`) of modules that export one.',
-  }),
+  systems: Type.Array(
+    Type.String({ minLength: 1, maxLength: 4096, pattern: VISIBLE, allowed: SYSTEM_ALLOWED }),
+    {
+      default: ['links'],
+      maxItems: 100,
+      description:
+        'The systems to run: names of systems that come with Loadstone, or paths (starting with `./`, `../` or `/`) of modules that export one.',
+    },
+  ),
+  pages: pagesOptions,
   http: httpOptions,
   log: logOptions,
   ids: idsOptions,
+  identity: identityOptions,
   database: databaseOptions,
   stream: streamOptions,
   outbox: outboxOptions,
@@ -168,6 +238,7 @@ const properties = {
   projection: projectionOptions,
   references: referencesOptions,
   registry: registryOptions,
+  wakeup: wakeupOptions,
   backup: backupOptions,
   xmin: xminWatchOptions,
   traces: traceExportOptions,
@@ -178,5 +249,10 @@ export const serverOptions = optionsSchema(properties);
 export type ProcessRole = 'all' | 'api' | 'worker';
 
 export type ServerOptions = Omit<Static<typeof serverOptions>, 'log'> & {
-  log: { level: (typeof LOG_LEVELS)[number]; hotSampleEvery: number };
+  log: {
+    level: (typeof LOG_LEVELS)[number];
+    format: (typeof LOG_FORMATS)[number];
+    anonymousLinesPerSMax: number;
+    hotSampleEvery: number;
+  };
 };

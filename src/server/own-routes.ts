@@ -8,11 +8,14 @@ import type { Identity } from '#blocks/identity';
 import { drainSeconds, type Queue } from '#blocks/queue';
 import type { XminWatch } from '#blocks/telemetry';
 import { serverErrors } from './errors.ts';
+import { fixedAnswer } from './fixed-answers.ts';
 import { type OpenApi, renderErrorReference, renderReference } from './reference.ts';
 
 export interface OwnDeps {
   /** All signals, as text. */
   metrics: () => Promise<string>;
+  /** Who gets them without a key: callers on this machine, or nobody. */
+  metricsAccess: 'loopback' | 'key';
   identity: Identity;
   health: () => Health;
   measures: Queue['measures'];
@@ -24,7 +27,7 @@ export interface OwnDeps {
 const PAGE_HEADERS = {
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy':
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
 };
 
@@ -32,18 +35,12 @@ const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip'];
 
 /** Whether the caller is on this machine. What came through a proxy is not, wherever the proxy runs. */
 function isLoopback(request: FastifyRequest): boolean {
+  // A connection that has ended has no address.
+  if (request.raw.socket.remoteAddress === undefined) return false;
   const ip = request.ip.replace(/^::ffff:/, '');
   const local = ip === '::1' || ip.startsWith('127.');
   const proxied = FORWARDED.some((name) => request.headers[name] !== undefined);
   return local && !proxied;
-}
-
-async function hasKey(request: FastifyRequest, identity: Identity): Promise<boolean> {
-  if (request.headers.authorization === undefined) return false;
-  return identity.authenticate(request.headers.authorization).then(
-    () => true,
-    () => false,
-  );
 }
 
 function own(
@@ -76,7 +73,8 @@ export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
   async function ready(request: FastifyRequest, reply: FastifyReply) {
     reply.header('cache-control', 'no-store');
     const health = deps.health();
-    const isTrusted = await hasKey(request, deps.identity);
+    const { authorization } = request.headers;
+    const isTrusted = await deps.identity.recognizes(authorization, { address: request.ip });
     if (health.status === 'ok') return reply.send({ status: 'ok', ...(isTrusted ? describe(deps) : {}) });
     const reasons = isTrusted ? { detail: health.reason } : {};
     throw serverErrors.not_ready({ ...reasons, retryAfterS: 1 });
@@ -86,18 +84,25 @@ export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
   own(app, '/readyz', ready);
   own(app, '/health', ready);
   own(app, '/metrics', async (request, reply) => {
-    if (!isLoopback(request)) await deps.identity.authenticate(request.headers.authorization);
+    if (deps.metricsAccess === 'key' || !isLoopback(request)) {
+      await deps.identity.authenticate(request.headers.authorization, { address: request.ip });
+    }
     return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(await deps.metrics());
   });
 }
 
 /** What the API is, for people and programs. */
 export function addReferenceRoutes(app: FastifyInstance): void {
-  own(app, '/openapi.json', (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(JSON.stringify(app.swagger())),
+  const page = (make: () => string) => fixedAnswer(PAGE_HEADERS, make);
+  own(
+    app,
+    '/openapi.json',
+    fixedAnswer({ 'content-type': 'application/json; charset=utf-8' }, () => JSON.stringify(app.swagger())),
   );
-  own(app, '/docs', (_request, reply) =>
-    reply.headers(PAGE_HEADERS).send(renderReference(app.swagger() as unknown as OpenApi)),
+  own(
+    app,
+    '/docs',
+    page(() => renderReference(app.swagger() as unknown as OpenApi)),
   );
-  own(app, '/docs/errors', (_request, reply) => reply.headers(PAGE_HEADERS).send(renderErrorReference()));
+  own(app, '/docs/errors', page(renderErrorReference));
 }

@@ -13,6 +13,7 @@ import type { ServerDeps } from './build.ts';
 import { createGround } from './ground.ts';
 import type { ServerOptions } from './options.ts';
 import { settleIn } from './place.ts';
+import { createPresence, type Presence } from './presence.ts';
 
 export interface Owner {
   /** Before anything else is started: lock and master key. */
@@ -21,6 +22,8 @@ export interface Owner {
   readonly database: Lifecycle;
   /** Makes the first API key, or sets the one given. */
   readonly identity: Lifecycle;
+  /** As `supervisor` among the processes of the installation. */
+  readonly presence: Presence;
   readonly dataDirectory: string;
   /** The API key made by this start, if it was the first; given once. */
   takeFirstKey(): string | undefined;
@@ -42,7 +45,8 @@ export function createOwner(
     masterKey,
     dataDirectory,
   });
-  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core: database.core });
+  const { core, anonymous } = database;
+  const identity = createIdentity({ rootKey: secrets.rootKey }, { ...deps, core, anonymous });
   return {
     directory: settleIn(dataDirectory, { kind: 'own' }, options.database.primary !== undefined, {
       random,
@@ -51,6 +55,10 @@ export function createOwner(
     }),
     database,
     identity,
+    presence: createPresence({ ...options, role: 'supervisor' }, definitions, {
+      ...deps,
+      core: database.core,
+    }),
     dataDirectory,
     takeFirstKey: identity.takeFirstKey,
   };

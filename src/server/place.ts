@@ -51,7 +51,7 @@ export function settleIn(
     });
   }
   return createDataDirectory(dataDirectory, (path) => {
-    const held = locks ? lockDirectory(path, random) : { release() {} };
+    const held = locks ? lockDirectory(path) : { release() {} };
     readKey();
     return held;
   });

@@ -18,7 +18,8 @@ export interface PresenceDeps {
   random: Random;
   log: Log;
   core: Queryable;
-  listener: Pick<Listener, 'address'>;
+  /** Left out by whoever answers no requests. */
+  listener?: Pick<Listener, 'address'>;
 }
 
 export interface Presence {
@@ -29,7 +30,7 @@ export interface Presence {
 }
 
 export function createPresence(
-  { registry: options, role }: Pick<ServerOptions, 'registry' | 'role'>,
+  { registry: options, role }: Pick<ServerOptions, 'registry'> & { role: string },
   definitions: readonly SystemDefinition[],
   { core, listener, ...deps }: PresenceDeps,
 ): Presence {
@@ -40,7 +41,7 @@ export function createPresence(
     describe: () => ({
       role,
       systems: definitions.map(({ name }) => name),
-      address: formatListen(listener.address()),
+      address: listener && formatListen(listener.address()),
       version: VERSION,
       state,
     }),

@@ -3,6 +3,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import { type FieldProblem, isLoadstoneError, type LoadstoneError } from '#base/errors';
+import { type Trace, traceHeaders } from '#base/trace';
 import { serverErrors } from './errors.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
@@ -44,21 +45,26 @@ export function problemHeaders(error: LoadstoneError): Record<string, string> {
   };
 }
 
-/** Writes a problem to a bare response. */
+/**
+ * Writes a problem to a bare response.
+ * @param answer headers besides its own, and what stands in the place of its document
+ */
 export function writeProblem(
   response: ServerResponse,
   error: LoadstoneError,
-  trace: { traceId: string; traceparent: string },
+  trace: Omit<Trace, 'spanId'>,
+  answer: { headers?: Readonly<Record<string, string>>; body?: string } = {},
 ): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
-  const body = JSON.stringify(problemOf(error, trace.traceId));
+  const body = answer.body ?? JSON.stringify(problemOf(error, trace.traceId));
   response.writeHead(error.status, {
     ...problemHeaders(error),
+    ...answer.headers,
     'content-length': Buffer.byteLength(body),
-    traceparent: trace.traceparent,
+    ...traceHeaders(trace),
   });
   response.end(body);
 }

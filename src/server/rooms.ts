@@ -10,7 +10,9 @@ import type { Tracer } from '#base/trace';
 import type { Identity } from '#blocks/identity';
 import { createWorker } from '#blocks/queue';
 import type { System, SystemDefinition } from '#blocks/system';
+import { createAccessSamples } from './access-samples.ts';
 import { createApi } from './api.ts';
+import { addFrontRoutes } from './front-routes.ts';
 import type { Ground } from './ground.ts';
 import { createHotDeps } from './hot.ts';
 import { createJobRoutes } from './jobs.ts';
@@ -18,6 +20,7 @@ import { formatListen } from './listen-address.ts';
 import type { Listener } from './listener.ts';
 import type { ServerOptions } from './options.ts';
 import { addOwnRoutes, addReferenceRoutes, type OwnDeps } from './own-routes.ts';
+import { createPages } from './pages.ts';
 import { createJobHandler } from './work.ts';
 
 export interface RoomsDeps {
@@ -55,10 +58,16 @@ export function createRooms(
   const works = options.role !== 'api';
   const running: Lifecycle[] = [];
 
-  const makeHot = () => createHotDeps({ sampleEvery: options.log.hotSampleEvery }, { clock, log, tracer });
+  const samples = createAccessSamples(options.log, { clock });
 
-  function make(): MadeSystem[] {
-    const hot = makeHot();
+  /** What is shown to people; the address is known once the port is bound. */
+  function makeFront() {
+    const shown = { publicUrl: deps.publicUrl(), systems: definitions };
+    const pages = createPages(options.pages, shown);
+    return { shown, pages, hot: createHotDeps({ clock, log, signals, tracer, samples, pages }) };
+  }
+
+  function make({ hot }: ReturnType<typeof makeFront>): MadeSystem[] {
     const given = { clock, random, log, signals, database, ids, streams, references, hot };
     const addresses = { publicUrl: deps.publicUrl(), listen: formatListen(listener.address()) };
     return definitions.map((each) => ({
@@ -98,7 +107,10 @@ export function createRooms(
   ];
 
   /** Requests go to the systems' hot paths and, past those, to the API. */
-  async function connect(systems: readonly MadeSystem[]): Promise<void> {
+  async function connect(
+    systems: readonly MadeSystem[],
+    { shown, pages, hot: { sendProblem } }: ReturnType<typeof makeFront>,
+  ): Promise<void> {
     const api = await createApi(
       { ...options.http, trustedProxies: options.trustedProxies, publicUrl: deps.publicUrl() },
       {
@@ -111,20 +123,24 @@ export function createRooms(
         database,
         stopping: deps.stopping,
         isDraining: listener.isDraining,
+        sampleAnonymous: samples.anonymous,
+        pages,
       },
       answers ? routesOf(systems) : [],
       (app) => {
         addOwnRoutes(app, {
           metrics: deps.metrics,
+          metricsAccess: options.http.metricsAccess,
           identity,
           health: deps.health,
           measures: queue.measures,
           xminLook: ground.xminWatch.look,
         });
-        if (answers) addReferenceRoutes(app);
+        if (!answers) return;
+        addReferenceRoutes(app);
+        addFrontRoutes(app, pages, shown);
       },
     );
-    const { sendProblem } = makeHot();
     const hotPaths = systems.flatMap(({ system }) => (answers && system.hot ? [system.hot] : []));
     listener.setHandler((request, response) => {
       try {
@@ -139,13 +155,14 @@ export function createRooms(
 
   return createLifecycle('systems', {
     async start(signal) {
-      const systems = make();
+      const front = makeFront();
+      const systems = make(front);
       const lifecycles = systems.flatMap(({ system }) => (system.lifecycle ? [system.lifecycle] : []));
       for (const lifecycle of works ? [...lifecycles, makeWorker(systems)] : lifecycles) {
         running.push(lifecycle);
         await lifecycle.start(signal);
       }
-      await connect(systems);
+      await connect(systems, front);
     },
     async stop(deadline) {
       for (const lifecycle of running.toReversed()) await lifecycle.stop(deadline);

@@ -13,9 +13,15 @@ suite('two servers on one database', () => {
   before(async () => {
     const systemOptions = { links: { cacheTtlMs: HOUR_MS } };
     const masterKey = randomBytes(32).toString('base64url');
-    first = await startTestServer({ systemOptions, masterKey });
+    // Without wakeups two hops of ten seconds each would be too late for every test here.
+    const seldom = { outbox: { pollMs: 10_000 }, stream: { pollMs: 10_000 }, queue: { pollMs: 60_000 } };
+    first = await startTestServer({ systemOptions, options: seldom, masterKey });
     const primary = locateDatabase(first.server.dataDirectory);
-    second = await startTestServer({ systemOptions, options: { database: { primary } }, masterKey });
+    second = await startTestServer({
+      systemOptions,
+      options: { ...seldom, database: { primary } },
+      masterKey,
+    });
   });
   after(async () => {
     await second?.stop();
@@ -43,6 +49,22 @@ suite('two servers on one database', () => {
     assert.equal(await locationOf(first, code), 'https://example.com/two');
     await first.call(`/v1/links/${id}`, { method: 'DELETE' });
     await eventually('gone', async () => (await locationOf(second, code)) === 410);
+  });
+
+  test('either hears of it at once, though both look only every ten seconds', async () => {
+    const made = await first.send('POST', '/v1/links', { url: 'https://example.com/0' });
+    const { id, code } = (await made.json()) as { id: string; code: string };
+    for (let number = 1; number <= 4; number++) {
+      const [writer, reader] = number % 2 === 1 ? [first, second] : [second, first];
+      await locationOf(reader, code);
+      const etag = (await writer.call(`/v1/links/${id}`)).headers.get('etag') as string;
+      const url = `https://example.com/${number}`;
+      assert.equal(
+        (await writer.send('PATCH', `/v1/links/${id}`, { url }, { 'if-match': etag })).status,
+        200,
+      );
+      await eventually('the other has heard', async () => (await locationOf(reader, code)) === url);
+    }
   });
 });
 

@@ -2,7 +2,7 @@
  * The systems' jobs as handlers of the queue: each attempt is a step of the trace that enqueued it.
  */
 import type { Log } from '#base/log';
-import type { Tracer } from '#base/trace';
+import { type Tracer, traceHeaders } from '#base/trace';
 import type { Mutations } from '#blocks/mutation';
 import type { Handler, Job } from '#blocks/queue';
 import type { JobContext, JobWork } from '#blocks/system';
@@ -28,7 +28,8 @@ export function createJobHandler(system: string, work: JobWork, deps: WorkDeps):
     const log = deps.log.child({ traceId: trace.traceId, spanId: trace.spanId, queue, jobId, attempt });
     try {
       const mutate = mutateFor(job, trace.traceparent, system, deps);
-      return (await work.handle(job, { traceId: trace.traceId, log, mutate })) ?? null;
+      const context = { traceId: trace.traceId, traceHeaders: traceHeaders(trace), log, mutate };
+      return (await work.handle(job, context)) ?? null;
     } catch (error) {
       span.setAttribute('error.type', (error as { code?: string }).code ?? 'error');
       log.warn({ err: error }, 'an attempt at a job failed');

@@ -5,7 +5,6 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '#base/clock';
 import { createLog } from '#base/log';
-import { systemRandom } from '#base/random';
 import { locateInstallation, sql } from '#blocks/database';
 import { makeTestDirectory } from '#fixtures/database';
 import { backupDeps, never, startBackedUp } from './backup.fixture.ts';
@@ -35,7 +34,7 @@ test('backups of an empty installation', async (t) => {
   });
 
   await t.test('two at once are refused, and drafts of the dead removed', async () => {
-    const held = openRepository(directory, { clock: systemClock, random: systemRandom });
+    const held = openRepository(directory, { clock: systemClock });
     mkdirSync(join(directory, '20260101T000000000Z-physical.draft'));
     await assert.rejects(take(), { code: 'backup_in_progress' });
     held.release();

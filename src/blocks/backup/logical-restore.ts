@@ -116,7 +116,7 @@ export async function restoreLogical(
   refusePlain([entry], request.secret);
   const keys = await createOpener(request.secret).keysOf(entry);
   assertMasterKey(manifest, request.masterKey, random);
-  const lock = takeTarget(request.dataDirectory, request.directory, random);
+  const lock = takeTarget(request.dataDirectory, request.directory);
   try {
     const loaded = await restoreRows(request, { entry, keys }, deps);
     return {

@@ -7,9 +7,9 @@ export const backupOptions = optionsSchema(
     lookMs: Type.Integer({
       minimum: 100,
       maximum: 3_600_000,
-      default: 5000,
+      default: 15_000,
       description:
-        'How often a process looks whether a scheduled backup is due, and how the last ones went; a run is late by at most so much.',
+        'How often a process looks whether a scheduled backup is due, and how the last ones went. A run that it has seen coming is on time; one of a schedule just made is late by at most so much.',
     }),
     timeoutMs: Type.Integer({
       minimum: 1000,

@@ -6,7 +6,6 @@ import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { isLoadstoneError, type LoadstoneError } from '#base/errors';
-import type { Random } from '#base/random';
 import { lockDirectory, syncDirectory } from '#blocks/database';
 import { backupErrors } from './errors.ts';
 import { codeOf, makeDirectory, toTargetError } from './file-system.ts';
@@ -100,9 +99,9 @@ function nameAt(ms: number, kind: BackupKind): string {
   return `${new Date(ms).toISOString().replaceAll(/[-:.]/g, '')}-${kind}`;
 }
 
-function lock(directory: string, random: Random) {
+function lock(directory: string) {
   try {
-    return lockDirectory(directory, random);
+    return lockDirectory(directory);
   } catch (error) {
     if (isLoadstoneError(error) && error.code === 'data_in_use') {
       throw backupErrors.backup_in_progress({ detail: error.message, retryAfterS: 60, cause: error });
@@ -139,17 +138,14 @@ function makeDraft(directory: string, kind: BackupKind, nowMs: number): string {
  * Takes the directory for writing: made if missing, used by one process at a time, rid of what was left unfinished.
  * @throws backup_in_progress, backup_target_unusable, backup_disk_full
  */
-export function openRepository(
-  directory: string,
-  { clock, random }: { clock: Clock; random: Random },
-): Repository {
+export function openRepository(directory: string, { clock }: { clock: Clock }): Repository {
   try {
     makeDirectory(directory);
     refuseForeign(directory);
   } catch (error) {
     throw toTargetError(error, directory);
   }
-  const held = lock(directory, random);
+  const held = lock(directory);
   const dropTree = (name: string) => rmSync(join(directory, name), { recursive: true, force: true });
   try {
     namesIn(directory)

@@ -89,7 +89,7 @@ function refuseUsed(dataDirectory: string): string[] {
  * @param directory of the backups
  * @throws restore_target_unusable
  */
-export function takeTarget(dataDirectory: string, directory: string, random: Random): DirectoryLock {
+export function takeTarget(dataDirectory: string, directory: string): DirectoryLock {
   if (isWithin(dataDirectory, directory)) {
     throw backupErrors.restore_target_unusable({
       detail: `${dataDirectory} lies in the directory of the backups`,
@@ -99,7 +99,7 @@ export function takeTarget(dataDirectory: string, directory: string, random: Ran
   try {
     makeDirectory(dataDirectory);
     refuseUsed(dataDirectory);
-    lock = lockDirectory(dataDirectory, random);
+    lock = lockDirectory(dataDirectory);
     removeLeft(dataDirectory, refuseUsed(dataDirectory));
     return lock;
   } catch (error) {
@@ -264,7 +264,7 @@ export async function restorePhysical(request: RestoreRequest, deps: RestoreDeps
   const { signal, report } = deps;
   const plan = await prepare(request, deps.random);
   const { chain, parts, journals } = plan;
-  const lock = takeTarget(dataDirectory, request.directory, deps.random);
+  const lock = takeTarget(dataDirectory, request.directory);
   const draft = join(dataDirectory, DRAFT);
   try {
     mkdirSync(draft, { mode: 0o700 });

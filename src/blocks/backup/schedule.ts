@@ -36,6 +36,7 @@ const QUEUE: QueueDefinition = {
   attemptsMax: 3,
   backoffBaseMs: 60_000,
   perKey: { concurrency: 1 },
+  whenDrained: 'This backup is not taken; the schedule goes on with its next run.',
 };
 
 /** Declared statically, because the queue is made before what needs it. @param options `backup` of the configuration */
@@ -194,7 +195,8 @@ export function createBackups(options: BackupOptions, deps: BackupsDeps): Backup
     } catch (error) {
       log.warn({ err: error }, 'the schedules of backups could not be looked at; trying again');
     }
-    if (!isStopped) timer = clock.after(options.lookMs, begin, 'background');
+    const untilDueMs = seen.map(({ nextRunMs }) => nextRunMs - clock.nowMs()).filter((ms) => ms > 0);
+    if (!isStopped) timer = clock.after(Math.min(options.lookMs, ...untilDueMs), begin, 'background');
   }
 
   function begin(): void {

@@ -25,7 +25,7 @@ const good: [string, Partial<Address>][] = [
   ['postgres://other/shop?host=/run/pg', { host: '/run/pg', database: 'shop' }],
   ['postgres://h?sslmode=disable', { host: 'h', ssl: false }],
   ['postgres://h?sslmode=require', { host: 'h', ssl: { rejectUnauthorized: false } }],
-  ['postgres://h?sslmode=verify-full', { host: 'h', ssl: true }],
+  ['postgres://h?sslmode=verify-full', { host: 'h', ssl: { rejectUnauthorized: true } }],
 ];
 
 test('addresses, and what they leave out', () => {

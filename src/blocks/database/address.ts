@@ -8,7 +8,8 @@ const PARAMETERS = ['host', 'sslmode'];
 const SSL_MODES = new Map<string, NonNullable<Address['ssl']>>([
   ['disable', false],
   ['require', { rejectUnauthorized: false }],
-  ['verify-full', true],
+  // Not `true`, which NODE_TLS_REJECT_UNAUTHORIZED=0 would turn into `require`.
+  ['verify-full', { rejectUnauthorized: true }],
 ]);
 /** `postgres://user:password@` without a host, which libpq allows and WHATWG URLs do not. */
 const WITHOUT_HOST = /^(postgres(?:ql)?:\/\/(?:[^/?#]*@)?)(?=[:/?#]|$)/;

@@ -19,6 +19,7 @@ import {
   SUPERUSER_NAME,
 } from './embedded/embedded.ts';
 import { databaseErrors } from './errors.ts';
+import type { ListenConnection, ListenOptions } from './listen-connection.ts';
 import { migrate } from './migrate.ts';
 import type { MigrationSet } from './migration-files.ts';
 import type { DatabaseOptions } from './options.ts';
@@ -127,6 +128,13 @@ export interface Database extends Lifecycle {
   reader(options: ReadOptions): Queryable;
   /** The server's own tables (schema `core`), which belong to no workspace. Each statement is its own transaction. */
   readonly core: Queryable;
+  /**
+   * The rights of `core`, over a few connections of their own: for what callers can cause who have shown no key. However
+   * much they ask for, nothing that keeps the server alive (leases, relay, queue) waits behind it. Reads of the primary.
+   */
+  anonymous(signal: AbortSignal): Queryable;
+  /** A connection of its own to the primary, on which notifications arrive. @throws what openListenConnection throws */
+  listen(options: ListenOptions): Promise<ListenConnection>;
 }
 
 export interface DatabaseDeps {
@@ -172,7 +180,7 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
   const lifecycle = createLifecycle('database', {
     async start(signal) {
       refuseContradiction(options);
-      deps.report(place ? 'starting Postgres' : 'connecting to Postgres');
+      deps.report(place && deps.embedded !== 'join' ? 'starting Postgres' : 'connecting to Postgres');
       await place?.start(signal);
       deps.report('migrating');
       await bringUpToDate(() => addressOf(options, place), options, deps, signal);
@@ -220,6 +228,8 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
       return createQueryable(() => primary.pool(asked.role ?? 'app'), asked.signal);
     },
     core: createQueryable(() => primary.pool('system')),
+    anonymous: (signal) => createQueryable(() => primary.pool('anonymous'), signal),
+    listen: primary.listen,
   };
 }
 

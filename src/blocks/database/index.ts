@@ -33,6 +33,8 @@ export { type DatabaseStatus, databaseStatus } from './embedded/status.ts';
 export { syncDirectory } from './embedded/sync-directory.ts';
 export { databaseErrors } from './errors.ts';
 export { isConstraintViolation, isDataError } from './failure.ts';
+export { LISTEN_APPLICATION, type ListenConnection, type ListenOptions } from './listen-connection.ts';
+export { createLookUps, type LookUps, type LookUpsOptions } from './look-ups.ts';
 export type { MigrationSet } from './migration-files.ts';
 export { databaseLimits, indexBytes, rowBytes } from './model.ts';
 export { type DatabaseOptions, databaseOptions } from './options.ts';

@@ -1,8 +1,9 @@
 /**
  * One connection as the login itself, for migrations: no role, no time limits, ended when the signal aborts.
  */
-import pg from 'pg';
+import type pg from 'pg';
 import { describeError, isLoadstoneError } from '#base/errors';
+import { createClient } from './driver.ts';
 import { databaseErrors } from './errors.ts';
 import { classify, toCoded } from './failure.ts';
 import { type Address, CONNECT_TIMEOUT_MS } from './pool.ts';
@@ -30,7 +31,7 @@ export async function withLogin<T>(
   use: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
   signal.throwIfAborted();
-  const client = new pg.Client({
+  const client = createClient({
     ...address,
     application_name: 'loadstone migrate',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

@@ -1,22 +1,17 @@
 import type { Static } from 'typebox';
 import Type from 'typebox';
 import { optionsSchema } from '#base/options';
-
-const ADDRESS = '^postgres(ql)?://';
-const ADDRESS_ALLOWED = 'an address such as postgres://login:password@host:5432/database';
+import { urlOption } from '#base/url';
 
 export const databaseOptions = optionsSchema(
   {
     primary: Type.Optional(
-      Type.String({
-        pattern: ADDRESS,
-        secret: true,
-        allowed: ADDRESS_ALLOWED,
+      urlOption('postgres', {
         description:
           'Address of a Postgres 17 or newer to use instead of the embedded one. Its login must be able to create roles and schemas, or find `loadstone_owner`, `loadstone_app` and `loadstone_system` made and granted to it.',
       }),
     ),
-    replicas: Type.Array(Type.String({ pattern: ADDRESS, secret: true, allowed: ADDRESS_ALLOWED }), {
+    replicas: Type.Array(urlOption('postgres'), {
       default: [],
       maxItems: 8,
       description:

@@ -1,13 +1,14 @@
 /**
  * Connections of one Postgres role: few, shared, with a bounded line of waiters.
  */
-import pg from 'pg';
+import type pg from 'pg';
 import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { type Connection, createConnection } from './connection.ts';
 import type { Queryable } from './database.ts';
+import { createDriverPool } from './driver.ts';
 import { databaseErrors } from './errors.ts';
 import { classify, toCoded } from './failure.ts';
 import { IDENTITY, type PrimaryTerm, type ServerIdentity } from './primary-term.ts';
@@ -62,7 +63,10 @@ export interface PoolDeps {
 export const CONNECT_TIMEOUT_MS = 5000;
 
 /** Session settings sent when a connection opens, so that they cost no round trip later. */
-function startupOptions({ role, statementTimeoutMs }: PoolOptions): string {
+export function startupOptions({
+  role,
+  statementTimeoutMs,
+}: Pick<PoolOptions, 'role' | 'statementTimeoutMs'>): string {
   const settings = {
     role,
     statement_timeout: statementTimeoutMs,
@@ -91,7 +95,7 @@ export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
   /** How to send away those who wait for a connection. */
   const waiters = new Map<(reason: unknown) => void, number>();
   let closedBy: Error | undefined;
-  const pool = new pg.Pool({
+  const pool = createDriverPool({
     ...options.address,
     max: options.connectionsMax,
     idleTimeoutMillis: 0,
@@ -105,7 +109,7 @@ export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
   } as unknown as pg.PoolConfig);
   pool.on('error', (error) => {
     if (closedBy) return;
-    deps.log.warn({ err: error }, 'an idle database connection broke');
+    deps.log.warn({ err: toCoded(error) }, 'an idle database connection broke');
     deps.onFailure(error);
   });
 

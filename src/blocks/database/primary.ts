@@ -7,13 +7,14 @@
  * connection to it is sent away.
  */
 import { type Clock, sleep, type Timer } from '#base/clock';
-import { createDeadline } from '#base/deadline';
+import { createPatientDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Signals } from '#base/signals';
 import type { Role } from './database.ts';
 import { databaseErrors } from './errors.ts';
+import { type ListenConnection, type ListenOptions, openListenConnection } from './listen-connection.ts';
 import type { DatabaseOptions } from './options.ts';
 import { type Address, createPool, type Pool, type PoolOptions } from './pool.ts';
 import type { PrimaryTerm } from './primary-term.ts';
@@ -31,7 +32,9 @@ export interface PrimaryDeps {
 
 export interface Primary {
   /** @throws database_unavailable while there is none */
-  pool(role: Role): Pool;
+  pool(lane: Lane): Pool;
+  /** As the role `system`. @throws what openListenConnection throws */
+  listen(options: ListenOptions): Promise<ListenConnection>;
   /** @throws database_unsupported, database_unavailable, or the signal's reason */
   open(address: Address, signal: AbortSignal): Promise<void>;
   /** Leaves the old primary at once, and goes to the new one as soon as that takes connections. */
@@ -41,15 +44,22 @@ export interface Primary {
   close(deadline: AbortSignal): Promise<number>;
 }
 
-type Pools = Record<Role, Pool>;
+/** A role, or `anonymous`: the system's rights over connections of their own. */
+export type Lane = Role | 'anonymous';
+
+type Pools = Record<Lane, Pool>;
 
 /** A probe that has no answer after this finds the database silent; on a machine that swaps, an answer may take seconds. */
 const PROBE_TIMEOUT_MS = 3000;
 /** What has waited for so long, for its answer or in front of it, makes a probe worth its cost: a connection and a query. */
 const SUSPECT_MS = 1000;
 const LOOK_EVERY_MS = 500;
+/** While nobody waits. Who begins to meanwhile is seen before it has waited for too long. */
+const IDLE_LOOK_MS = SUSPECT_MS;
 const MOVE_RETRY_MS = 100;
-const ROLES = ['app', 'system'] as const;
+const LANES = ['app', 'system', 'anonymous'] as const;
+/** Whoever looks up for anonymous callers joins what they ask into one query at a time; two such places are there, keys and redirects. */
+const ANONYMOUS_CONNECTIONS = 2;
 
 const SILENT = 'the database does not answer';
 const away = (detail: string) => databaseErrors.database_unavailable({ detail, retryAfterS: 1 });
@@ -62,16 +72,18 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
   let moving: Promise<void> = Promise.resolve();
   let current: Address | undefined;
   let looking: Timer | undefined;
+  /** How to tell those who listen that this primary is left. */
+  const listeners = new Set<() => void>();
   const probe = createProbe(clock, ask, () => {
     log.warn('the database does not answer; requests are refused until it does');
-    for (const role of ROLES) pools?.[role].sendAway(away(SILENT));
+    for (const lane of LANES) pools?.[lane].sendAway(away(SILENT));
   });
-  for (const role of ROLES) emitDatabaseSignals(deps.signals, role, () => pools?.[role]);
+  for (const lane of LANES) emitDatabaseSignals(deps.signals, lane, () => pools?.[lane]);
 
   /** Over a connection of its own: those of the pools may all be waiting. */
   async function ask(): Promise<void> {
     if (!current) return;
-    const deadline = createDeadline(clock, PROBE_TIMEOUT_MS);
+    const deadline = createPatientDeadline(clock, PROBE_TIMEOUT_MS);
     const own = createPool(
       { ...poolOptions(current, 'system'), connectionsMax: 1 },
       { clock, log, onFailure() {}, primaryTerm },
@@ -84,37 +96,45 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     }
   }
 
+  /** Again when the one that has waited for longest may have waited for too long. */
   function look(): void {
-    looking = clock.after(LOOK_EVERY_MS, look, 'background');
-    const since = ROLES.map((role) => pools?.[role].busySinceMs() ?? Number.POSITIVE_INFINITY);
-    if (clock.monotonicMs() - Math.min(...since) >= SUSPECT_MS) probe.suspect();
+    const since = LANES.map((lane) => pools?.[lane].busySinceMs() ?? Number.POSITIVE_INFINITY);
+    const untilMs = Math.min(...since) + SUSPECT_MS - clock.monotonicMs();
+    if (untilMs <= 0) probe.suspect();
+    const nextMs = untilMs <= 0 ? LOOK_EVERY_MS : Math.min(untilMs + 1, IDLE_LOOK_MS);
+    looking = clock.after(nextMs, look, 'background');
   }
 
-  function poolOf(role: Role): Pool {
+  function poolOf(lane: Lane): Pool {
     if (probe.isSilent()) throw away(SILENT);
-    if (pools) return pools[role];
+    if (pools) return pools[lane];
     throw away(target ? 'the database is moving to another primary' : 'the database is not running');
   }
 
-  function poolOptions(address: Address, role: Role): PoolOptions {
-    const { poolMax: connectionsMax, waitMax, statementTimeoutMs } = options;
-    return { address, role: `loadstone_${role}`, connectionsMax, waitMax, statementTimeoutMs };
+  function poolOptions(address: Address, lane: Lane): PoolOptions {
+    const { poolMax, waitMax, statementTimeoutMs } = options;
+    const connectionsMax = lane === 'anonymous' ? ANONYMOUS_CONNECTIONS : poolMax;
+    return { address, role: postgresRole(lane), connectionsMax, waitMax, statementTimeoutMs };
   }
 
-  function openPool(address: Address, role: Role): Pool {
-    return createPool(poolOptions(address, role), { clock, log, onFailure: probe.failed, primaryTerm });
+  function openPool(address: Address, lane: Lane): Pool {
+    return createPool(poolOptions(address, lane), { clock, log, onFailure: probe.failed, primaryTerm });
   }
 
   async function closeAll(opened: Pools | undefined, deadline: AbortSignal, reason?: Error): Promise<number> {
     if (!opened) return 0;
-    const cut = await Promise.all(ROLES.map((role) => opened[role].close(deadline, reason)));
+    const cut = await Promise.all(LANES.map((lane) => opened[lane].close(deadline, reason)));
     return cut.reduce((sum, each) => sum + each, 0);
   }
 
   async function open(address: Address, signal: AbortSignal): Promise<void> {
-    const opened: Pools = { app: openPool(address, 'app'), system: openPool(address, 'system') };
+    const opened: Pools = {
+      app: openPool(address, 'app'),
+      system: openPool(address, 'system'),
+      anonymous: openPool(address, 'anonymous'),
+    };
     try {
-      for (const role of ROLES) await refuseOtherRole(opened[role], role, signal);
+      for (const lane of LANES) await refuseOtherRole(opened[lane], postgresRole(lane), signal);
     } catch (error) {
       await closeAll(opened, AbortSignal.abort());
       throw error;
@@ -143,14 +163,39 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     }
   }
 
+  async function listen(given: ListenOptions): Promise<ListenConnection> {
+    if (!pools || !current) throw away('the database is not running');
+    const address = current;
+    const opened = await openListenConnection(poolOptions(address, 'system'), given, { clock, primaryTerm });
+    const replaced = () => {
+      opened.close();
+      given.onLost(away('another server has become the primary'));
+    };
+    if (address !== current || !pools) {
+      opened.close();
+      throw away('the database is moving to another primary');
+    }
+    listeners.add(replaced);
+    return {
+      first: opened.first,
+      close() {
+        listeners.delete(replaced);
+        opened.close();
+      },
+    };
+  }
+
   function leave(): void {
     const old = pools;
     pools = undefined;
+    for (const replaced of listeners) replaced();
+    listeners.clear();
     void closeAll(old, AbortSignal.abort(), away('another server has become the primary'));
   }
 
   return {
     pool: poolOf,
+    listen,
     open,
     move(address) {
       const isMoving = target !== undefined;
@@ -172,11 +217,15 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
   };
 }
 
+function postgresRole(lane: Lane): string {
+  return lane === 'anonymous' ? 'loadstone_system' : `loadstone_${lane}`;
+}
+
 /** A pooler that drops startup options would leave every connection with all the rights of the login. */
-async function refuseOtherRole(pool: Pool, role: Role, signal: AbortSignal): Promise<void> {
+async function refuseOtherRole(pool: Pool, role: string, signal: AbortSignal): Promise<void> {
   const acting = await pool.queryable(signal).first<{ role: string }>(sql`select current_user as role`);
-  if (acting?.role === `loadstone_${role}`) return;
+  if (acting?.role === role) return;
   throw databaseErrors.database_unsupported({
-    detail: `connections act as ${acting?.role}, not loadstone_${role}: something between here and Postgres drops the startup parameter "options"`,
+    detail: `connections act as ${acting?.role}, not ${role}: something between here and Postgres drops the startup parameter "options"`,
   });
 }

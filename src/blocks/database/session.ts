@@ -5,9 +5,10 @@
  * query that is active; a stream that is read slowly stops the socket, so that memory stays bounded however large the table.
  */
 import { Readable } from 'node:stream';
-import pg from 'pg';
+import type pg from 'pg';
 import { parseAddress } from './address.ts';
 import type { Queryable } from './database.ts';
+import { escapeIdentifier } from './driver.ts';
 import { toCoded } from './failure.ts';
 import { withLogin } from './login.ts';
 import type { Sql } from './sql.ts';
@@ -93,7 +94,7 @@ function createCopyQuery(
   };
 }
 
-const quote = (name: string): string => pg.escapeIdentifier(name);
+const quote = (name: string): string => escapeIdentifier(name);
 
 function placeOf({ schema, name, columns }: CopiedTable): string {
   return `${quote(schema)}.${quote(name)} (${columns.map(quote).join(', ')})`;

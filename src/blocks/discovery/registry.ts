@@ -5,7 +5,7 @@
  *                              └──killed, frozen, cut off──▶ silent ──silentMsMax──▶ lost ──forgetMs──▶ forgotten
  */
 import { hostname } from 'node:os';
-import type { Clock, Timer } from '#base/clock';
+import { type Clock, type Timer, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
@@ -42,6 +42,8 @@ export async function listProcesses(
   return entries.map((entry) => ({ ...entry, isLive: entry.silentMs < silentMsMax }));
 }
 
+const FORGET_EVERY_MS = 60_000;
+
 /** A beat that fails is logged once, and made up for by the next: being listed is no condition of serving. */
 export function createRegistry(options: RegistryOptions, deps: RegistryDeps): Registry {
   const { beatMs, forgetMs } = options;
@@ -57,12 +59,16 @@ export function createRegistry(options: RegistryOptions, deps: RegistryDeps): Re
   let timer: Timer | undefined;
   let beating = Promise.resolve();
   let isFailing = false;
+  let forgetAtMs = Number.NEGATIVE_INFINITY;
 
   async function beatOnce(): Promise<void> {
     const deadline = createDeadline(clock, Math.max(1000, beatMs));
     try {
       await withSignal(store.beat(identity, describe()), deadline.signal);
-      await withSignal(store.forget(forgetMs), deadline.signal);
+      if (clock.monotonicMs() >= forgetAtMs) {
+        await withSignal(store.forget(forgetMs), deadline.signal);
+        forgetAtMs = clock.monotonicMs() + Math.min(FORGET_EVERY_MS, forgetMs);
+      }
       isFailing = false;
     } catch (error) {
       if (!isFailing) log.warn({ err: error }, 'the registry of processes could not be reached');
@@ -80,7 +86,7 @@ export function createRegistry(options: RegistryOptions, deps: RegistryDeps): Re
 
   function schedule(): void {
     if (closing.signal.aborted) return;
-    timer = clock.after(beatMs, () => void beat().then(schedule), 'background');
+    timer = clock.after(togetherMs(clock, beatMs), () => void beat().then(schedule), 'background');
   }
 
   const lifecycle = createLifecycle('registry', {
@@ -103,6 +109,7 @@ export function createRegistry(options: RegistryOptions, deps: RegistryDeps): Re
     ...lifecycle,
     processId: identity.processId,
     async announce() {
+      forgetAtMs = Number.NEGATIVE_INFINITY;
       if (!closing.signal.aborted) await beat();
     },
   };

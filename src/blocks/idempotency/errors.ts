@@ -9,7 +9,7 @@ export const idempotencyErrors = defineErrors('idempotency', {
   idempotency_key_reused: {
     status: 422,
     title: 'The Idempotency-Key was used for another request',
-    doc: 'The same key came with another body. Use a new key for each new request; repeat a key only with the same body.',
+    doc: 'The same key came with another body after the first request was carried out. Use a new key for each new request; repeat a key only with the same body. After a refusal (4xx, 5xx) the key is free, also for a corrected body.',
   },
   idempotency_in_progress: {
     status: 409,

@@ -5,9 +5,11 @@ import { lifecycleSuite } from '#base/lifecycle.suite';
 import { seededRandom, systemRandom } from '#base/random';
 import { sql } from '#blocks/database';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
-import { createIdentity, type Identity, identityMigrations, TRUST_MS } from './identity.ts';
+import { createIdentity, type Identity, identityMigrations } from './identity.ts';
+import { TRUST_MS } from './verify.ts';
 
 const ROOT_KEY = 'a-root-key-of-enough-length';
+const HERE = { address: '192.0.2.1' };
 const never = () => new AbortController().signal;
 
 describe('identity', () => {
@@ -20,7 +22,10 @@ describe('identity', () => {
   after(() => it.stop());
 
   const make = (rootKey?: string): Identity =>
-    createIdentity({ rootKey }, { core: it.database.core, clock, random: systemRandom });
+    createIdentity(
+      { rootKey },
+      { core: it.database.core, anonymous: it.database.anonymous, clock, random: systemRandom },
+    );
   const forget = () => it.database.core.run(sql`update core.api_keys set hash = ${systemRandom.bytes(32)}`);
 
   lifecycleSuite('identity', async () => make());
@@ -28,16 +33,19 @@ describe('identity', () => {
   test('the first start makes a key, shows it once, and keeps only its hash', async () => {
     const fresh = await startTestDatabase({ migrations: [identityMigrations] });
     try {
-      const { core } = fresh.database;
-      const first = createIdentity({ rootKey: undefined }, { core, clock, random: systemRandom });
+      const { core, anonymous } = fresh.database;
+      const first = createIdentity({ rootKey: undefined }, { core, anonymous, clock, random: systemRandom });
       await first.start(never());
       const key = first.takeFirstKey();
       assert.match(key ?? '', /^lsk_[A-Za-z0-9_-]{40}$/);
       assert.equal(first.takeFirstKey(), undefined);
-      assert.deepEqual(await first.authenticate(`Bearer ${key}`), { workspaceId: '1', keyId: 'root' });
+      assert.deepEqual(await first.authenticate(`Bearer ${key}`, HERE), { workspaceId: '1', keyId: 'root' });
       const row = await core.first<{ hash: Buffer }>(sql`select hash from core.api_keys`);
       assert.equal(row?.hash.length, 32);
-      const second = createIdentity({ rootKey: undefined }, { core, clock, random: seededRandom(1) });
+      const second = createIdentity(
+        { rootKey: undefined },
+        { core, anonymous, clock, random: seededRandom(1) },
+      );
       await second.start(never());
       assert.equal(second.takeFirstKey(), undefined);
     } finally {
@@ -48,14 +56,14 @@ describe('identity', () => {
   test('a given root key replaces the one before; other processes refuse the old one in time', async () => {
     const old = make(ROOT_KEY);
     await old.start(never());
-    assert.equal((await old.authenticate(`bearer ${ROOT_KEY}`)).keyId, 'root');
+    assert.equal((await old.authenticate(`bearer ${ROOT_KEY}`, HERE)).keyId, 'root');
     const changed = make(`${ROOT_KEY}-changed`);
     await changed.start(never());
-    await assert.rejects(changed.authenticate(`Bearer ${ROOT_KEY}`), { code: 'unauthenticated' });
-    assert.equal((await changed.authenticate(`Bearer ${ROOT_KEY}-changed`)).keyId, 'root');
-    assert.equal((await old.authenticate(`Bearer ${ROOT_KEY}`)).keyId, 'root', 'still trusted');
+    await assert.rejects(changed.authenticate(`Bearer ${ROOT_KEY}`, HERE), { code: 'unauthenticated' });
+    assert.equal((await changed.authenticate(`Bearer ${ROOT_KEY}-changed`, HERE)).keyId, 'root');
+    assert.equal((await old.authenticate(`Bearer ${ROOT_KEY}`, HERE)).keyId, 'root', 'still trusted');
     clock.advance(TRUST_MS);
-    await assert.rejects(old.authenticate(`Bearer ${ROOT_KEY}`), { code: 'unauthenticated' });
+    await assert.rejects(old.authenticate(`Bearer ${ROOT_KEY}`, HERE), { code: 'unauthenticated' });
     await forget();
   });
 
@@ -75,7 +83,7 @@ describe('identity', () => {
   test('headers without a bearer key are refused without asking the database', async () => {
     const identity = make(ROOT_KEY);
     for (const header of [undefined, '', 'Basic abc', 'Bearer', 'Bearer a b', `Bearer ${'x'.repeat(300)}`]) {
-      await assert.rejects(identity.authenticate(header), { code: 'unauthenticated' });
+      await assert.rejects(identity.authenticate(header, HERE), { code: 'unauthenticated' });
     }
   });
 });

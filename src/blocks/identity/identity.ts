@@ -3,11 +3,16 @@
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '#base/clock';
-import { withSignal } from '#base/deadline';
+import { createDeadline, withSignal } from '#base/deadline';
+import { isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
+import { parseOptions } from '#base/options';
 import type { Random } from '#base/random';
+import type { Signals } from '#base/signals';
 import { type MigrationSet, type Queryable, sql } from '#blocks/database';
 import { identityErrors } from './errors.ts';
+import { type IdentityLimits, identityOptions } from './options.ts';
+import { createVerifier } from './verify.ts';
 
 /** On whose behalf a call is made. */
 export interface Principal {
@@ -15,12 +20,25 @@ export interface Principal {
   keyId: string;
 }
 
+/** Where a call comes from. */
+export interface Caller {
+  /** Of the client; where proxies are trusted, the one that they have named. */
+  address: string;
+  signal?: AbortSignal;
+}
+
 export interface Identity extends Lifecycle {
   /**
    * The principal of an `Authorization` header.
-   * @throws unauthenticated
+   * @throws unauthenticated; rate_limited when too many unknown keys came from the address; keys_busy,
+   *   database_unavailable, deadline_exceeded, or the signal's reason
    */
-  authenticate(authorization: string | undefined, signal?: AbortSignal): Promise<Principal>;
+  authenticate(authorization: string | undefined, caller: Caller): Promise<Principal>;
+  /**
+   * Whether the header has one of our keys, for telling the caller what is wrong with the server: where the database
+   * cannot be asked within `RECOGNIZE_MS`, a key that it has confirmed within `REMEMBERED_MS` will do. For nothing else.
+   */
+  recognizes(authorization: string | undefined, caller: Caller): Promise<boolean>;
   /** The key made by this start, if it was the first; given once. */
   takeFirstKey(): string | undefined;
 }
@@ -28,6 +46,17 @@ export interface Identity extends Lifecycle {
 export interface IdentityOptions {
   /** Sets the root key, replacing any earlier one. 24 to 256 visible ASCII characters. */
   rootKey: string | undefined;
+  /** Default: those of the options. */
+  limits?: IdentityLimits;
+}
+
+export interface IdentityDeps {
+  clock: Clock;
+  random: Random;
+  core: Queryable;
+  /** Of `Database`: what callers who have shown no key yet can cause. */
+  anonymous: (signal: AbortSignal) => Queryable;
+  signals?: Signals;
 }
 
 export const identityMigrations: MigrationSet = {
@@ -42,9 +71,14 @@ const KEY_BYTES = 30;
 const ROOT_KEY_PATTERN = /^[\x21-\x7e]{24,256}$/;
 const BEARER_PATTERN = /^Bearer +([\x21-\x7e]{1,256})$/i;
 
-/** How long a verified key is trusted without asking again: the longest that a replaced key goes on working. */
-export const TRUST_MS = 5000;
-const TRUSTED_MAX = 10_000;
+/** How long after the database has confirmed a key it is recognized, where the database cannot be asked: a day. */
+export const REMEMBERED_MS = 86_400_000;
+/** A caller who asks what is wrong is not kept waiting for the database. */
+const RECOGNIZE_MS = 1000;
+
+function keyOf(authorization: string | undefined): string | undefined {
+  return BEARER_PATTERN.exec(authorization ?? '')?.[1];
+}
 
 function hashKey(key: string): Buffer {
   return createHash('sha256').update(key).digest();
@@ -58,12 +92,9 @@ function checkRootKey(key: string): void {
 }
 
 /** Start makes the first key, or sets the one given. @throws root_key_invalid, before anything is started */
-export function createIdentity(
-  options: IdentityOptions,
-  deps: { core: Queryable; clock: Clock; random: Random },
-): Identity {
+export function createIdentity(options: IdentityOptions, deps: IdentityDeps): Identity {
   if (options.rootKey !== undefined) checkRootKey(options.rootKey);
-  const trusted = new Map<string, { principal: Principal; untilMs: number }>();
+  const verifier = createVerifier(options.limits ?? parseOptions(identityOptions, {}), deps);
   let firstKey: string | undefined;
 
   async function replaceRootKey(key: string): Promise<void> {
@@ -82,16 +113,16 @@ export function createIdentity(
     if (made > 0) firstKey = key;
   }
 
-  async function lookUp(hash: Buffer): Promise<Principal> {
-    const row = await deps.core.first<{ workspace_id: string; key_id: string }>(
-      sql`select workspace_id, key_id from core.api_keys where hash = ${hash}`,
-    );
-    if (!row)
+  async function authenticate(authorization: string | undefined, { address, signal }: Caller) {
+    const key = keyOf(authorization);
+    if (key === undefined) {
       throw identityErrors.unauthenticated({
-        detail: 'the API key is not known',
-        headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+        detail: 'send the header Authorization: Bearer <API key>',
+        headers: { 'www-authenticate': 'Bearer' },
       });
-    return { workspaceId: row.workspace_id, keyId: row.key_id };
+    }
+    const verified = verifier.verify(hashKey(key), address);
+    return signal ? withSignal(verified, signal) : verified;
   }
 
   const lifecycle = createLifecycle('identity', {
@@ -100,29 +131,27 @@ export function createIdentity(
       else await replaceRootKey(options.rootKey);
     },
     async stop() {
-      trusted.clear();
+      verifier.clear();
     },
   });
 
   return {
     ...lifecycle,
-    async authenticate(authorization, signal) {
-      const key = BEARER_PATTERN.exec(authorization ?? '')?.[1];
-      if (key === undefined) {
-        throw identityErrors.unauthenticated({
-          detail: 'send the header Authorization: Bearer <API key>',
-          headers: { 'www-authenticate': 'Bearer' },
-        });
+    authenticate,
+    async recognizes(authorization, { address, signal }) {
+      const key = keyOf(authorization);
+      if (key === undefined) return false;
+      const deadline = createDeadline(deps.clock, RECOGNIZE_MS, signal);
+      try {
+        await authenticate(authorization, { address, signal: deadline.signal });
+        return true;
+      } catch (error) {
+        if (isLoadstoneError(error) && error.status < 500) return false;
+        const knownForMs = verifier.knownForMs(hashKey(key));
+        return knownForMs !== undefined && knownForMs < REMEMBERED_MS;
+      } finally {
+        deadline.done();
       }
-      const hash = hashKey(key);
-      const cacheKey = hash.toString('latin1');
-      const known = trusted.get(cacheKey);
-      if (known && known.untilMs > deps.clock.monotonicMs()) return known.principal;
-      trusted.delete(cacheKey);
-      const principal = await (signal ? withSignal(lookUp(hash), signal) : lookUp(hash));
-      if (trusted.size >= TRUSTED_MAX) trusted.clear();
-      trusted.set(cacheKey, { principal, untilMs: deps.clock.monotonicMs() + TRUST_MS });
-      return principal;
     },
     takeFirstKey() {
       const key = firstKey;

@@ -1,9 +1,13 @@
 export { identityErrors } from './errors.ts';
 export {
+  type Caller,
   createIdentity,
   type Identity,
+  type IdentityDeps,
   type IdentityOptions,
   identityMigrations,
   type Principal,
-  TRUST_MS,
+  REMEMBERED_MS,
 } from './identity.ts';
+export { type IdentityLimits, identityOptions } from './options.ts';
+export { TRUST_MS, UNKNOWN_MS } from './verify.ts';

@@ -5,7 +5,7 @@ export const idsErrors = defineErrors('ids', {
     status: 503,
     title: 'No id can be issued until the clock catches up',
     retryable: true,
-    doc: 'Ids were issued faster than 32,000 a second for longer than the one second that may be borrowed, or the machine’s clock has stepped back by more than a second. Nothing was written. Retry after the time in `Retry-After`; after a large step back, restart the process.',
+    doc: 'Ids were issued faster than 32,000 a second for longer than the one second that may be borrowed, or the machine’s clock has stepped back by more than a second. Nothing was written. Retry after the time in `Retry-After`: after a step back the process takes another worker number, and goes on.',
   },
   worker_lease_lost: {
     status: 503,

@@ -144,7 +144,9 @@ function createWitness() {
     assert(timeMs <= clock.nowMs() + AHEAD_MS_MAX, 'too far ahead of the clock');
     const { last } = process;
     const grown = !last || timeMs > last.timeMs || (timeMs === last.timeMs && sequence > last.sequence);
-    assert(grown, '(timeMs, sequence) did not grow');
+    if (!grown && worker !== last.worker && last.timeMs > clock.nowMs() + AHEAD_MS_MAX)
+      process.lastOf.clear();
+    else assert(grown, '(timeMs, sequence) did not grow');
     assert(BigInt(id) > (process.lastOf.get(bucket) ?? 0n), 'the ids of a bucket did not grow');
     process.last = parts;
     process.lastOf.set(bucket, BigInt(id));

@@ -97,19 +97,56 @@ test('it borrows at most a second, then refuses until the clock catches up', asy
   assert.equal(parseId(ids.next(0)).timeMs, startMs + 5002);
 });
 
-test('after a step back within a second it goes on; after a larger one it refuses until the clock catches up', async () => {
-  const { ids, clock } = await started();
+test('after a step back within a second it goes on; after a larger one it takes another worker by itself', async () => {
+  const { ids, clock, store } = await started();
   const { timeMs } = parseId(ids.next(0));
   clock.step(-AHEAD_MS_MAX);
   assert.deepEqual(parseId(ids.next(0)), { timeMs, bucket: 0, worker: 0, sequence: 1 });
   assert.deepEqual(ids.health(), { status: 'ok' });
   clock.step(-4000);
-  assert.throws(() => ids.next(0), { code: 'ids_ahead_of_clock', retryAfterS: 5 });
+  assert.throws(() => ids.next(0), { code: 'ids_ahead_of_clock', retryAfterS: 1 });
   const health = ids.health();
   assert(health.status === 'failing' && /stepped back: it is 5000 ms behind/.test(health.reason));
-  clock.advance(4000);
-  assert.equal(parseId(ids.next(0)).timeMs, timeMs);
+  await turn();
+  assert.deepEqual(parseId(ids.next(0)), { timeMs: clock.nowMs(), bucket: 0, worker: 1, sequence: 0 });
   assert.deepEqual(ids.health(), { status: 'ok' });
+  // The one that was left is free as far as it was used, and no further.
+  clock.step(5000);
+  const taken = await store.take({ holder: 'next', nowMs: timeMs + 1, highMs: timeMs + 2 });
+  assert.deepEqual([taken?.worker, taken?.floorMs], [2, 0], 'the least recently used one comes first');
+  const small = createMemoryWorkerLeases(2);
+  const other = await started(small, createManualClock(clock.nowMs()));
+  const last = parseId(other.ids.next(0));
+  other.clock.step(-3_600_000);
+  assert.throws(() => other.ids.next(0), { code: 'ids_ahead_of_clock' });
+  await turn();
+  other.ids.next(0);
+  await turn();
+  const request = { holder: 'next', nowMs: last.timeMs + 1, highMs: last.timeMs + 2 };
+  const free = [await small.take(request), await small.take(request)];
+  assert.equal(free.find((each) => each?.worker === 0)?.floorMs, last.timeMs);
+});
+
+test('a step back that nobody asks an id after is healed on time, and without a free worker it waits for the clock', async () => {
+  const { ids, clock } = await started();
+  ids.next(0);
+  clock.step(-3_600_000);
+  assert.equal(ids.health().status, 'failing');
+  clock.advance(options.leaseMs / 3);
+  await turn();
+  assert.deepEqual(ids.health(), { status: 'ok' });
+  assert.equal(parseId(ids.next(0)).timeMs, clock.nowMs());
+
+  const alone = await started(createMemoryWorkerLeases(1));
+  const { timeMs } = parseId(alone.ids.next(0));
+  alone.clock.step(-5000);
+  for (let turns = 0; turns < 3; turns++) {
+    assert.throws(() => alone.ids.next(0), { code: 'ids_ahead_of_clock' });
+    await turn();
+    alone.clock.advance(1000);
+  }
+  alone.clock.advance(2000);
+  assert.equal(parseId(alone.ids.next(0)).timeMs, timeMs);
 });
 
 test('renewed on time, it issues for ever', async () => {

@@ -12,11 +12,14 @@ import type { IdsOptions } from './options.ts';
 /** How far ahead of the clock ids may be, in milliseconds. */
 export const AHEAD_MS_MAX = 1000;
 
+/** By how much a clock may be corrected without another worker being taken for it. */
+const SLEWED_MS_MAX = 100;
+
 export interface Ids extends Lifecycle {
   /**
-   * The next id, a decimal string. (timeMs, sequence) grows with each call, whatever the clock does, so ids
-   * of one bucket grow as numbers; of two ids of one millisecond with different buckets, the higher bucket is
-   * the greater.
+   * The next id, a decimal string. (timeMs, sequence) grows with each call, so ids of one bucket grow as numbers; of two
+   * ids of one millisecond with different buckets, the higher bucket is the greater. When the clock has been stepped back
+   * by more than may be borrowed, they begin anew, under another worker.
    * @param bucket the logical bucket of the row's shard key, 0–1023
    * @throws ids_ahead_of_clock, worker_lease_lost, clock_out_of_range, stopped
    */
@@ -26,27 +29,36 @@ export interface Ids extends Lifecycle {
 /** `start` takes a worker: @throws workers_exhausted when all 128 are in use, clock_out_of_range. */
 export function createIds(options: IdsOptions, deps: IdsDeps): Ids {
   const { clock } = deps;
-  const workerLease = createWorkerLease(options, deps);
   /** The lease that the last id was issued under. */
   let lease: Lease | undefined;
   let lastMs = Number.NEGATIVE_INFINITY;
   let sequence = SEQUENCE_MAX;
+  // One that has been taken and not been used yet starts from its floor.
+  const isAhead = () => workerLease.held() === lease && isStepped(Math.floor(clock.nowMs()));
+  const workerLease = createWorkerLease(options, deps, { lastMs: () => lastMs, isAhead });
+
+  /** The last id is further ahead than borrowing and a clock that is being slewed explain. */
+  function isStepped(nowMs: number): boolean {
+    return lastMs - nowMs > AHEAD_MS_MAX + SLEWED_MS_MAX;
+  }
 
   /**
    * Goes on after the new worker's floor, and after what was issued here: a lower worker number would sort
-   * before it.
+   * before it. Not so when the clock has been stepped back: then it would have to wait until that has caught up, which a
+   * new process would not.
    */
   function adopt(taken: Lease): void {
     lease = taken;
-    lastMs = Math.max(lastMs, taken.floorMs);
+    lastMs = isStepped(idTimeMs(clock)) ? taken.floorMs : Math.max(lastMs, taken.floorMs);
     sequence = SEQUENCE_MAX;
   }
 
   function refuseAhead(nowMs: number): never {
     const aheadMs = lastMs - nowMs;
+    if (isStepped(nowMs)) workerLease.hurry();
     throw idsErrors.ids_ahead_of_clock({
       detail: `the last id is ${aheadMs} ms ahead of the clock; ${AHEAD_MS_MAX} are allowed`,
-      retryAfterS: Math.ceil((aheadMs + 1 - AHEAD_MS_MAX) / 1000),
+      retryAfterS: 1,
     });
   }
 
@@ -74,13 +86,13 @@ export function createIds(options: IdsOptions, deps: IdsDeps): Ids {
 
   const lifecycle = createLifecycle('ids', {
     start: (signal) => workerLease.take(signal),
-    stop: (deadline) => workerLease.close(lastMs, deadline),
+    stop: (deadline) => workerLease.close(deadline),
     health() {
       const aheadMs = lastMs - Math.floor(clock.nowMs());
-      if (aheadMs > AHEAD_MS_MAX) {
+      if (isAhead()) {
         return {
           status: 'failing',
-          reason: `the clock has stepped back: it is ${aheadMs} ms behind the last id`,
+          reason: `the clock has stepped back: it is ${aheadMs} ms behind the last id, and another worker is being taken`,
         };
       }
       return workerLease.health();

@@ -1,6 +1,6 @@
 /**
  * Keeps one worker number leased for this process: takes it at start, extends its range on time, and takes
- * another when it has been lost. Why no two processes ever issue the same id is argued in README.md.
+ * another when it has been lost, or when the clock was stepped back so far behind its range that it is of no use. Why no two processes ever issue the same id is argued in README.md.
  */
 import { hostname } from 'node:os';
 import type { Clock, Timer } from '#base/clock';
@@ -33,14 +33,24 @@ export interface WorkerLease {
   take(signal: AbortSignal): Promise<void>;
   /** @throws worker_lease_lost, stopped */
   current(): Lease;
+  /** Undefined where `current` throws. */
+  held(): Lease | undefined;
   /**
-   * Renews at once instead of on time, but not more often than it would retry: for a range that has been
-   * passed.
+   * Renews, or takes another, at once instead of on time, but not more often than it would retry: for a range that has
+   * been passed, or that the clock has been stepped back behind.
    */
   hurry(): void;
   health(): Health;
   /** Gives the worker back, its range cut to the last millisecond issued. */
-  close(lastMs: number, deadline: AbortSignal): Promise<void>;
+  close(deadline: AbortSignal): Promise<void>;
+}
+
+/** What whoever issues ids has come to. */
+export interface Issued {
+  /** The last millisecond of an id. */
+  lastMs(): number;
+  /** Whether that is so far ahead of the clock that nothing can be issued under this worker. */
+  isAhead(): boolean;
 }
 
 /** Time between attempts while the store cannot be reached or has no worker; jittered by half. */
@@ -121,7 +131,7 @@ async function release(
   }
 }
 
-export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps): WorkerLease {
+export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps, issued: Issued): WorkerLease {
   const { clock, random, log, store } = deps;
   const renewEveryMs = Math.floor(leaseMs / 3);
   const holder = `${hostname()}:${process.pid}:${random.bytes(4).toString('hex')}`;
@@ -136,7 +146,11 @@ export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps): Worke
     const taking = store.take({ holder, nowMs, highMs }).then((taken) => {
       if (!taken) throw idsErrors.workers_exhausted({ detail: NONE_FREE, retryAfterS: 1 });
       if (signal.aborted) return release(deps, taken, taken.floorMs, { limitMs: renewEveryMs });
+      const left = state.kind === 'held' ? state.lease : undefined;
+      // In this order, with nothing in between: once the new one is there, nothing is issued under the one that is left.
+      const lastMs = issued.lastMs();
       state = { kind: 'held', lease: { ...taken, highMs } };
+      if (left) void release(deps, left, Math.max(left.floorMs, lastMs), { limitMs: renewEveryMs });
       log.info({ worker: taken.worker, epoch: taken.epoch }, 'worker leased');
     });
     await withSignal(taking, signal);
@@ -145,6 +159,13 @@ export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps): Worke
   async function keep(signal: AbortSignal): Promise<void> {
     if (state.kind !== 'held') return take(signal);
     const { lease } = state;
+    if (issued.isAhead()) {
+      log.warn(
+        { worker: lease.worker },
+        'the clock has stepped back behind the last id; taking another worker',
+      );
+      return take(signal);
+    }
     const highMs = idTimeMs(clock) + leaseMs;
     if (await withSignal(store.renew(lease.worker, lease.epoch, highMs), signal)) {
       lease.highMs = Math.max(lease.highMs, highMs);
@@ -170,14 +191,15 @@ export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps): Worke
       if (state.kind === 'closed') throw lifecycleErrors.stopped({ detail: 'ids have been stopped' });
       throw idsErrors.worker_lease_lost({ detail: state.reason, retryAfterS: 1 });
     },
+    held: () => (state.kind === 'held' ? state.lease : undefined),
     hurry: runs.hurry,
     health: () => leaseHealth(state, clock),
-    async close(lastMs, deadline) {
+    async close(deadline) {
       const held = state.kind === 'held' ? state.lease : undefined;
       state = { kind: 'closed' };
       runs.close();
       if (!held) return;
-      const highMs = Math.max(held.floorMs, lastMs);
+      const highMs = Math.max(held.floorMs, issued.lastMs());
       await release(deps, held, highMs, { limitMs: renewEveryMs, signal: deadline });
     },
   };

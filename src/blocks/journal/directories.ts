@@ -1,5 +1,5 @@
 /**
- * Whose a journal's directory is: a lock file in it names the process, and counts only while that lives.
+ * Whose a journal's directory is: the process that has the lock on a file in it, which the kernel takes from it when it ends.
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,9 +21,9 @@ export function listJournals(root: string, name: string): string[] {
 }
 
 /** Undefined if a live process has the directory, or it is gone. */
-export function lockIfFree(directory: string, random: Random): DirectoryLock | undefined {
+export function lockIfFree(directory: string): DirectoryLock | undefined {
   try {
-    return lockDirectory(directory, random);
+    return lockDirectory(directory);
   } catch (error) {
     if (isLoadstoneError(error) && error.code === 'data_in_use') return undefined;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -41,7 +41,7 @@ export function makeOwnDirectory(
     const journalId = makeJournalId(name, deps);
     const directory = join(root, journalId);
     if (!makeIfNew(directory)) continue;
-    const lock = lockIfFree(directory, deps.random);
+    const lock = lockIfFree(directory);
     if (lock) return { journalId, lock };
   }
   throw journalErrors.journal_unusable({ detail: `${root}: no directory of our own in ${TURNS_MAX} tries` });

@@ -111,7 +111,7 @@ export async function readOrphans(root: string, log: Log = silentLog): Promise<s
   const found: string[][] = [];
   for (const journalId of listJournals(root, testOptions.name)) {
     const directory = join(root, journalId);
-    const lock = lockIfFree(directory, systemRandom);
+    const lock = lockIfFree(directory);
     if (!lock) continue;
     const source = await adoptSource(directory, journalId, lock, { log });
     found.push(await readSource(source, { log }));

@@ -126,7 +126,7 @@ export function createJournal(options: JournalOptions & { name: string }, deps: 
 
   async function adopt(journalId: string): Promise<void> {
     const directory = join(root, journalId);
-    const lock = lockIfFree(directory, deps.random);
+    const lock = lockIfFree(directory);
     if (!lock) return;
     try {
       adopted.push(await adoptSource(directory, journalId, lock, { log }));

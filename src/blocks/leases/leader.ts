@@ -6,7 +6,7 @@
  *               └──a beat finds another epoch, or none got through in time───┘
  */
 import { hostname } from 'node:os';
-import type { Clock, Timer } from '#base/clock';
+import { type Clock, type Timer, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import { createLifecycle, type Health, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
@@ -21,7 +21,7 @@ export interface LeaderDeps {
   random: Random;
   log: Log;
   store: LeaseStore;
-  /** Told when the lease has been taken. */
+  /** Told when the lease has been taken, and when it turns out to be held still after it had seemed to run out. */
   onTaken?: (held: Held) => void;
 }
 
@@ -37,7 +37,10 @@ export interface Leader extends Lifecycle {
 
 type State = { kind: 'campaigning' } | { kind: 'leading'; held: Held; untilMs: number } | { kind: 'closed' };
 
-const BEATS_PER_LEASE = 5;
+/** A holder writes as seldom as lets it miss one beat; after one that failed it tries again as often as others look. */
+const BEATS_PER_LEASE = 2.5;
+/** Who wants the lease looks more often than it is kept: that costs no write, and is what a fail-over waits for. */
+const LOOKS_PER_LEASE = 5;
 const STOPPED = 'the lease is being given back';
 
 /** How this process is called in tables that people read: unique, also after a restart. */
@@ -51,7 +54,8 @@ export function nameHolder(random: Random): string {
  */
 export function createLeader(name: string, { leaseMs }: LeasesOptions, deps: LeaderDeps): Leader {
   const { clock, random, log, store } = deps;
-  const everyMs = Math.floor(leaseMs / BEATS_PER_LEASE);
+  const everyMs = Math.floor(leaseMs / LOOKS_PER_LEASE);
+  const beatMs = Math.floor(leaseMs / BEATS_PER_LEASE);
   const holder = nameHolder(random);
   const stillness = createStillness(clock);
   const closing = new AbortController();
@@ -82,8 +86,10 @@ export function createLeader(name: string, { leaseMs }: LeasesOptions, deps: Lea
     const untilMs = clock.monotonicMs() + leaseMs;
     const isHeld = await store.beat(held);
     if (state.kind !== 'leading' || state.held !== held) return;
-    if (isHeld) state = { kind: 'leading', held, untilMs };
-    else lost(held);
+    if (!isHeld) return lost(held);
+    const wasDoubtful = clock.monotonicMs() >= state.untilMs;
+    state = { kind: 'leading', held, untilMs };
+    if (wasDoubtful) deps.onTaken?.(held);
   }
 
   function lost(held: Held): void {
@@ -119,11 +125,12 @@ export function createLeader(name: string, { leaseMs }: LeasesOptions, deps: Lea
 
   /** One turn at a time. The next one is set at once, so that nothing in this one can keep it from coming. */
   function run(): Promise<void> {
-    schedule(everyMs * (0.8 + 0.2 * random.fraction()));
+    schedule(togetherMs(clock, everyMs));
     if (running) return running;
     running = turn().finally(() => {
       running = undefined;
       if (isHurried && state.kind !== 'closed') void run();
+      else if (state.kind === 'leading' && failure === undefined) schedule(togetherMs(clock, beatMs));
     });
     isHurried = false;
     return running;

@@ -9,7 +9,7 @@ export const leasesOptions = optionsSchema(
       maximum: 600_000,
       default: 5000,
       description:
-        'How long a leading process may be silent before another takes over. It beats five times as often. After a crash, what only one process does (the relay) stands still for this long.',
+        'How long a leading process may be silent before another takes over. It beats two and a half times as often. After a crash, what only one process does (the relay) stands still for this long.',
     }),
   },
   'Leases: what only one process at a time does.',

@@ -8,10 +8,16 @@ import { type AnswerParser, createAnswerParser } from './answer-parser.ts';
 import type { LoadOutcome, LoadRequest } from './load.ts';
 import type { Origin } from './request-bytes.ts';
 
-/** A request on its way. */
-export interface Passage {
+/** A request whose time has come. */
+export interface Arrival {
   request: LoadRequest;
   intendedMs: number;
+  /** By how much the generator itself was late to look at it. */
+  lateMs: number;
+}
+
+/** A request on its way. */
+export interface Passage extends Arrival {
   sentMs: number | undefined;
   isReused: boolean;
 }
@@ -23,7 +29,7 @@ export interface Connection {
   idleSinceMs: number;
   readonly parser: AnswerParser;
   /** Only while it carries nothing. Connects when it has to. */
-  carry(request: LoadRequest, bytes: Buffer, intendedMs: number): void;
+  carry(arrival: Arrival, bytes: Buffer): void;
   /** Drops what it carries, without a word, and the socket. */
   cut(): void;
 }
@@ -124,8 +130,8 @@ export function createConnection(deps: ConnectionDeps): Connection {
     },
     idleSinceMs: 0,
     parser,
-    carry(request, bytes, intendedMs) {
-      passage = { request, intendedMs, sentMs: undefined, isReused: isOpen && isUsed };
+    carry(arrival, bytes) {
+      passage = { ...arrival, sentMs: undefined, isReused: isOpen && isUsed };
       if (isOpen) send(passage, bytes);
       else open(bytes);
     },

@@ -4,8 +4,8 @@
  */
 import type { Timer } from '#base/clock';
 import { createArrivals } from './arrivals.ts';
-import { type Connection, createConnection, type Passage } from './connection.ts';
-import type { LoadAnswer, LoadDeps, LoadOptions, LoadOutcome, LoadRequest, LoadSummary } from './load.ts';
+import { type Arrival, type Connection, createConnection, type Passage } from './connection.ts';
+import type { LoadAnswer, LoadDeps, LoadOptions, LoadOutcome, LoadSummary } from './load.ts';
 import { createPending } from './pending.ts';
 import { encodeRequest, type Origin } from './request-bytes.ts';
 import { createTally } from './tally.ts';
@@ -15,6 +15,11 @@ const READ_BYTES = 64 * 1024;
 const SWEEP_MS = 5;
 /** Servers close connections that are idle, Node's after 5 s: one that is nearly as old is not used again. */
 const IDLE_MS_MAX = 4000;
+/**
+ * A turn that comes so late finds answers that have long arrived and were not read, since timers run before sockets do: it
+ * gives nothing up, but leaves that to the next.
+ */
+const LATE_TURN_MS = 50;
 /** A timer may fire late by a millisecond, never early: what is nearer than this is waited for by the next turn. */
 const TURN_MS_MIN = 1;
 
@@ -39,8 +44,10 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
   const idle: Connection[] = [];
   const finished = Promise.withResolvers<void>();
   let [startMs, endMs] = [0, Number.POSITIVE_INFINITY];
-  let [arrived, sweptMs] = [0, 0];
+  let [arrived, sweptMs, turnDueMs] = [0, 0, Number.POSITIVE_INFINITY];
   let isOver = false;
+  /** Of the last turn; never of two in a row. */
+  let isLate = false;
   let timer: Timer | undefined;
 
   const connectionDeps = {
@@ -64,9 +71,14 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
     onAnswer(answer);
   }
 
-  function settleUnsent(request: LoadRequest, intendedMs: number, outcome: LoadOutcome): void {
-    const passage = { request, intendedMs, sentMs: undefined, isReused: false };
-    settle(passage, monotonicMs(), outcome, {});
+  function settleUnsent(arrival: Arrival, outcome: LoadOutcome): void {
+    settle({ ...arrival, sentMs: undefined, isReused: false }, monotonicMs(), outcome, {});
+  }
+
+  /** The one that has waited longest. */
+  function takePending(): Arrival {
+    const [intendedMs, lateMs] = [pending.firstIntendedMs, pending.firstLateMs];
+    return { request: pending.shift(), intendedMs, lateMs };
   }
 
   function onEnd(
@@ -85,8 +97,9 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
     finishIfDone();
   }
 
-  function dispatch(connection: Connection, request: LoadRequest, intendedMs: number): void {
-    connection.carry(request, request.encoded ?? encodeRequest(request, origin.authority), intendedMs);
+  function dispatch(connection: Connection, arrival: Arrival): void {
+    const { request } = arrival;
+    connection.carry(arrival, request.encoded ?? encodeRequest(request, origin.authority));
   }
 
   function freeConnection(nowMs: number): Connection | undefined {
@@ -104,14 +117,13 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
   /** Sends what waits, as far as there are connections. */
   function serve(nowMs: number): void {
     while (pending.size > 0) {
-      const intendedMs = pending.firstIntendedMs;
-      if (intendedMs + options.timeoutMs <= nowMs) {
-        settleUnsent(pending.shift(), intendedMs, 'timed_out');
+      if (pending.firstIntendedMs + options.timeoutMs <= nowMs) {
+        settleUnsent(takePending(), 'timed_out');
         continue;
       }
       const connection = freeConnection(nowMs);
       if (!connection) return;
-      dispatch(connection, pending.shift(), intendedMs);
+      dispatch(connection, takePending());
     }
   }
 
@@ -125,11 +137,12 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
   function admit(nowMs: number): void {
     for (let intendedMs = dueMs(); intendedMs <= nowMs; intendedMs = dueMs()) {
       arrivals.advance();
-      tally.arrived(nowMs - intendedMs);
-      const request = next(arrived++);
+      const lateMs = nowMs - intendedMs;
+      tally.arrived(lateMs);
+      const arrival = { request: next(arrived++), intendedMs, lateMs };
       const connection = pending.size === 0 ? freeConnection(nowMs) : undefined;
-      if (connection) dispatch(connection, request, intendedMs);
-      else if (!pending.push(request, intendedMs)) settleUnsent(request, intendedMs, 'shed');
+      if (connection) dispatch(connection, arrival);
+      else if (!pending.push(arrival.request, intendedMs, lateMs)) settleUnsent(arrival, 'shed');
     }
   }
 
@@ -156,12 +169,15 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
     if (isOver) return;
     const nowMs = monotonicMs();
     admit(nowMs);
-    if (nowMs - sweptMs >= SWEEP_MS) sweep(nowMs);
+    isLate = !isLate && nowMs - turnDueMs > LATE_TURN_MS;
+    if (!isLate && nowMs - sweptMs >= SWEEP_MS) sweep(nowMs);
     finishIfDone();
     if (isOver) return;
     const isBusy = idle.length < connections.length || pending.size > 0;
     const untilNextMs = dueMs() - monotonicMs();
-    const delayMs = Math.max(TURN_MS_MIN, isBusy ? Math.min(untilNextMs, SWEEP_MS) : untilNextMs);
+    const restMs = isBusy ? Math.min(untilNextMs, SWEEP_MS) : untilNextMs;
+    const delayMs = isLate ? TURN_MS_MIN : Math.max(TURN_MS_MIN, restMs);
+    turnDueMs = monotonicMs() + delayMs;
     timer?.cancel();
     timer = clock.after(delayMs, turn);
   }
@@ -175,8 +191,7 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
     if (isOver) return;
     isOver = true;
     while (pending.size > 0) {
-      const intendedMs = pending.firstIntendedMs;
-      settleUnsent(pending.shift(), intendedMs, 'shed');
+      settleUnsent(takePending(), 'shed');
     }
     for (const connection of connections) {
       const { passage } = connection;

@@ -19,4 +19,5 @@ export {
   type LoadRequest,
   type LoadSummary,
 } from './load.ts';
+export { type MachineReport, type MachineWatch, watchMachine } from './machine.ts';
 export { encodeRequest, type Origin, parseOrigin } from './request-bytes.ts';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { type Clock, sleep, systemClock } from '#base/clock';
 import { seededRandom } from '#base/random';
 import {
@@ -292,4 +293,72 @@ test('what is no origin is refused', () => {
     assert.throws(() => parseOrigin(origin), { code: 'load_origin_invalid' });
   }
   assert.deepEqual(parseOrigin('http://[::1]:81'), { host: '::1', port: 81, authority: '[::1]:81' });
+});
+
+describe('a generator that is late itself', () => {
+  /** Keeps this process, and so the generator, from everything else. */
+  function stall(durationMs: number): void {
+    const untilMs = clock.monotonicMs() + durationMs;
+    while (clock.monotonicMs() < untilMs);
+  }
+
+  test('tells it of each request, of those that it never sent too', async (context) => {
+    const STALL_MS = 300;
+    const origin = await serve(context, (_request, response) => response.end());
+    const { answers } = await run(
+      origin,
+      { connections: 1, pendingMax: 5 },
+      {
+        next(n) {
+          if (n === 20) stall(STALL_MS);
+          return GET;
+        },
+      },
+    );
+    const unsent = answers.filter(({ outcome }) => outcome === 'shed');
+    assert(unsent.length > 0 && unsent.every(({ sentMs }) => sentMs === undefined));
+    assert(unsent.some(({ lateMs }) => lateMs > STALL_MS / 2));
+    assert(answers.every(({ lateMs }) => lateMs >= 0));
+  });
+
+  test('reads the answers that have come meanwhile before it gives a request up', async (context) => {
+    const TIMEOUT_MS = 2000;
+    const steps = new Int32Array(new SharedArrayBuffer(12));
+    const [ASKED, GO, ANSWERED] = [0, 1, 2];
+    const worker = new Worker(
+      `const { createServer } = require('node:http');
+       const { parentPort, workerData: steps } = require('node:worker_threads');
+       const set = (step) => { Atomics.store(steps, step, 1); Atomics.notify(steps, step); };
+       const server = createServer((request, response) => {
+         set(${ASKED});
+         Atomics.wait(steps, ${GO}, 0);
+         response.end('x', () => set(${ANSWERED}));
+       });
+       server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`,
+      { eval: true, workerData: steps },
+    );
+    context.after(() => worker.terminate());
+    const port = await new Promise<number>((resolve) => worker.once('message', resolve));
+    let isAnswered = false;
+    const { answers } = await run(
+      `http://127.0.0.1:${port}`,
+      { connections: 1, ratePerS: 20, durationMs: 1500, timeoutMs: TIMEOUT_MS },
+      {
+        next() {
+          // From here on nothing of this process runs, until the answer has come and is too old.
+          if (Atomics.load(steps, ASKED) === 1 && !isAnswered) {
+            Atomics.store(steps, GO, 1);
+            Atomics.notify(steps, GO);
+            Atomics.wait(steps, ANSWERED, 0);
+            isAnswered = true;
+            stall(TIMEOUT_MS);
+          }
+          return GET;
+        },
+      },
+    );
+    assert(isAnswered);
+    const [first] = answers.toSorted((a, b) => a.intendedMs - b.intendedMs);
+    assert.equal(first?.outcome, 'answered');
+  });
 });

@@ -37,6 +37,11 @@ export interface LoadAnswer {
   intendedMs: number;
   /** Undefined when it never was: then it certainly had no effect. */
   sentMs: number | undefined;
+  /**
+   * By how much the generator itself was late to look at the arrival: of a request that was never sent, it tells whether the
+   * machine kept the generator from it, or the server, whose answers all connections were waiting for.
+   */
+  lateMs: number;
   endedMs: number;
   outcome: LoadOutcome;
   /** Whether its connection had carried an answer before: a server may close such a one while a request is on its way. */

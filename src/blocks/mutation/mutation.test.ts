@@ -70,7 +70,7 @@ describe('mutation', () => {
     assert.equal(again.isReplayed, false, 'a failure is not kept');
   });
 
-  test('a keyed request has one outcome, its own refusal included', async () => {
+  test('a keyed request has one outcome', async () => {
     const first = await mutations.run(mutationOf('key-1'), make('once'));
     const second = await mutations.run(mutationOf('key-1'), make('once'));
     const headers = { 'idempotency-replayed': 'true' };
@@ -79,7 +79,9 @@ describe('mutation', () => {
     await assert.rejects(mutations.run(mutationOf('key-1', { other: 1 }), make('twice')), {
       code: 'idempotency_key_reused',
     });
+  });
 
+  test('a refusal undoes what the rule did and frees the key, for the same request and for a corrected one', async () => {
     let runs = 0;
     const refuse = async (tx: MutationTx): Promise<Outcome> => {
       runs += 1;
@@ -89,16 +91,26 @@ describe('mutation', () => {
         errors: [{ pointer: '/name', detail: 'is bad' }],
       });
     };
-    for (let i = 0; i < 3; i++) {
-      await assert.rejects(mutations.run(mutationOf('key-2'), refuse), {
+    for (const body of [{}, {}, { other: 1 }]) {
+      await assert.rejects(mutations.run(mutationOf('key-2', body), refuse), {
         code: 'test_refused',
         status: 422,
         message: 'not like this',
         errors: [{ pointer: '/name', detail: 'is bad' }],
       });
     }
-    assert.equal(runs, 1);
+    assert.equal(runs, 3);
     assert.deepEqual(await traces('refused'), { rows: 0, jobs: 0, events: 0 });
+    const kept = await it.admin.first<{ n: string }>(sql`
+      select count(*) as n from core.idempotency_records where workspace_id = 1`);
+    const corrected = await mutations.run(mutationOf('key-2', { name: 'corrected' }), make('corrected'));
+    assert.equal(corrected.isReplayed, false);
+    const again = await mutations.run(mutationOf('key-2', { name: 'corrected' }), refuse);
+    assert.deepEqual([again.isReplayed, again.outcome.body], [true, corrected.outcome.body]);
+    await assert.rejects(mutations.run(mutationOf('key-2'), refuse), { code: 'idempotency_key_reused' });
+    const after = await it.admin.first<{ n: string }>(sql`
+      select count(*) as n from core.idempotency_records where workspace_id = 1`);
+    assert.equal(Number(after?.n) - Number(kept?.n), 1, 'refusals leave nothing');
   });
 
   test('64 equal requests at once make one thing; each answer is that one or 409, and all agree when repeated', async () => {

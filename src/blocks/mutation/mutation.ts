@@ -20,7 +20,7 @@ import type { NewJob, PreparedJob, Queue } from '#blocks/queue';
 import { identify } from './identify.ts';
 import type { MutationOptions } from './options.ts';
 import { createOrigin, type Origin } from './origin.ts';
-import { keepRefusal, unfold } from './outcome.ts';
+import { unfold } from './outcome.ts';
 import type { SetRule } from './set-rule.ts';
 import { createSets } from './sets.ts';
 
@@ -61,7 +61,7 @@ export interface Mutation {
   signal: AbortSignal;
   /** Of the request's body: what a set holds is bounded. Default: 0. */
   bytes?: number;
-  /** See `TransactOptions`; told of a replayed outcome and of a kept refusal as well. */
+  /** See `TransactOptions`; told of a replayed outcome as well. */
   onCommit?: (position: string) => void;
 }
 
@@ -74,8 +74,8 @@ export interface MutationResult {
 export interface Mutations {
   /**
    * Runs `rule` in a transaction and commits. The rule may run more than once (a conflict, an equal request that was
-   * completed in between) and must have no effect outside the transaction. A refusal that it throws is kept like a
-   * reply, and thrown again for the same request.
+   * completed in between) and must have no effect outside the transaction. What it throws undoes all that
+   * it has done and frees the request's key, whatever it is: only a reply is kept.
    * @throws what the rule throws; idempotency_key_reused, idempotency_in_progress, outbox_full;
    *   database_unavailable, database_busy, database_conflict, outcome_unknown, deadline_exceeded
    */
@@ -252,38 +252,12 @@ export function createMutations(options: MutationOptions, deps: MutationsDeps): 
     );
   }
 
-  /** Keeps a refusal in a transaction of its own: what the rule had written is undone. */
-  async function keep(mutation: Mutation, refusal: Outcome): Promise<MutationResult> {
-    return database.transact(mutation.placement, optionsOf(mutation), async (tx) => {
-      const request = identify(idempotency, mutation, tx.bucket);
-      assert(request, 'only a keyed request has an outcome to keep');
-      const earlier = await idempotency.find(tx, request);
-      if (earlier) return { outcome: earlier, isReplayed: true };
-      tx.trail(idempotency.keep(tx, request, refusal));
-      return { outcome: refusal, isReplayed: false };
-    });
-  }
-
-  async function attempt(
-    mutation: Mutation,
-    rule: (tx: MutationTx) => Promise<Outcome>,
-  ): Promise<MutationResult> {
-    try {
-      return await runOnce(mutation, rule);
-    } catch (error) {
-      const refusal = mutation.keyed ? keepRefusal(error) : undefined;
-      // A key used for another request is a refusal of the key, not of the rule.
-      if (refusal === undefined || isOfTheKey(error)) throw error;
-      return keep(mutation, refusal);
-    }
-  }
-
   return {
     async run(mutation, rule) {
       outbox.assertRoom();
       for (let tries = 1; ; tries++) {
         try {
-          const { outcome, isReplayed } = await attempt(mutation, rule);
+          const { outcome, isReplayed } = await runOnce(mutation, rule);
           return { outcome: unfold(outcome, isReplayed), isReplayed };
         } catch (error) {
           if (!idempotency.isRepeated(error) || tries >= TRIES_MAX) throw error;
@@ -308,9 +282,4 @@ export function createMutations(options: MutationOptions, deps: MutationsDeps): 
 
 function optionsOf({ signal, onCommit }: Mutation): TransactOptions {
   return onCommit ? { signal, onCommit } : { signal };
-}
-
-function isOfTheKey(error: unknown): boolean {
-  const { code } = error as { code?: string };
-  return code === 'idempotency_key_reused' || code === 'idempotency_in_progress';
 }

@@ -18,7 +18,6 @@ import { type Database, isDataError, sql, type Transaction } from '#blocks/datab
 import type { Idempotency, KeptOutcome, Look, Outcome } from '#blocks/idempotency';
 import type { Outbox } from '#blocks/outbox';
 import { type Queue, queueErrors, twinsOf } from '#blocks/queue';
-import { keepRefusal } from './outcome.ts';
 import { type AnyRule, assertVerdicts, type Call, forget, replacedByOthers } from './set-call.ts';
 import type { SetTx, Verdict } from './set-rule.ts';
 
@@ -73,12 +72,8 @@ function createSetTx(tx: Transaction, isWaiting: boolean): SetTx {
 
 function settle(verdict: Verdict<unknown>, { toOutcome }: Call): Settlement {
   if (verdict.kind === 'held') return verdict;
-  if (verdict.kind === 'done')
-    return { kind: 'outcome', outcome: toOutcome(verdict.value), isReplayed: false };
-  const kept = keepRefusal(verdict.error);
-  return kept
-    ? { kind: 'outcome', outcome: kept, isReplayed: false }
-    : { kind: 'failed', error: verdict.error };
+  if (verdict.kind === 'refused') return { kind: 'failed', error: verdict.error };
+  return { kind: 'outcome', outcome: toOutcome(verdict.value), isReplayed: false };
 }
 
 /** What the look-up says of a call; undefined when it is to be carried out. */

@@ -7,7 +7,6 @@
 
 import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
-import { isLoadstoneError } from '#base/errors';
 import type { Tick } from '#base/tick';
 import { bucketOf, databaseErrors } from '#blocks/database';
 import {
@@ -48,8 +47,7 @@ const TRIES_MAX = 3;
 /** A keyed request that is being carried out here. */
 interface UnderWay {
   requestHash: Buffer;
-  /** Undefined when nothing is kept of it. */
-  outcome: Promise<Outcome | undefined>;
+  result: Promise<MutationResult>;
 }
 
 export function createSets(options: MutationOptions, deps: SetsDeps): Sets {
@@ -111,11 +109,6 @@ export function createSets(options: MutationOptions, deps: SetsDeps): Sets {
       if (calls.length > 1) return divide(rule, calls, isWaiting);
       if (deps.idempotency.isRepeated(error) && tries < TRIES_MAX)
         return carryOut(rule, calls, isWaiting, tries + 1);
-      // Thrown by the rule: once it stands alone that is a refusal of this call, kept as one.
-      if (isLoadstoneError(error) && error.status < 500 && !first.refusal) {
-        first.refusal = error;
-        return carryOut(rule, calls, isWaiting);
-      }
     }
     fail(calls, error);
     return { held: [], later: [] };
@@ -150,10 +143,14 @@ export function createSets(options: MutationOptions, deps: SetsDeps): Sets {
 
   /** An equal request that came while the first is carried out is answered as that one is. */
   async function follow(first: UnderWay, { requestHash }: IdempotentRequest): Promise<MutationResult> {
-    const outcome = await first.outcome;
-    if (outcome === undefined) throw idempotencyErrors.idempotency_in_progress({ retryAfterS: 1 });
-    if (!first.requestHash.equals(requestHash)) throw idempotencyErrors.idempotency_key_reused();
-    return { outcome, isReplayed: true };
+    const isEqual = first.requestHash.equals(requestHash);
+    const ended = await first.result.catch((error: unknown) => {
+      if (isEqual) throw error;
+      // The refusal has freed the key, for this request as for any.
+      throw idempotencyErrors.idempotency_in_progress({ retryAfterS: 1, cause: error });
+    });
+    if (!isEqual) throw idempotencyErrors.idempotency_key_reused();
+    return { outcome: ended.outcome, isReplayed: true };
   }
 
   function addKeyed(rule: AnyRule, asked: Asked, request: IdempotentRequest): Promise<MutationResult> {
@@ -161,12 +158,9 @@ export function createSets(options: MutationOptions, deps: SetsDeps): Sets {
     const first = underWay.get(name);
     if (first) return follow(first, request);
     const result = add(rule, asked);
-    const outcome = result.then(
-      (settled) => settled.outcome,
-      () => undefined,
-    );
-    underWay.set(name, { requestHash: request.requestHash, outcome });
-    void outcome.then(() => underWay.delete(name));
+    const forgetIt = () => underWay.delete(name);
+    underWay.set(name, { requestHash: request.requestHash, result });
+    result.then(forgetIt, forgetIt);
     return result;
   }
 

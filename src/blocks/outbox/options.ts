@@ -15,7 +15,7 @@ export const outboxOptions = optionsSchema(
       maximum: 10_000,
       default: 20,
       description:
-        'How often the relay looks for events that another process has written. It learns of those of its own process at once.',
+        'How often the relay looks for events that another process has written, while it cannot be told of them (`wakeup`).',
     }),
     lagMax: Type.Integer({
       minimum: 100,

@@ -3,7 +3,7 @@
  * by the relay of one of the processes. See README.md for what is promised and why it holds.
  */
 import assert from 'node:assert/strict';
-import type { Clock, Timer } from '#base/clock';
+import { type Clock, type Timer, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
@@ -14,6 +14,7 @@ import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
 import { createLeader, type LeaseStore } from '#blocks/leases';
 import { createBell, type Streams } from '#blocks/stream';
+import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { outboxErrors } from './errors.ts';
 import { EVENTS_MAX, type EventPlace, insertEvents, type NewEvent, type Told } from './insert.ts';
 import type { OutboxOptions } from './options.ts';
@@ -42,7 +43,7 @@ export interface Outbox extends Lifecycle {
   ): Promise<void>;
   /** The same for the events of several callers whose writes share the transaction. */
   insertEach(tx: Queryable, told: readonly Told[]): Promise<void>;
-  /** After the commit: a relay in this process starts at once. One in another process looks by itself. */
+  /** After the commit: the relay starts at once, in whichever process it is. */
   wake(): void;
   /** As of the last second. */
   lag(): OutboxLag;
@@ -62,27 +63,46 @@ export interface OutboxDeps {
   /** Whether its relay campaigns for the lease; default: yes. */
   isCandidate?: boolean;
   /** To be started before, and stopped after. */
-  streams: Pick<Streams, 'append' | 'appended' | 'maintain'>;
+  streams: Pick<Streams, 'append' | 'appended' | 'missed' | 'maintain'>;
+  /** Without them events of other processes are looked for every `pollMs`. */
+  wakeups?: Pick<Wakeups, 'notify' | 'on' | 'isListening' | 'lookMsMax'>;
 }
 
 const LEASE = 'relay';
 const MEASURE_MS = 1000;
+/** While nobody writes here, and nothing waited. */
+const IDLE_MEASURE_MS = 12_000;
 
-/** Measures how many events wait, every second; a leading relay keeps its floor on the way. */
+/**
+ * Measures how many events wait: every second while events are written or moved here, or some wait. A leading relay keeps its
+ * floor on the way.
+ */
 function createGauge(
   { lagMax }: OutboxOptions,
-  { clock, log, rows, relay }: { clock: Clock; log: Log; rows: OutboxRows; relay: Relay },
+  {
+    clock,
+    log,
+    rows,
+    relay,
+    isListening,
+  }: { clock: Clock; log: Log; rows: OutboxRows; relay: Relay; isListening: () => boolean },
 ) {
   const closing = new AbortController();
   let lag: OutboxLag = { events: 0, oldestMs: 0 };
   let timer: Timer | undefined;
   let measuring = Promise.resolve();
+  let keptFloor: bigint | undefined;
+  let isStirred = false;
+  let isSlow = false;
 
   async function measure(): Promise<void> {
     const deadline = createDeadline(clock, MEASURE_MS, closing.signal);
     try {
       const floor = relay.floor();
-      if (floor !== undefined) await withSignal(rows.keepFloor(floor), deadline.signal);
+      if (floor !== undefined && floor !== keptFloor) {
+        await withSignal(rows.keepFloor(floor), deadline.signal);
+        keptFloor = floor;
+      }
       const { events, oldestAtMs } = await withSignal(rows.measure(lagMax + 1), deadline.signal);
       lag = { events, oldestMs: oldestAtMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestAtMs) };
     } catch (error) {
@@ -93,9 +113,12 @@ function createGauge(
   }
 
   function schedule(): void {
+    isSlow = isListening() && !isStirred && lag.events === 0;
+    isStirred = false;
     timer = clock.after(
-      MEASURE_MS,
+      isSlow ? togetherMs(clock, IDLE_MEASURE_MS) : MEASURE_MS,
       () => {
+        timer = undefined;
         measuring = measure().finally(() => {
           if (!closing.signal.aborted) schedule();
         });
@@ -106,6 +129,13 @@ function createGauge(
 
   return {
     lag: () => lag,
+    /** Events were written or moved. */
+    stirred(): void {
+      isStirred = true;
+      if (!isSlow || !timer) return;
+      timer.cancel();
+      schedule();
+    },
     async begin(signal: AbortSignal): Promise<void> {
       await withSignal(measure(), signal);
       schedule();
@@ -120,7 +150,9 @@ function createGauge(
 
 /** The outbox, with a relay that campaigns for the lease of the database's one relay. Its start does not wait for that. */
 export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
-  const { clock, random, log, tracer, database, ids, leases, streams, isCandidate = true } = deps;
+  const { clock, random, log, tracer, database, ids, leases, streams } = deps;
+  const { isCandidate = true, wakeups = noWakeups } = deps;
+  let unsubscribe = () => {};
   const bell = createBell(clock);
   const rows = createOutboxRows({ database, core: database.core, leases, streams });
   const leader = createLeader(LEASE, options, { clock, random, log, store: leases, onTaken: bell.ring });
@@ -133,9 +165,13 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
     rows,
     streams,
     bell,
-    onMoved: (events, tookMs) => measures.moved(events, tookMs),
+    wakeups,
+    onMoved(events, tookMs) {
+      measures.moved(events, tookMs);
+      gauge.stirred();
+    },
   });
-  const gauge = createGauge(options, { clock, log, rows, relay });
+  const gauge = createGauge(options, { clock, log, rows, relay, isListening: wakeups.isListening });
   const isLeading = () => leader.current() !== undefined;
   const measures = emitOutboxSignals(deps.signals, { lag: gauge.lag, isLeading });
 
@@ -162,9 +198,12 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
     async start(signal) {
       if (isCandidate) await leader.start(signal);
       await gauge.begin(signal);
-      if (isCandidate) relay.begin();
+      if (!isCandidate) return;
+      unsubscribe = wakeups.on('outbox', bell.ring);
+      relay.begin();
     },
     async stop(deadline) {
+      unsubscribe();
       await Promise.all([gauge.end(), relay.end(deadline)]);
       await leader.stop(deadline);
     },
@@ -175,7 +214,11 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
     ...lifecycle,
     insertEvents: (tx, place, events, traceparent) => insertEach(tx, [{ place, events, traceparent }]),
     insertEach,
-    wake: bell.ring,
+    wake() {
+      gauge.stirred();
+      bell.ring();
+      if (!isLeading()) wakeups.notify('outbox');
+    },
     lag: gauge.lag,
     assertRoom() {
       if (!isFull()) return;

@@ -3,7 +3,7 @@
  *
  * States:  following ──the lease is taken──▶ leading: moving ──nothing waits──▶ leading: waiting
  *              ▲                                │  ▲                               │
- *              │                                │  └──woken, or polled─────────────┘
+ *              │                                │  └──woken, or looks──────────────┘
  *              └──fenced off, or the lease ran out
  */
 
@@ -18,6 +18,7 @@ import type { Random } from '#base/random';
 import type { Tracer } from '#base/trace';
 import type { Held, Leader } from '#blocks/leases';
 import type { Bell, Streams } from '#blocks/stream';
+import { createLookInterval, type Wakeups } from '#blocks/wakeup';
 import { createFloor, type Floor } from './floor.ts';
 import type { OutboxOptions } from './options.ts';
 import type { OutboxRows } from './rows.ts';
@@ -34,9 +35,10 @@ export interface RelayDeps {
   tracer: Pick<Tracer, 'records' | 'begin'>;
   leader: Leader;
   rows: OutboxRows;
-  streams: Pick<Streams, 'appended' | 'maintain'>;
-  /** Rung by writers, and when the lease has been taken. */
+  streams: Pick<Streams, 'appended' | 'missed' | 'maintain'>;
+  /** Rung by writers of all processes, and when the lease has been taken. */
   bell: Bell;
+  wakeups: Pick<Wakeups, 'notify' | 'isListening' | 'lookMsMax'>;
   onMoved: (events: number, tookMs: number) => void;
 }
 
@@ -49,6 +51,8 @@ export interface Relay {
   health(): Health;
 }
 
+/** Longest wait of one that only follows; it is told when it leads. */
+const FOLLOWING_MS = 5000;
 const BACKOFF = { baseMs: 50, maxMs: 2000 };
 
 interface Reign {
@@ -57,10 +61,11 @@ interface Reign {
 }
 
 export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayDeps): Relay {
-  const { clock, random, log, tracer, leader, rows, streams, bell } = deps;
+  const { clock, random, log, tracer, leader, rows, streams, bell, wakeups } = deps;
   const { batchMax, leaseMs, pollMs } = options;
   const closing = new AbortController();
   const cutting = new AbortController();
+  const interval = createLookInterval({ pollMs }, deps);
   let reign: Reign | undefined;
   let failure: string | undefined;
   let running = Promise.resolve();
@@ -73,6 +78,8 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
     if (!held) return undefined;
     const floor = createFloor(await withSignal(rows.readFloor(), cutting.signal));
     reign = { held, floor };
+    // A relay before this one may have died between its commit and telling of it.
+    streams.missed();
     return reign;
   }
 
@@ -111,6 +118,8 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
   async function stumbled(error: unknown, failures: number): Promise<void> {
     if (reign && isLoadstoneError(error) && error.code === 'lease_lost') {
       leader.lost(reign.held);
+      // Writers of this process have told nobody else: they took this relay for the one.
+      wakeups.notify('outbox');
       return;
     }
     // Whether the batch was moved is not known: what it left below the floor's bound has to be looked for again.
@@ -123,12 +132,17 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
   }
 
   async function run(): Promise<void> {
+    let isTold = true;
     for (let failures = 0; !closing.signal.aborted; ) {
       try {
         const isBusy = await step();
+        if (isBusy && !isTold) interval.foundUntold();
+        if (isBusy) interval.stirred();
         failures = 0;
         failure = undefined;
-        if (!isBusy && !closing.signal.aborted) await bell.wait(pollMs);
+        // What has come while it moved was told of, too.
+        if (isBusy || closing.signal.aborted) continue;
+        isTold = await bell.wait(leader.current() ? interval.nextMs() : FOLLOWING_MS);
       } catch (error) {
         if (closing.signal.aborted) return;
         failures += 1;

@@ -92,6 +92,20 @@ const calibrationSchema = exact({
     pointReads: Block,
     inserts: Block,
   }),
+  quality: Type.Optional(
+    exact(
+      {
+        othersShareMax: Amount('The most that other processes and the host had of all cores during a point.'),
+        repeated: Amount('Points that were measured again.'),
+        disturbed: Type.Array(Text, {
+          maxItems: 20,
+          description: 'Routes and blocks that stayed disturbed.',
+        }),
+        contradictions: Type.Array(Type.String({ minLength: 1, maxLength: 400 }), { maxItems: 50 }),
+      },
+      'How quiet the machine was; absent in older files.',
+    ),
+  ),
 });
 
 /** One machine's capacity. `redirectHit` needs no database, `redirectMiss` does; `create`, `read` and `list` are of links. */

@@ -6,6 +6,7 @@ export {
   type RouteCapacity,
   type RouteName,
 } from './capacity.ts';
+export { contradictionsOf } from './contradictions.ts';
 export { defaultCalibration } from './default-calibration.ts';
 export { planErrors } from './errors.ts';
 export { type Plan, type PlanDeps, planFor } from './plan.ts';

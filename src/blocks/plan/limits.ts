@@ -31,6 +31,7 @@ export interface Topology {
   /** Of each database, besides standbys. */
   replicas: number;
   hasCache: boolean;
+  /** Each on a machine of its own: one on the machine of its primary is lost with it, and is not counted. */
   standbys: number;
   /** 0: the processes run beside the database. */
   servers: number;
@@ -147,10 +148,8 @@ function databaseLimitsOf(circumstances: Circumstances, topology: Topology): Lim
     const primary = topology.replicas > 0 ? all - movable : all;
     // What a replica replays is charged as much as the primary paid for it, which is more than it costs.
     const writes = (databaseShare(group, topology, 'all') - readShare(group, topology)) / topology.shards;
-    // Beside the processes, the primary and its standbys share one disk.
-    const copies = topology.servers === 0 ? 1 + topology.standbys : 1;
     const rows = loads.reduce((sum, load) => sum + load.databaseBytes, 0) / topology.shards;
-    const bytes = copies * (rows + databaseLimits.walBytesKept);
+    const bytes = rows + databaseLimits.walBytesKept;
     const sumOf = (of: (load: SystemLoad) => number) =>
       loads.reduce((sum, load) => sum + of(load), 0) / topology.shards;
     return [
@@ -225,25 +224,56 @@ function latencyLimit({ workload, loads }: Circumstances, topology: Topology): L
   return [{ name: 'latency', used: mean, max: targetMeanMs, text, grows: false }];
 }
 
-/** What a server and its standbys come to, in series with what the workload depends on. */
-export function availabilityOf({ availability }: Workload, standbys: number): number {
-  const server = availability.serverPercent / 100;
-  const group = inParallel(Array.from({ length: standbys + 1 }, () => server));
-  return inSeries([group, ...availability.dependsOnPercents.map((each) => each / 100)]);
+/** So many machines, each of which can do what all of them do, and fails for itself. */
+export interface AvailabilityGroup {
+  what: string;
+  machines: number;
 }
 
-function availabilityLimit({ workload }: Circumstances, { standbys }: Topology): Limit {
+/**
+ * The groups of machines that are all needed. Without API servers the processes are beside the database, so that a machine
+ * with a standby can take the place of the first with all that it does.
+ */
+export function availabilityGroups({
+  servers,
+  standbys,
+}: Pick<Topology, 'servers' | 'standbys'>): AvailabilityGroup[] {
+  const machines = standbys + 1;
+  if (servers === 0) return [{ what: 'server', machines }];
+  return [
+    { what: 'database server', machines },
+    { what: 'API server', machines: servers },
+  ];
+}
+
+/** What its machines come to, in series with what the workload depends on. */
+export function availabilityOf(
+  { availability }: Workload,
+  topology: Pick<Topology, 'servers' | 'standbys'>,
+): number {
+  const server = availability.serverPercent / 100;
+  const groups = availabilityGroups(topology).map(({ machines }) =>
+    inParallel(Array.from({ length: machines }, () => server)),
+  );
+  return inSeries([...groups, ...availability.dependsOnPercents.map((each) => each / 100)]);
+}
+
+function describeGroup({ what, machines }: AvailabilityGroup): string {
+  return machines === 1 ? `one ${what} alone` : `${machines} ${what}s any of which will do`;
+}
+
+function availabilityLimit({ workload }: Circumstances, topology: Topology): Limit {
   const away = (share: number) => Number((1 - share).toPrecision(10));
-  const reached = availabilityOf(workload, standbys);
+  const reached = availabilityOf(workload, topology);
   const { targetPercent } = workload.availability;
   const shown = Number((reached * 100).toPrecision(9));
-  const who =
-    standbys === 0 ? 'one server alone' : `a server with ${standbys} standby${standbys === 1 ? '' : 's'}`;
+  const who = availabilityGroups(topology).map(describeGroup).join(' and ');
+  const verb = topology.servers === 0 && topology.standbys === 0 ? 'is' : 'are';
   return {
     name: 'availability',
     used: away(reached),
     max: away(targetPercent / 100),
-    text: `${who} is there ${shown} % of the time; wanted are ${targetPercent} %`,
+    text: `${who} ${verb} there ${shown} % of the time; wanted are ${targetPercent} %`,
     grows: false,
   };
 }

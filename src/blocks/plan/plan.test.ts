@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { demandsOf, mixLatency } from './demand.ts';
+import { availabilityOf } from './limits.ts';
 import { anyWorkload, calibration, models, workloadOf } from './plan.fixture.ts';
 import { type Plan, planFor } from './plan.ts';
 import { renderPlan } from './render.ts';
@@ -55,7 +56,6 @@ test('1 M users with 20 actions a day need one server and a standby, and nothing
   );
   assert.deepEqual(plan.configuration, {
     systems: ['shop'],
-    database: { standbys: 1 },
     shop: { cacheEntriesMax: 3_900_000 },
   });
 });
@@ -67,7 +67,7 @@ test('so do 1 M users of a system that nothing is known of, on two processes', (
     custom: { app: { actionsPerUserPerDay: 20, readsPerWrite: 19 } },
   });
   assert.equal(shown(plan, 'actions, peak')[1], '≈ 2,300/s');
-  assert.deepEqual(plan.configuration, { processes: 2, database: { standbys: 1 } });
+  assert.deepEqual(plan.configuration, { processes: 2 });
 });
 
 test('500,000 files of 200 KB a day', () => {
@@ -104,6 +104,43 @@ test('availability: a standby in parallel, what it depends on in series', () => 
     renderPlan(never, { explain: false }),
     /no topology of such servers holds:\n {2}.* wanted are 99\.99 %/,
   );
+});
+
+test('availability: a standby on the machine of its primary is not counted, and no written configuration has one', () => {
+  const custom = { app: { write: { perUserPerDay: 20 } } };
+  const plan = planOf({ users: { daily: 10_000 }, availability: { targetPercent: 99.9 }, custom });
+  assert.equal(plan.topology?.standbys, 1);
+  assert.equal('database' in (plan.configuration ?? {}), false);
+  assert.match(
+    plan.notes.join('\n'),
+    /An embedded standby .* is on the machine of its primary: .* is not counted/,
+  );
+  assert.match(
+    plan.limits.map(({ text }) => text).join('\n'),
+    /2 servers any of which will do are there 99\.9975 %/,
+  );
+});
+
+test('availability: API servers and database servers are all needed, and one of each is two that may fail', () => {
+  const wanted = { targetPercent: 99, serverPercent: 99.4 };
+  const circumstances = {
+    availability: wanted,
+    users: { daily: 1 },
+    custom: { app: { read: { perUserPerDay: 1 } } },
+  };
+  const workload = workloadOf(circumstances);
+  assert.equal(availabilityOf(workload, { servers: 0, standbys: 0 }).toFixed(6), '0.994000');
+  assert.equal(availabilityOf(workload, { servers: 1, standbys: 0 }).toFixed(6), '0.988036');
+  assert.equal(availabilityOf(workload, { servers: 2, standbys: 0 }).toFixed(6), '0.993964');
+  assert.equal(availabilityOf(workload, { servers: 2, standbys: 1 }).toFixed(6), '0.999928');
+  const big = planOf({
+    users: { daily: 100_000_000 },
+    availability: wanted,
+    custom: { posts: { read: { perUserPerDay: 3, cacheHitPercent: 0, consistency: 'session' } } },
+  });
+  assert((big.topology?.servers ?? 0) >= 2, JSON.stringify(big.topology));
+  const how = big.figures.find(({ name }) => name === 'availability')?.how ?? '';
+  assert.match(how, /^99\.4 % × \(1 − \(1 − 99\.4 %\)/);
 });
 
 test('ten times the users make ten times the rates', () => {
@@ -155,7 +192,10 @@ test('the words: capacity, figures, steps with reasons, and with explain the ari
   const short = renderPlan(plan, { explain: false });
   assert.match(short, /^capacity: measured on /);
   assert.match(short, /writes, average +231\/s +≈ 230\/s/);
-  assert.match(short, /\+ 1 standby of each database\n +without it: one server alone is there 99\.5 %/);
+  assert.match(
+    short,
+    /\+ 1 standby of each database, on a machine of its own\n +without it: one database server alone and \d API servers? .* there 99\.\d+ % of the time; wanted are 99\.9 %/,
+  );
   assert.doesNotMatch(short, /÷/);
   const long = renderPlan(plan, { explain: true });
   assert.match(long, /1,000,000 × 20 ÷ 86,400 = 231\.48\/s/);

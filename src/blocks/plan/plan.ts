@@ -5,6 +5,7 @@ import type { Calibration } from './capacity.ts';
 import { demandsOf, type SystemDemand } from './demand.ts';
 import { type Figure, product, reckoned } from './figures.ts';
 import {
+  availabilityGroups,
   availabilityOf,
   type Circumstances,
   isPassed,
@@ -58,15 +59,16 @@ function wholeFigures(
   topology: Topology | undefined,
 ): Figure[] {
   const { serverPercent, dependsOnPercents } = workload.availability;
-  const { standbys = 0, replicas = 0, shards = 1 } = topology ?? {};
+  const { standbys = 0, replicas = 0, shards = 1, servers = 0 } = topology ?? {};
   const bytes = demands.reduce((all, { load }) => all + load.databaseBytes, 0);
-  const group =
-    standbys === 0
+  const groups = availabilityGroups({ servers, standbys }).map(({ machines }) =>
+    machines === 1
       ? `${serverPercent} %`
-      : `(1 − ${[...Array(standbys + 1)].map(() => `(1 − ${serverPercent} %)`).join(' × ')})`;
-  const others = dependsOnPercents.map((each) => ` × ${each} %`).join('');
-  const text = group + others;
-  const available = Number((availabilityOf(workload, standbys) * 100).toPrecision(10));
+      : `(1 − ${[...Array(machines)].map(() => `(1 − ${serverPercent} %)`).join(' × ')})`,
+  );
+  const others = dependsOnPercents.map((each) => `${each} %`);
+  const text = [...groups, ...others].join(' × ');
+  const available = Number((availabilityOf(workload, { servers, standbys }) * 100).toPrecision(10));
   return [
     reckoned('availability', '%', available, text),
     product('databases, all copies at the horizon', 'B', bytes, 1 + standbys + replicas),
@@ -128,6 +130,21 @@ function circumstancesOf(
   return { workload, loads: demands.map(({ load }) => load), calibration };
 }
 
+/** What its reader should know of the figures. */
+function qualityNotes({ quality }: Calibration): string[] {
+  if (quality === undefined) return [];
+  const { disturbed, othersShareMax, contradictions } = quality;
+  const share = Math.round(othersShareMax * 100);
+  return [
+    ...(disturbed.length > 0
+      ? [
+          `While the machine was calibrated, others had up to ${share} % of it (${disturbed.join(', ')}): it can do more than is planned with. Calibrate again where less is going on.`,
+        ]
+      : []),
+    ...contradictions.map((each) => `The calibration contradicts itself: ${each}.`),
+  ];
+}
+
 /** What the topology needs and the configuration cannot say yet, and what a reader should know. */
 function notesOf(
   workload: Workload,
@@ -143,8 +160,7 @@ function notesOf(
       'Objects are not in the database and need a store of their own, which Loadstone does not bring yet; they count for bandwidth and storage, not for the disks of databases.',
     topology !== undefined &&
       topology.standbys > 0 &&
-      topology.servers === 0 &&
-      'An embedded standby is on the same machine: it takes over by `loadstone database promote` when the primary or its data is lost, not when the machine is. Availability counts it as a server of its own, to which somebody promotes at once; for that run it on another machine, with `database.primary`.',
+      'Availability counts standbys on machines of their own, to which somebody promotes at once: a Postgres of yours and its standbys, which Loadstone is given as `database.primary`. An embedded standby (`database.standbys`) is on the machine of its primary: it takes over when the primary or its data is lost, is lost with the machine, and is not counted.',
     topology !== undefined &&
       topology.servers > 0 &&
       'Processes on servers of their own need a Postgres of yours: give each of them its address as `database.primary`, and a load balancer before them.',
@@ -172,11 +188,9 @@ function configurationOf(
       return [model.name, model.optionsFor?.(load?.hotEntriesInProcess ?? 0) ?? {}] as const;
     })
     .filter(([, given]) => Object.keys(given).length > 0);
-  const embedded = topology.servers === 0;
   return {
     ...(known.length > 0 ? { systems: known } : {}),
     ...(topology.processes > 1 ? { processes: topology.processes } : {}),
-    ...(embedded && topology.standbys > 0 ? { database: { standbys: topology.standbys } } : {}),
     ...Object.fromEntries(options),
   };
 }
@@ -205,7 +219,7 @@ export function planFor(workload: Workload, deps: PlanDeps): Plan {
     unmet: topology === undefined ? whyNone(circumstances).map(({ text }) => text) : [],
     breaksFirst: topology && breaking(workload, deps, topology),
     atTenTimes: atTenTimes(workload, deps, topology),
-    notes: notesOf(workload, demands, topology),
+    notes: [...qualityNotes(calibration), ...notesOf(workload, demands, topology)],
     configuration: topology && configurationOf(workload, demands, topology, models),
   };
 }

@@ -171,7 +171,7 @@ function describeStep(topology: Topology, step: StepName): string {
     case 'processes':
       return `${count(topology.processes, 'process', 'processes')} on the server`;
     case 'standby':
-      return `${count(topology.standbys, 'standby')} of each database`;
+      return `${count(topology.standbys, 'standby')} of each database, on ${topology.standbys === 1 ? 'a machine of its own' : 'machines of their own'}`;
     case 'servers':
       return `${count(topology.servers, 'API server')} of ${count(topology.processes, 'process', 'processes')} each, and Postgres on servers of its own`;
     case 'cache':

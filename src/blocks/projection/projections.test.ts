@@ -74,7 +74,7 @@ test('columns that are not there, or are the key, cannot be left out', async () 
 });
 
 test('the trace of each event is continued where it has its effect', async () => {
-  const seen: (string | undefined)[] = [];
+  const seen: Parameters<Tracer['begin']>[0][] = [];
   const inner = createTracer(seededRandom(3));
   const tracer: Tracer = {
     ...inner,

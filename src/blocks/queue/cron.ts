@@ -38,7 +38,9 @@ export interface Schedule extends Place {
 export const MISSED_MS = 30_000;
 export const CATCH_UP_MAX = 100;
 
-const LOOK_MS = 1000;
+/** Whatever is due: whether this process leads, and whether the clock was set, shows in between. */
+const LOOK_MS = 5000;
+const FOLLOWING_LOOK_MS = 1000;
 const RETRY_MS = 5000;
 const TRANSACT_MS_MAX = 10_000;
 
@@ -133,7 +135,7 @@ export function createCron(schedules: readonly Schedule[], deps: CronDeps): Loop
   }
 
   async function look(): Promise<number> {
-    if (parsed.length === 0 || !leader.held()) return LOOK_MS;
+    if (!leader.held()) return FOLLOWING_LOOK_MS;
     const nowMs = Math.floor(clock.nowMs());
     const given = parsed.map(({ schedule, text }) => ({ name: schedule.name, pattern: text }));
     const lastRuns = await store.lastRuns(given, nowMs);
@@ -148,8 +150,9 @@ export function createCron(schedules: readonly Schedule[], deps: CronDeps): Loop
     return hasFailed ? retryMs() : Math.max(1, soonestMs - nowMs);
   }
 
-  return createLoop(clock, look, (error) => {
+  const loop = createLoop(clock, look, (error) => {
     log.warn({ err: error }, 'the schedules could not be read; trying again');
     return retryMs();
   });
+  return parsed.length > 0 ? loop : { ...loop, begin() {} };
 }

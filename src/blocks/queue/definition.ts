@@ -29,11 +29,14 @@ export interface QueueDefinition {
   whenFull?: WhenFull;
   blockMsMax?: number;
   perKey?: PerKey;
+  /** A sentence for whoever is about to discard its jobs: what becomes of what they were for. */
+  whenDrained?: string;
 }
 
 /** With every default filled in. */
-export interface Definition extends Required<Omit<QueueDefinition, 'perKey'>> {
+export interface Definition extends Required<Omit<QueueDefinition, 'perKey' | 'whenDrained'>> {
   perKey: PerKey | undefined;
+  whenDrained?: string;
 }
 
 const COUNT_MAX = 1_000_000_000;

@@ -7,7 +7,7 @@ import type { Definition } from './definition.ts';
 import { queueErrors } from './errors.ts';
 import { PRIORITY_MAX } from './job.ts';
 import type { Scores } from './score.ts';
-import type { JobFilter, JobInspectionStore, StoredJob } from './store.ts';
+import type { JobFilter, JobInspectionStore, StoredJob, WaitingJobs } from './store.ts';
 import { type Why, whyWaiting } from './why.ts';
 
 export interface JobInspection {
@@ -24,6 +24,8 @@ export interface JobInspection {
   retry(jobId: string): Promise<void>;
   /** Takes a waiting or dead job out. @throws job_missing, job_running, job_finished */
   discard(jobId: string): Promise<void>;
+  /** What `drain` would discard. Counts every job of the queue. @throws queue_unknown */
+  waiting(queue: string): Promise<WaitingJobs & { whenDrained: string | undefined }>;
   /** Discards every job of the queue that is not in a worker's hand; gives how many. @throws queue_unknown */
   drain(queue: string, signal: AbortSignal): Promise<number>;
   /** Runs dead jobs of the queue again, newest first, at most 1,000; gives how many. @throws queue_unknown */
@@ -50,6 +52,10 @@ export interface InspectionDeps {
 const idsOf = (jobs: readonly StoredJob[]) => jobs.map(({ jobId }) => jobId);
 const isFinished = ({ state }: StoredJob) => ['done', 'discarded', 'replaced', 'dropped'].includes(state);
 
+/** Of a job that has had another one put in its place. */
+const successorOf = ({ state, detail }: StoredJob) =>
+  state === 'replaced' && detail !== undefined ? ` by job ${detail.replaceAll('"', '')}` : '';
+
 export function createInspection(deps: InspectionDeps): JobInspection {
   const { clock, store, scores, definitions, definitionOf, wake } = deps;
   const nowMs = () => Math.floor(clock.nowMs());
@@ -67,7 +73,8 @@ export function createInspection(deps: InspectionDeps): JobInspection {
       const job = await show(jobId);
       if (job.state === 'running')
         throw queueErrors.job_running({ detail: `job ${jobId} is running`, retryAfterS: 1 });
-      if (isFinished(job)) throw queueErrors.job_finished({ detail: `job ${jobId} is ${job.state}` });
+      if (isFinished(job))
+        throw queueErrors.job_finished({ detail: `job ${jobId} is ${job.state}${successorOf(job)}` });
       if (await attempt(job)) return;
       if (tries < TRIES_MAX) continue;
       throw queueErrors.job_running({ detail: `job ${jobId} is changing`, retryAfterS: 1 });
@@ -123,6 +130,10 @@ export function createInspection(deps: InspectionDeps): JobInspection {
         if (job.state === 'dead') return (await store.bury([jobId], nowMs())).length > 0;
         return (await store.withdraw(job.queue, [jobId], 'discarded', nowMs())).length > 0;
       }),
+    async waiting(queue) {
+      const { whenDrained } = definitionOf(queue);
+      return { ...(await store.waiting(queue)), whenDrained };
+    },
     async drain(queue, signal) {
       definitionOf(queue);
       let total = 0;

@@ -68,6 +68,10 @@ export interface LaneDeps {
   scores: Scores;
   handler: Handler;
   signals: LaneSignals;
+  /** There are jobs that this worker does not take now: others may. */
+  offer: (queue: string) => void;
+  /** A job is to be ready at this Unix time. */
+  scheduled: (runAtMs: number) => void;
 }
 
 export interface DeadJob {
@@ -87,13 +91,17 @@ export interface Lane {
   buried(job: DeadJob): void;
   /** Whether it has room and knows of no jobs. */
   isHungry(): boolean;
+  /** Whether it would take one more job. */
+  hasRoom(): boolean;
+  /** Another process has told of jobs. */
+  told(): void;
   health(): Health;
   close(deadline: AbortSignal): Promise<void>;
 }
 
 export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   const { definition, concurrency, worker, leaseMs, prefetchMax } = options;
-  const { clock, random, log, store, scores, handler, signals } = deps;
+  const { clock, random, log, store, scores, handler, signals, offer } = deps;
   const { name: queue } = definition;
   const hand = createHand();
   const line = createLine();
@@ -107,6 +115,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   let endedTotal = 0;
   let next: { timer: Timer; atMs: number } | undefined;
   let sweepTimer: Timer | undefined;
+  let isSweepSoon = false;
   let releaseAtMs: number | undefined;
   let onSettled: (() => void) | undefined;
 
@@ -119,7 +128,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       const run = createRun(claimed, queue, clock.monotonicMs(), onSign);
       hand.runs.add(run);
       void carryOut(run);
-      sweepTimer ??= clock.after(SWEEP_MS, sweep, 'background');
+      planSweep();
     }
   }
 
@@ -185,8 +194,19 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       abortRun(run, late);
     }
     if (lease && nowMs > lease.endsMs) lose('it could not be renewed in time');
-    sweepTimer = hand.runs.size > 0 || lease ? clock.after(SWEEP_MS, sweep, 'background') : undefined;
+    sweepTimer = undefined;
+    planSweep();
     plan();
+  }
+
+  /** Often while something runs; otherwise when the lease could have ended. */
+  function planSweep(): void {
+    if (sweepTimer && (isSweepSoon || hand.runs.size === 0)) return;
+    if (hand.runs.size === 0 && !lease) return;
+    sweepTimer?.cancel();
+    isSweepSoon = hand.runs.size > 0;
+    const untilEndMs = lease ? lease.endsMs - clock.monotonicMs() + 1 : SWEEP_MS;
+    sweepTimer = clock.after(isSweepSoon ? SWEEP_MS : Math.max(SWEEP_MS, untilEndMs), sweep, 'background');
   }
 
   function abandon(reason: unknown): void {
@@ -208,6 +228,10 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   }
 
   // Turns.
+
+  function isHungry(): boolean {
+    return state === 'open' && !isTurning && !line.mayHaveMore() && room() > 0;
+  }
 
   function room(): number {
     if (state !== 'open') return 0;
@@ -269,7 +293,9 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     next?.timer.cancel();
     next = undefined;
     const startedMs = clock.monotonicMs();
+    const waitedBefore = hand.waiting();
     hand.letGo(state === 'closing' ? Number.POSITIVE_INFINITY : startedMs - HOLD_MS);
+    const isGivingBack = hand.waiting() < waitedBefore;
     const ended = hand.takeEnded();
     pace.turned(startedMs, ended.done.length + ended.failed.length);
     const want = Math.max(0, Math.min(room(), pace.takeMax()));
@@ -277,6 +303,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     const held = lease;
     try {
       accept(await store.turn(request(ended, want, strays)), ended, startedMs);
+      if (isGivingBack) offer(queue);
       failures = 0;
     } catch (error) {
       failures++;
@@ -310,7 +337,10 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     for (const score of answer.released) line.woken(score);
     pace.weighed(answer.jobs.length, answer.payloadLength);
     hand.add(answer.jobs, clock.monotonicMs());
-    sweepTimer ??= clock.after(SWEEP_MS, sweep, 'background');
+    planSweep();
+    const retryMs = failed.flatMap(({ retry }) => (retry ? [retry.runAtMs] : []));
+    if (retryMs.length > 0) deps.scheduled(Math.min(...retryMs));
+    if (line.mayHaveMore() && room() <= 0) offer(queue);
   }
 
   // The end.
@@ -332,7 +362,11 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     },
     stir: plan,
     buried,
-    isHungry: () => state === 'open' && !isTurning && !line.mayHaveMore() && room() > 0,
+    hasRoom: () => room() > 0,
+    told() {
+      if (!isHungry()) line.told();
+    },
+    isHungry,
     health() {
       if (failures < 2) return { status: 'ok' };
       return { status: 'failing', reason: `the jobs of ${queue} cannot be taken or recorded` };

@@ -23,6 +23,8 @@ export interface Line {
   mayHaveMore(): boolean;
   /** A job of that score has become ready; undefined if it is not known which. */
   woken(score: number | undefined): void;
+  /** There may be more of them, of whatever score: the next turn reads on, and the next look tells. */
+  told(): void;
   /** The strays that the next turn is to ask for: the first `most`. The others are kept for the turn after it. */
   begin(most: number): number[];
   /** What a turn has seen. */
@@ -59,6 +61,9 @@ export function createLine(): Line {
         for (const stray of strays) goBack(stray);
         strays = [];
       }
+    },
+    told() {
+      hasMore = true;
     },
     begin(most) {
       const taken = strays.sort((a, b) => a - b).splice(0, most);

@@ -5,6 +5,8 @@ import type { Clock, Timer } from '#base/clock';
 
 export interface Loop {
   begin(inMs?: number): void;
+  /** Has the next run come so soon, if it would come later; during a run it is the one after it. */
+  hurry(inMs: number): void;
   /** Resolves when nothing of it is under way any more. */
   stop(): Promise<void>;
 }
@@ -18,30 +20,45 @@ export function createLoop(
   work: () => Promise<number>,
   failed: (error: unknown) => number,
 ): Loop {
-  let timer: Timer | undefined;
+  let next: { timer: Timer; atMs: number } | undefined;
   let running: Promise<void> | undefined;
+  let hurriedMs = Number.POSITIVE_INFINITY;
+  let isRunning = false;
   let isStopped = false;
 
   async function run(): Promise<void> {
+    isRunning = true;
+    hurriedMs = Number.POSITIVE_INFINITY;
     const inMs = await work().catch(failed);
-    if (!isStopped) schedule(inMs);
+    isRunning = false;
+    if (!isStopped) schedule(Math.min(inMs, hurriedMs - clock.monotonicMs()));
   }
 
   function schedule(inMs: number): void {
-    timer = clock.after(
+    const timer = clock.after(
       inMs,
       () => {
+        next = undefined;
         running = run();
       },
       'background',
     );
+    next = { timer, atMs: clock.monotonicMs() + inMs };
   }
 
   return {
     begin: (inMs = 0) => schedule(inMs),
+    hurry(inMs) {
+      const atMs = clock.monotonicMs() + inMs;
+      if (isRunning) hurriedMs = Math.min(hurriedMs, atMs);
+      else if (next && next.atMs > atMs) {
+        next.timer.cancel();
+        schedule(inMs);
+      }
+    },
     async stop() {
       isStopped = true;
-      timer?.cancel();
+      next?.timer.cancel();
       await running;
     },
   };

@@ -11,7 +11,7 @@ export const queueOptions = optionsSchema(
       maximum: 60_000,
       default: 20,
       description:
-        'How often a worker with nothing to do looks for jobs that other processes have enqueued. Those of its own process it is told of at once.',
+        'How often a worker with nothing to do looks for jobs that other processes have enqueued, while it cannot be told of them (`wakeup`).',
     }),
     leaseMs: Type.Integer({
       minimum: 1000,

@@ -10,6 +10,7 @@ import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
+import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { type Admission, createAdmission } from './admission.ts';
 import { createCron, type Schedule } from './cron.ts';
 import { completeDefinition, type Definition, type QueueDefinition } from './definition.ts';
@@ -27,7 +28,12 @@ import { createPostgresJobs } from './stores/postgres.ts';
 import { createPostgresSchedules, createPostgresUpkeep } from './stores/upkeep.ts';
 import { createUpkeep, type LeaderLease } from './upkeep.ts';
 
-type WakeListener = (queue: string, score: number | undefined) => void;
+/** A worker of this process. */
+interface WakeListener {
+  /** A job can be taken. @returns whether there is room for it here */
+  ready(queue: string, score: number | undefined): boolean;
+  scheduled(runAtMs: number): void;
+}
 
 /** What createWorker needs of a queue. */
 export interface WorkerSide {
@@ -37,7 +43,12 @@ export interface WorkerSide {
   definitionOf(queue: string): Definition;
   /** Returns the unsubscribe. */
   onWake(listener: WakeListener): () => void;
+  wakeups: QueueWakeups;
+  /** Tells the workers of other processes of jobs that are ready, and that are not taken here. */
+  offer(queue: string): void;
 }
+
+type QueueWakeups = Pick<Wakeups, 'notify' | 'on' | 'isListening' | 'lookMsMax'>;
 
 export interface EnqueueOptions {
   signal: AbortSignal;
@@ -56,8 +67,8 @@ export interface Queue extends Lifecycle {
    */
   insertJobs(tx: Queryable, jobs: readonly PreparedJob[]): Promise<void>;
   /**
-   * Tells the workers of this process, after the commit, that a job of the queue is there; those of others find it
-   * within `queue.pollMs`. With the job's score it is found in a long line at once, without it within a second.
+   * Tells the workers, after the commit, that a job of the queue is there: those of this process, and where they have no
+   * room, those of others. With the job's score it is found in a long line at once, without it within a second.
    */
   wake(queueName: string, score?: number): void;
   /** `wake` for each of them. */
@@ -97,16 +108,27 @@ export interface QueueDeps {
   keeper?: LeaderLease;
   definitions: readonly QueueDefinition[];
   schedules: readonly Schedule[];
+  /** Without them workers look for the jobs of other processes every `pollMs`. */
+  wakeups?: QueueWakeups;
 }
 
 const WRITE_MS_MAX = 30_000;
 const CALL_JOBS_MAX = 10_000;
 
-function createWakes() {
+function createWakes(clock: Clock, wakeups: QueueWakeups) {
   const listeners = new Set<WakeListener>();
+  const offer = (queue: string) => wakeups.notify('jobs', new Map([[queue, '']]));
   return {
+    offer,
     wake(queueName: string, score?: number): void {
-      for (const listener of listeners) listener(queueName, score);
+      let isTaken = false;
+      for (const listener of listeners) if (listener.ready(queueName, score)) isTaken = true;
+      if (!isTaken) offer(queueName);
+    },
+    /** A worker of this process sees to it in time; others have seen it by then, unless it is soon. */
+    scheduled(queueName: string, runAtMs: number): void {
+      for (const listener of listeners) listener.scheduled(runAtMs);
+      if (listeners.size === 0 && runAtMs - clock.nowMs() <= wakeups.lookMsMax) offer(queueName);
     },
     onWake(listener: WakeListener): () => void {
       listeners.add(listener);
@@ -121,13 +143,13 @@ function releaseFrom(admission: Admission, jobs: readonly PreparedJob[]): void {
 
 /** The queue of one process, on Postgres. Its start makes the history’s next days; workers start after it. */
 export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
-  const { clock, database, leader, keeper = leader } = deps;
+  const { clock, database, leader, keeper = leader, wakeups = noWakeups } = deps;
   const definitions = new Map(deps.definitions.map((each) => [each.name, completeDefinition(each, options)]));
   const scores = createScores(options);
   const admission = createAdmission(clock);
   const store = createPostgresJobs(database.core, scores);
   const inspectionStore = createPostgresInspection(database.core);
-  const { wake, onWake } = createWakes();
+  const { wake, scheduled, offer, onWake } = createWakes(clock, wakeups);
 
   function definitionOf(queue: string): Definition {
     const definition = definitions.get(queue);
@@ -143,6 +165,7 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
     store: createPostgresUpkeep(database.core),
     inspection: inspectionStore,
     admission,
+    isListening: wakeups.isListening,
     definitions: [...definitions.values()],
   });
   const cron = createCron(deps.schedules, {
@@ -159,9 +182,12 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
   }
 
   function wakeFor(jobs: readonly PreparedJob[]): void {
-    for (const { queue, score, isScheduled, isDropped } of jobs) {
-      if (!isScheduled && !isDropped) wake(queue, score);
+    for (const { queue, score, runAtMs, isScheduled, isDropped } of jobs) {
+      if (isDropped) continue;
+      if (isScheduled) scheduled(queue, runAtMs);
+      else wake(queue, score);
     }
+    if (jobs.length > 0) upkeep.stirred();
   }
 
   const release = (jobs: readonly PreparedJob[]) => releaseFrom(admission, jobs);
@@ -187,12 +213,15 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
     }
   }
 
+  let unsubscribe = () => {};
   const lifecycle = createLifecycle('queue', {
     async start() {
       await upkeep.start();
+      unsubscribe = wakeups.on('jobs', upkeep.stirred);
       cron.begin();
     },
     async stop(deadline) {
+      unsubscribe();
       await withSignal(Promise.all([upkeep.stop(), cron.stop()]), deadline).catch(() => {});
     },
   });
@@ -237,6 +266,6 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
       wake,
     }),
     measures: upkeep.measures,
-    forWorkers: { store, scores, signals, definitionOf, onWake },
+    forWorkers: { store, scores, signals, definitionOf, onWake, wakeups, offer },
   };
 }

@@ -103,6 +103,8 @@ export interface JobStore {
     lowest: (number | undefined)[];
     /** When the next scheduled job of any queue is due. */
     dueMs: number | undefined;
+    /** When the first lease of any queue ends, unless it is renewed. */
+    leaseEndsMs: number | undefined;
   }>;
   /** Makes up to `limit` scheduled jobs ready whose time has come, and gives their scores. */
   promote(nowMs: number, limit: number): Promise<{ queue: string; scores: number[] }[]>;
@@ -146,6 +148,15 @@ export interface JobFilter {
   limit: number;
 }
 
+/** How many wait, by their state, and between when the scheduled ones were to run. */
+export interface WaitingJobs {
+  ready: number;
+  scheduled: number;
+  held: number;
+  firstRunAtMs: number | undefined;
+  lastRunAtMs: number | undefined;
+}
+
 /** What a waiting job waits for: see why.ts. */
 export interface WaitCircumstances {
   job: StoredJob;
@@ -173,6 +184,8 @@ export interface JobInspectionStore {
   withdraw(queue: string, jobIds: readonly string[], by: GoneBy, nowMs: number): Promise<string[]>;
   /** Discards dead jobs; gives the ids of those it did. */
   bury(jobIds: readonly string[], nowMs: number): Promise<string[]>;
+  /** Jobs of the queue that are in nobody's hand. */
+  waiting(queue: string): Promise<WaitingJobs>;
   /** Ids of up to `limit` jobs of the queue that are in nobody's hand: the lowest priorities, and of those the last. */
   leastWorthy(queue: string, limit: number): Promise<string[]>;
 }

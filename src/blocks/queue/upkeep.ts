@@ -3,7 +3,7 @@
  * the history; clearing out what queues that drop have too much; and cron. One process does it for all, under a lease;
  * the others read what it has measured.
  */
-import type { Clock } from '#base/clock';
+import { type Clock, togetherMs } from '#base/clock';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Admission } from './admission.ts';
@@ -29,20 +29,28 @@ export interface UpkeepDeps {
   inspection: Pick<JobInspectionStore, 'leastWorthy' | 'withdraw'>;
   admission: Admission;
   definitions: readonly Definition[];
+  /** Whether this process is told of what others enqueue. */
+  isListening: () => boolean;
 }
 
 export interface Upkeep {
   /** Makes today's part of the history and measures once. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** Jobs were enqueued or ended: the next count is to come as soon as one may. */
+  stirred(): void;
   /** As last measured. */
   measures(): readonly QueueMeasure[];
 }
 
 const MEASURE_MS = 1000;
+/** While nothing waits or runs, and nobody enqueues here. */
+const IDLE_MEASURE_MS = 6000;
 /** Counting takes at most a twentieth of the time, however many jobs there are. */
 const SHARE_OF_TIME = 20;
 const CLEAR_MS = 10_000;
+/** While nothing is held or dead. */
+const IDLE_CLEAR_MS = 60_000;
 const ROTATE_MS = 3_600_000;
 const RETRY_MS = 5000;
 const BATCH = 1000;
@@ -53,10 +61,13 @@ export function createUpkeep(
   { historyMs, deadMs }: Pick<QueueOptions, 'historyMs' | 'deadMs'>,
   deps: UpkeepDeps,
 ): Upkeep {
-  const { clock, random, log, leader, keeper, store, inspection, admission, definitions } = deps;
+  const { clock, random, log, leader, keeper, store, inspection, admission, definitions, isListening } = deps;
   let measures: readonly QueueMeasure[] = [];
   const throughput = createThroughput();
   let tookBeforeMs = 0;
+  let soonestAtMs = Number.NEGATIVE_INFINITY;
+  let isStirred = false;
+  let clearedMs = Number.NEGATIVE_INFINITY;
 
   const jitter = (ms: number) => ms * (0.75 + 0.5 * random.fraction());
 
@@ -69,6 +80,8 @@ export function createUpkeep(
 
   async function measure(): Promise<number> {
     const startedMs = clock.monotonicMs();
+    const wasStirred = isStirred;
+    isStirred = false;
     if (leader.held()) {
       const nowMs = clock.nowMs();
       measures = throughput.follow(await store.count(nowMs), nowMs);
@@ -82,7 +95,13 @@ export function createUpkeep(
     const tookMs = clock.monotonicMs() - startedMs;
     const costMs = Math.min(tookMs, tookBeforeMs);
     tookBeforeMs = tookMs;
-    return jitter(Math.max(MEASURE_MS, costMs * SHARE_OF_TIME));
+    const soonestMs = Math.max(MEASURE_MS, costMs * SHARE_OF_TIME);
+    soonestAtMs = clock.monotonicMs() + soonestMs;
+    const isIdle =
+      isListening() &&
+      !wasStirred &&
+      measures.every(({ waiting, scheduled, running }) => waiting - scheduled + running === 0);
+    return isIdle ? Math.max(soonestMs, togetherMs(clock, IDLE_MEASURE_MS)) : jitter(soonestMs);
   }
 
   /** Of a queue that drops, what is beyond its bound. */
@@ -101,6 +120,9 @@ export function createUpkeep(
   async function clear(): Promise<number> {
     if (!leader.held()) return jitter(CLEAR_MS);
     const nowMs = clock.nowMs();
+    const isIdle = measures.every(({ held, dead }) => held + dead === 0);
+    if (isIdle && clock.monotonicMs() - clearedMs < IDLE_CLEAR_MS) return jitter(CLEAR_MS);
+    clearedMs = clock.monotonicMs();
     await store.releaseOrphans(nowMs);
     for (let batch = 0; batch < BATCHES_MAX; batch++) {
       if ((await store.forgetDead(nowMs - deadMs, BATCH)) < BATCH) break;
@@ -136,6 +158,10 @@ export function createUpkeep(
     },
     async stop() {
       await Promise.all([measuring.stop(), clearing.stop(), rotating.stop()]);
+    },
+    stirred() {
+      isStirred = true;
+      measuring.hurry(Math.max(0, soonestAtMs - clock.monotonicMs()));
     },
     measures: () => measures,
   };

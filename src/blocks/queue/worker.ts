@@ -36,7 +36,7 @@ const CONCURRENCY_MAX = 1000;
  */
 export function createWorker(options: WorkerOptions, deps: WorkerDeps): Lifecycle {
   const { clock, random, log, queue, handlers } = deps;
-  const { store, scores, signals, definitionOf, onWake } = queue.forWorkers;
+  const { store, scores, signals, definitionOf, onWake, wakeups, offer } = queue.forWorkers;
   const { leaseMs, prefetchMax } = options;
   const worker = `${hostname()}:${process.pid}:${random.bytes(4).toString('hex')}`;
 
@@ -47,20 +47,35 @@ export function createWorker(options: WorkerOptions, deps: WorkerDeps): Lifecycl
     assert(isCount, `${name}: a concurrency is 1 to ${CONCURRENCY_MAX}: ${concurrency}`);
     return createLane(
       { definition: definitionOf(name), concurrency, worker, leaseMs, prefetchMax },
-      { clock, random, log, store, scores, handler, signals: signals.ofLane(name) },
+      {
+        ...{ clock, random, log, store, scores, handler, offer },
+        signals: signals.ofLane(name),
+        scheduled: (runAtMs) => lookout.scheduled(runAtMs),
+      },
     );
   });
-  const lookout = createLookout(options, lanes, { clock, random, log, store });
+  const lookout = createLookout(options, lanes, { clock, random, log, store, wakeups, offer });
   let unsubscribe: (() => void) | undefined;
 
   return createLifecycle('worker', {
     async start() {
       for (const lane of lanes) lane.open();
-      unsubscribe = onWake((name, score) => {
-        const lane = lanes.find((each) => each.queue === name);
-        lane?.line.woken(score);
-        lane?.stir();
+      const stopWaking = onWake({
+        ready(name, score) {
+          lookout.stirred();
+          const lane = lanes.find((each) => each.queue === name);
+          const isTaken = lane?.hasRoom() ?? false;
+          lane?.line.woken(score);
+          lane?.stir();
+          return isTaken;
+        },
+        scheduled: lookout.scheduled,
       });
+      const stopListening = wakeups.on('jobs', lookout.told);
+      unsubscribe = () => {
+        stopWaking();
+        stopListening();
+      };
       lookout.begin();
     },
     async stop(deadline) {

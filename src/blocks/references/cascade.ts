@@ -24,7 +24,11 @@ import type { ReferencesSignals } from './signals.ts';
 import { lockTargets } from './target-locks.ts';
 
 /** A job for each deleted target and reference. */
-export const CASCADE_QUEUE: QueueDefinition = { name: 'reference_cascade' };
+export const CASCADE_QUEUE: QueueDefinition = {
+  name: 'reference_cascade',
+  whenDrained:
+    'Rows whose target has been deleted stay until the next sweep (references.sweepPattern) removes them.',
+};
 
 export interface CascadePayload {
   readonly [key: string]: string;

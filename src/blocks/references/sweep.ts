@@ -21,7 +21,10 @@ import { addLook, type Findings, type Look, NOTHING_FOUND } from './look.ts';
 import type { CascadingReference, Reference, ReferringRow } from './reference.ts';
 import type { ReferencesSignals } from './signals.ts';
 
-export const SWEEP_QUEUE: QueueDefinition = { name: 'reference_sweep' };
+export const SWEEP_QUEUE: QueueDefinition = {
+  name: 'reference_sweep',
+  whenDrained: 'The sweep ends where it is; the next one (references.sweepPattern) begins anew.',
+};
 
 /** Of the server itself, so of no workspace. */
 const PLACE = { workspaceId: '0', bucket: 0 };

@@ -6,8 +6,8 @@ import type { Clock } from '#base/clock';
 export interface Bell {
   /** Ends the present wait, or the next one. */
   ring(): void;
-  /** Until it has been rung since the last wait ended, or `msMax` have passed. */
-  wait(msMax: number): Promise<void>;
+  /** Until it has been rung since the last wait ended, or `msMax` have passed. @returns whether it was rung */
+  wait(msMax: number): Promise<boolean>;
 }
 
 /** The wait keeps neither the process alive nor a connection. */
@@ -30,7 +30,9 @@ export function createBell(clock: Clock): Bell {
         });
         wake = undefined;
       }
+      const wasRung = isRung;
       isRung = false;
+      return wasRung;
     },
   };
 }

@@ -1,12 +1,13 @@
 /**
- * How far each stream has grown, as this process knows: told at once by a relay in this process, by polling otherwise.
- * One query for all streams, and only while somebody watches, so that many consumers cost no more than one.
+ * How far each stream has grown, as this process knows: told at once by a relay in this process, and by those of
+ * others through wakeups. Now and then it asks all the same: one query for all streams, and only while somebody watches.
  */
-import type { Clock } from '#base/clock';
+import { type Clock, sleep } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLookInterval, type News, type Wakeups } from '#blocks/wakeup';
 import { createBell } from './bell.ts';
 import { comparePositions, POSITION_MIN } from './event.ts';
 import type { LogStore, StreamHead } from './store.ts';
@@ -15,6 +16,8 @@ export interface Heads {
   /** The newest position of the stream that is known here. */
   of(streamId: number): string;
   grown(heads: readonly StreamHead[]): void;
+  /** Something may have grown that nobody could tell of. */
+  missed(): void;
   /** Calls `listener` at each growth of the stream. Returns the unsubscribe. */
   watch(streamId: number, listener: () => void): () => void;
   begin(): void;
@@ -24,12 +27,20 @@ export interface Heads {
 
 const IDLE_MS = 60_000;
 const RETRY_MS = 500;
-/** Past it the log is asked in any case: what a relay could not tell, having lost an answer, must not stay unseen. */
-const UNPOLLED_MS_MAX = 1000;
 
 export function createHeads(
   { pollMs }: { pollMs: number },
-  { clock, log, store }: { clock: Clock; log: Log; store: Pick<LogStore, 'headsAfter'> },
+  {
+    clock,
+    log,
+    store,
+    wakeups,
+  }: {
+    clock: Clock;
+    log: Log;
+    store: Pick<LogStore, 'headsAfter'>;
+    wakeups: Pick<Wakeups, 'on' | 'isListening' | 'lookMsMax'>;
+  },
 ): Heads {
   const known = new Map<number, string>();
   const listeners = new Map<number, Set<() => void>>();
@@ -37,25 +48,42 @@ export function createHeads(
   const closing = new AbortController();
   /** As far as polls have asked: what a relay tells is of the streams of one batch, and others may have grown before it. */
   let polled = POSITION_MIN;
-  let polledMs = Number.NEGATIVE_INFINITY;
-  let grownMs = Number.NEGATIVE_INFINITY;
+  const interval = createLookInterval({ pollMs }, { clock, wakeups });
+  let isMissing = false;
+  let unsubscribe = () => {};
   let failure: string | undefined;
   let running = Promise.resolve();
 
-  function grown(heads: readonly StreamHead[]): void {
+  /** @returns whether any of them was news */
+  function grown(heads: readonly StreamHead[]): boolean {
+    let isNew = false;
     for (const { streamId, position } of heads) {
       if (comparePositions(position, known.get(streamId) ?? POSITION_MIN) <= 0) continue;
+      isNew = true;
       known.set(streamId, position);
       for (const listener of listeners.get(streamId) ?? []) listener();
     }
+    if (isNew) interval.stirred();
+    return isNew;
+  }
+
+  function missed(): void {
+    isMissing = true;
+    bell.ring();
+  }
+
+  function onNews(news: News): void {
+    if (!news) missed();
+    else grown([...news].map(([streamId, position]) => ({ streamId: Number(streamId), position })));
   }
 
   async function poll(): Promise<void> {
     try {
       const heads = await withSignal(store.headsAfter(polled), closing.signal);
       for (const { position } of heads) if (comparePositions(position, polled) > 0) polled = position;
-      polledMs = clock.monotonicMs();
-      grown(heads);
+      const isTold = isMissing;
+      isMissing = false;
+      if (grown(heads) && !isTold) interval.foundUntold();
       failure = undefined;
     } catch (error) {
       if (closing.signal.aborted) return;
@@ -68,33 +96,31 @@ export function createHeads(
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
       if (listeners.size === 0) await bell.wait(IDLE_MS);
-      else await bell.wait(failure === undefined ? pollMs : RETRY_MS);
-      // A relay in this process is the only writer there is: while it tells, hardly anybody else has news.
-      const nowMs = clock.monotonicMs();
-      const isTold = nowMs - grownMs < pollMs && nowMs - polledMs < UNPOLLED_MS_MAX;
-      if (!closing.signal.aborted && listeners.size > 0 && !isTold) await poll();
+      else if (failure !== undefined) await sleep(clock, RETRY_MS, closing.signal).catch(() => {});
+      else await bell.wait(interval.nextMs());
+      if (!closing.signal.aborted && listeners.size > 0) await poll();
     }
   }
 
   return {
     of: (streamId) => known.get(streamId) ?? POSITION_MIN,
-    grown(heads) {
-      if (heads.length > 0) grownMs = clock.monotonicMs();
-      grown(heads);
-    },
+    grown,
+    missed,
     watch(streamId, listener) {
       const own = listeners.get(streamId) ?? new Set();
       listeners.set(streamId, own.add(listener));
-      bell.ring();
+      missed();
       return () => {
         own.delete(listener);
         if (own.size === 0 && listeners.get(streamId) === own) listeners.delete(streamId);
       };
     },
     begin() {
+      unsubscribe = wakeups.on('log', onNews);
       running = run();
     },
     async end() {
+      unsubscribe();
       closing.abort(new Error('the log is being closed'));
       bell.ring();
       await running;

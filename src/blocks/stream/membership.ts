@@ -9,7 +9,7 @@
  * in the transaction that has the effects.
  */
 import assert from 'node:assert/strict';
-import type { Clock, Timer } from '#base/clock';
+import { type Clock, type Timer, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
@@ -79,6 +79,7 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
   let answeredMs = clock.monotonicMs();
   let hasBeaten = false;
   let isTurning = false;
+  let isAlone = false;
   let last: Promise<unknown> = Promise.resolve();
 
   /** What asks for the state of the group and then acts on it does so alone. */
@@ -143,10 +144,11 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
 
   async function turn(): Promise<void> {
     if (closing.signal.aborted) return;
-    await group.beat(me);
-    const state = await look();
+    const state = await group.beat(me);
+    assert(state, 'the group has been opened');
     settle(state);
     const live = await liveMembers(state);
+    isAlone = live.size === 0;
     const partitions = state.partitions.map((each) => {
       const isKnown = each.holder !== undefined && (each.holder === me || live.has(each.holder));
       return isKnown ? each : { ...each, holder: undefined };
@@ -171,6 +173,8 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
       await withSignal(turned, deadline.signal);
       failure = undefined;
       answeredMs = clock.monotonicMs();
+      // Who is alone waits for nobody; who comes is seen a beat later, and nothing stands still until then.
+      if (isAlone) schedule(2 * everyMs);
     } catch (error) {
       if (closing.signal.aborted) return;
       failure = describeError(error);
@@ -182,9 +186,9 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
     deps.onBeat();
   }
 
-  function schedule(): void {
+  function schedule(inMs = everyMs): void {
     timer?.cancel();
-    if (!closing.signal.aborted) timer = clock.after(everyMs, () => void run(), 'background');
+    if (!closing.signal.aborted) timer = clock.after(togetherMs(clock, inMs), () => void run(), 'background');
   }
 
   return {

@@ -29,14 +29,14 @@ export const streamOptions = optionsSchema(
       maximum: 10_000,
       default: 20,
       description:
-        'How often a process looks for events that another process has appended. In the process of the relay, consumers are woken at once.',
+        'How often a process looks for events that another process has appended, while it cannot be told of them (`wakeup`).',
     }),
     leaseMs: Type.Integer({
       minimum: 500,
       maximum: 600_000,
       default: 5000,
       description:
-        'How long a member of a consumer group may be silent before others take its partitions. It beats five times as often.',
+        'How long a member of a consumer group may be silent before others take its partitions. It beats five times as often, one that is alone half as often.',
     }),
     batchMax: Type.Integer({
       minimum: 1,

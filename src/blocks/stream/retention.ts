@@ -35,6 +35,8 @@ export interface Retention {
 }
 
 const EVERY_MS = 10_000;
+/** While the log does not grow: only age can end or drop a segment. */
+const IDLE_EVERY_MS = 60_000;
 const RETRY_MS = 1000;
 /** So that what is kept too long, or is dropped too early for want of space, is an eighth. */
 const SEGMENTS_PER_RETENTION = 8;
@@ -88,6 +90,8 @@ export function createRetention(policy: RetentionPolicy, deps: RetentionDeps): R
   let maintaining: Promise<void> | undefined;
   let running = Promise.resolve();
   let failure: string | undefined;
+  let seenHead: string | undefined;
+  let maintainedMs = Number.NEGATIVE_INFINITY;
 
   async function makeRoom(): Promise<Segment[]> {
     const head = await store.head();
@@ -133,7 +137,11 @@ export function createRetention(policy: RetentionPolicy, deps: RetentionDeps): R
       await bell.wait(everyMs * (0.5 + 0.5 * random.fraction()));
       if (closing.signal.aborted) return;
       try {
+        const head = await withSignal(store.head(), closing.signal);
+        if (head === seenHead && clock.monotonicMs() - maintainedMs < IDLE_EVERY_MS) continue;
         await withSignal(maintain(), closing.signal);
+        seenHead = head;
+        maintainedMs = clock.monotonicMs();
         failure = undefined;
       } catch (error) {
         if (closing.signal.aborted) return;

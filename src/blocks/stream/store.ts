@@ -164,8 +164,11 @@ export interface GroupStore {
   open(position: string): Promise<void>;
   /** Undefined for a group that nobody has opened. */
   look(): Promise<GroupState | undefined>;
-  /** Moves the member's beat. Who is not a member, or is not any more, becomes one. */
-  beat(member: string): Promise<void>;
+  /**
+   * Moves the member's beat, and looks; the member itself may be seen as it was before. Who is not a member, or is not any
+   * more, becomes one.
+   */
+  beat(member: string): Promise<GroupState | undefined>;
   /** Gives up the member's partitions, with new epochs, and its place. */
   leave(member: string): Promise<void>;
   /** Removes a member whose beat is still the one `seen`; false when it has beaten since. */

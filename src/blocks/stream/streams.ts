@@ -9,6 +9,7 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import type { Database, Queryable, Sql } from '#blocks/database';
+import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import type { Handler } from './batches.ts';
 import { type Consumer, type ConsumerDefinition, createConsumer } from './consumer.ts';
 import { streamErrors } from './errors.ts';
@@ -88,8 +89,10 @@ export interface Streams extends Lifecycle {
 
   /** For the relay: appends within its transaction. See `LogStore.append`. */
   append(tx: Queryable, events: Sql<AppendRow>): Promise<Appended>;
-  /** For the relay: tells what it has committed, so that this process need not wait for its next poll. */
+  /** For the relay: tells this process and the others what it has committed, so that nobody need look for it. */
   appended(heads: readonly StreamHead[]): void;
+  /** For the relay: that it may have committed, or one before it, what was not told. */
+  missed(): void;
   /** For the relay, when an append has failed: sees to it that there is room. */
   maintain(): Promise<void>;
 }
@@ -101,6 +104,8 @@ export interface StreamsDeps {
   signals: Signals;
   database: Pick<Database, 'transact'>;
   store: StreamStore;
+  /** Without them the log is looked at every `pollMs`. */
+  wakeups?: Pick<Wakeups, 'notify' | 'on' | 'isListening' | 'lookMsMax'>;
 }
 
 const PARTITIONS_DEFAULT = 16;
@@ -108,9 +113,9 @@ const LAG_EVENTS_MAX = 10_000;
 
 /** The streams of the database that `store` works on, which must be the one of `database`. */
 export function createStreams(options: StreamOptions, deps: StreamsDeps): Streams {
-  const { clock, store } = deps;
+  const { clock, store, wakeups = noWakeups } = deps;
   const measures = emitStreamSignals(deps.signals);
-  const heads = createHeads(options, deps);
+  const heads = createHeads(options, { ...deps, wakeups });
   const retention = createRetention(options, { ...deps, onDroppedUnread: measures.droppedUnread });
   const consumers = new Set<Consumer>();
 
@@ -176,7 +181,15 @@ export function createStreams(options: StreamOptions, deps: StreamsDeps): Stream
       createGroup(group, () => find(name), { clock, store, refresh: () => refresh(name, group) }),
     groups: store.groups,
     append: store.append,
-    appended: heads.grown,
+    appended(grown) {
+      heads.grown(grown);
+      if (grown.length === 0) return;
+      wakeups.notify('log', new Map(grown.map(({ streamId, position }) => [String(streamId), position])));
+    },
+    missed() {
+      heads.missed();
+      wakeups.notify('log');
+    },
     maintain: retention.maintain,
   };
 

@@ -1,4 +1,15 @@
+export { systemErrors } from './errors.ts';
 export type { JobContext, JobWork } from './job.ts';
+export {
+  type EntityTag,
+  type EntityTags,
+  entityTag,
+  evaluate,
+  NO_PRECONDITIONS,
+  type Preconditions,
+  parseEntityTags,
+  parsePreconditions,
+} from './preconditions.ts';
 export {
   type Call,
   type CallContext,

@@ -10,13 +10,19 @@ import type { MutationPlace } from './route.ts';
 export interface JobContext {
   /** Of whoever enqueued it, or a new one. */
   traceId: string;
+  /** For a request that the attempt makes to elsewhere: `traceparent`. */
+  traceHeaders: Readonly<Record<string, string>>;
   /** Its lines carry the trace id and the job. */
   log: Log;
   /**
    * The one way to write, in the job's workspace. An attempt may be repeated after its transaction was committed: the rule
    * must see that it has been run.
+   * @param place may name another workspace: for a job of the server itself, as that of a sweep
    */
-  mutate<T>(place: MutationPlace, rule: (tx: MutationTx) => Promise<T>): Promise<T>;
+  mutate<T>(
+    place: MutationPlace & { workspaceId?: string },
+    rule: (tx: MutationTx) => Promise<T>,
+  ): Promise<T>;
 }
 
 export interface JobWork {

@@ -51,6 +51,8 @@ export interface CallContext {
   /** Aborts at the request's deadline or when the server has to stop. */
   signal: AbortSignal;
   traceId: string;
+  /** For a request that the call makes to elsewhere: `traceparent`, and the caller's `tracestate` if there is one. */
+  traceHeaders: Readonly<Record<string, string>>;
   log: Log;
   /**
    * Reads with the consistency that the route declares: at `session`, a caller that sends back what its last write was

@@ -25,7 +25,7 @@ export interface SystemDeps {
   log: Log;
   signals: Signals;
   /** For reads: what is written goes through `mutate` of a call or a job. */
-  database: Pick<Database, 'reader' | 'core'>;
+  database: Pick<Database, 'reader' | 'core' | 'anonymous'>;
   ids: Ids;
   /** For following what is told, as by a cache that must not outlive what it has kept; effects are made by projections. */
   streams: Pick<Streams, 'tail'>;
@@ -42,8 +42,19 @@ export interface SystemDeps {
 export interface HotDeps {
   /** The `traceparent` to answer with. */
   traceparent(request: IncomingMessage): string;
-  /** Answers with the error's problem document, and logs it. */
-  sendProblem(request: IncomingMessage, response: ServerResponse, error: unknown, startedMs: number): void;
+  /** The `tracestate` to answer with, if there is one. */
+  tracestate(request: IncomingMessage): string | undefined;
+  /**
+   * Answers with the error's problem document, or a page for a person (by `Accept`), and logs it, within a bound.
+   * @param text what the page says in place of the error's own words
+   */
+  sendProblem(
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: unknown,
+    startedMs: number,
+    text?: { title: string; text: string },
+  ): void;
   /** A line in the access log for one in so many answers; call it for every answer. */
   answered(request: IncomingMessage, status: number, startedMs: number, traceparent: string): void;
 }

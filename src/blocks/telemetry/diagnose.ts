@@ -29,7 +29,7 @@ export const doctorLimits = {
   idsWarning: 500_000_000,
   /** Postgres gives up every other care at 1.6 thousand million, and takes no more writes at 2.1: act at half of that. */
   idsProblem: 1_000_000_000,
-  /** Of the connections that ordinary logins may have. One more process of ours takes 2 × `database.poolMax`. */
+  /** Of the connections that ordinary logins may have. One more process of ours takes 2 × `database.poolMax` + 2. */
   connectionsWarning: 0.8,
   connectionsProblem: 0.95,
 } as const;

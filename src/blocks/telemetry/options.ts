@@ -1,13 +1,14 @@
 import type { Static } from 'typebox';
 import Type from 'typebox';
 import { optionsSchema } from '#base/options';
+import { urlOption } from '#base/url';
 
 export const xminWatchOptions = optionsSchema(
   {
     everyMs: Type.Integer({
       minimum: 100,
       maximum: 600_000,
-      default: 5000,
+      default: 15_000,
       description:
         'Time between two looks at what holds back vacuum; each costs Postgres about half a millisecond.',
     }),
@@ -53,9 +54,7 @@ export type XminWatchOptions = Static<typeof xminWatchOptions>;
 export const traceExportOptions = optionsSchema(
   {
     endpoint: Type.Optional(
-      Type.String({
-        pattern: '^https?://[^/?#]+(/[^?#]*)?$',
-        allowed: 'an address such as http://127.0.0.1:4318',
+      urlOption('base', {
         description:
           'An OpenTelemetry receiver (OTLP over HTTP, JSON) that spans are sent to; `/v1/traces` is put behind it. Without one no spans are recorded, and the SDK is not loaded. OTEL_EXPORTER_OTLP_ENDPOINT is read too.',
       }),

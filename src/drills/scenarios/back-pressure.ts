@@ -1,5 +1,5 @@
 import type { Attempt } from '../attempt.ts';
-import { checkOf, describeAttempt } from '../checks.ts';
+import { checkOf, describeAttempt, timed } from '../checks.ts';
 import { PRESSURE_MAX, PRESSURE_QUEUE, pressurePath } from '../pressure-system.ts';
 import { residentBytes } from '../processes.ts';
 import type { Check } from '../result.ts';
@@ -25,20 +25,22 @@ const duringOf = ({ loaded, windows, zeroMs }: Evidence): Attempt[] =>
 
 function refusalsCoded(evidence: Evidence): Check {
   const refused = evidence.loaded.filter(({ isFailure }) => isFailure);
-  const problems = refused
-    .filter(
-      ({ code, isProblem, retryAfter }) => !(FULL.has(code ?? '') && isProblem && retryAfter !== undefined),
-    )
-    .map((attempt) => describeAttempt(attempt, evidence.zeroMs));
+  const otherwise = refused.filter(
+    ({ code, isProblem, retryAfter }) => !(FULL.has(code ?? '') && isProblem && retryAfter !== undefined),
+  );
+  const problems = otherwise.map((attempt) => describeAttempt(attempt, evidence.zeroMs));
   const counts = [...FULL].map(
     (code) => [code, refused.filter((attempt) => attempt.code === code).length] as const,
   );
   for (const [code, many] of counts) if (many === 0) problems.push(`${code} never came`);
   const figures = counts.map(([code, many]) => `${many} × ${code}`).join(', ');
-  return checkOf(
-    'what is refused is told that the log or the queue is full, and when to try again',
-    figures,
-    problems,
+  return timed(
+    checkOf(
+      'what is refused is told that the log or the queue is full, and when to try again',
+      figures,
+      problems,
+    ),
+    otherwise.length === problems.length && otherwise.every(({ status }) => status === undefined),
   );
 }
 
@@ -106,6 +108,8 @@ export const backPressure: Scenario = {
   seconds: 20,
   secondsMin: 12,
   ratePerS: 300,
+  // The log must be full within the time that it is waited for.
+  ratePerSMin: 100,
   connections: 32,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 8000 },

@@ -1,5 +1,6 @@
-import { checkOf } from '../checks.ts';
+import { checkOf, timed } from '../checks.ts';
 import type { Scenario } from '../scenario.ts';
+import { divide } from '../timeline.ts';
 import { MIX_DEFAULT } from '../workload.ts';
 import { DRILL_CONFIGURATION, killChild, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
 
@@ -27,14 +28,16 @@ export const processDies: Scenario = {
     await waitForShare(stage, [0.2, 0.4]);
     await killChild(stage, 'server');
   },
-  checks({ windows }) {
-    const failed = windows.reduce((sum, window) => sum + window.failed, 0);
+  checks({ loaded, windows, zeroMs }) {
+    const failed = divide(loaded, windows, zeroMs).inside.filter(({ isFailure }) => isFailure).length;
     const problems = failed <= CONNECTIONS ? [] : [`${failed} requests failed`];
     return [
-      checkOf(
-        'no more requests fail than there were connections to cut',
-        `${failed} of ${CONNECTIONS}`,
-        problems,
+      timed(
+        checkOf(
+          'no more requests fail than there were connections to cut',
+          `${failed} of ${CONNECTIONS}`,
+          problems,
+        ),
       ),
     ];
   },

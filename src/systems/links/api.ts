@@ -2,7 +2,7 @@
  * The shapes of the links API: validation, the OpenAPI document and the reference are made from these.
  */
 import Type, { type Static } from 'typebox';
-import { defineRoute } from '#blocks/system';
+import { defineRoute, systemErrors } from '#blocks/system';
 import { linksErrors } from './errors.ts';
 
 export { linksModel } from './model.ts';
@@ -110,9 +110,11 @@ export const getLink = defineRoute({
   path: '/v1/links/:id',
   id: 'getLink',
   summary: 'Read a link',
+  description:
+    'With `If-None-Match` and the `ETag` that the caller has: 304 without a body, as long as the link is that. With `If-Match`: 412 once it is another.',
   params: LinkId,
-  replies: { 200: Link },
-  errors: [linksErrors.link_not_found],
+  replies: { 200: Link, 304: null },
+  errors: [linksErrors.link_not_found, linksErrors.link_changed, systemErrors.precondition_malformed],
   consistency: 'session',
   whenPartitioned: 'refuse',
 });
@@ -171,7 +173,7 @@ export const patchLink = defineRoute({
   id: 'patchLink',
   summary: 'Change a link',
   description:
-    'Fields that are absent stay as they are; `expiresAt: null` makes the link permanent. With `If-Match` the change is made only to the version with that `ETag`.',
+    'Fields that are absent stay as they are; `expiresAt: null` makes the link permanent. With `If-Match` the change is made only to a version with one of those `ETag`s, with `If-None-Match` only to others.',
   params: LinkId,
   body: Type.Object(
     {
@@ -183,7 +185,12 @@ export const patchLink = defineRoute({
     { ...closed, minProperties: 1 },
   ),
   replies: { 200: Link },
-  errors: [...destinationErrors, linksErrors.link_not_found, linksErrors.link_changed],
+  errors: [
+    ...destinationErrors,
+    linksErrors.link_not_found,
+    linksErrors.link_changed,
+    systemErrors.precondition_malformed,
+  ],
   consistency: 'strong',
   whenPartitioned: 'refuse',
 });
@@ -193,10 +200,11 @@ export const deleteLink = defineRoute({
   path: '/v1/links/:id',
   id: 'deleteLink',
   summary: 'Delete a link',
-  description: 'Its redirect answers 410 from then on; its code is never given to another link.',
+  description:
+    'Its redirect answers 410 from then on; its code is never given to another link. Takes `If-Match` and `If-None-Match` as changing does.',
   params: LinkId,
   replies: { 204: null },
-  errors: [linksErrors.link_not_found, linksErrors.link_changed],
+  errors: [linksErrors.link_not_found, linksErrors.link_changed, systemErrors.precondition_malformed],
   consistency: 'strong',
   whenPartitioned: 'refuse',
 });

@@ -14,6 +14,7 @@ import { createRedirects } from './redirect.ts';
 import { createRoutes } from './routes.ts';
 import { emitLinksSignals } from './signals.ts';
 import { createLinksStore } from './store.ts';
+import { createSweep, sweepSchedule } from './sweep.ts';
 
 export default defineSystem({
   name: 'links',
@@ -22,6 +23,7 @@ export default defineSystem({
   migrations: new URL('./migrations/', import.meta.url),
   streams: [{ name: LINKS_STREAM }],
   queues: linksQueues,
+  schedules: [sweepSchedule],
   projections: [linkCounts],
   create(options, deps) {
     const { clock, random, database, ids, publicUrl } = deps;
@@ -41,12 +43,13 @@ export default defineSystem({
       publicUrl,
       changed: redirects.changed,
     });
-    emitLinksSignals(deps.signals, redirects.counts);
+    const swept = emitLinksSignals(deps.signals, redirects.counts);
+    const sweep = createSweep(store, links.expireDue, { clock, swept });
     const { changed: forget, allChanged: forgetAll } = redirects;
     return {
       lifecycle: createInvalidation({ ...deps, forget, forgetAll }),
-      routes: createRoutes(links, store.counts),
-      jobs: createJobs(links.expire),
+      routes: createRoutes(links, (reader, principal) => store.counts(reader, principal, clock.nowMs())),
+      jobs: createJobs(links.expire, sweep),
       hot: redirects.handle,
     };
   },

@@ -7,11 +7,20 @@ import type { MutationTx } from '#blocks/mutation';
 import { type NewJob, type QueueDefinition, RUN_AT_MS_MAX } from '#blocks/queue';
 import type { JobWork } from '#blocks/system';
 import type { StoredLink } from './store.ts';
+import { SWEEP_QUEUE } from './sweep.ts';
 
 export const EXPIRY_QUEUE = 'links_expiry';
 
 /** Every link with an expiry has one that waits, so the queue holds as many as there are such links. */
-export const linksQueues: readonly QueueDefinition[] = [{ name: EXPIRY_QUEUE, waitingMax: 1_000_000_000 }];
+export const linksQueues: readonly QueueDefinition[] = [
+  {
+    name: EXPIRY_QUEUE,
+    waitingMax: 1_000_000_000,
+    whenDrained:
+      'Their links expire all the same: redirects and counts go by the clock, and the sweep tells of each expiry within two minutes.',
+  },
+  SWEEP_QUEUE,
+];
 
 interface ExpiryPayload {
   linkId: string;
@@ -40,8 +49,10 @@ export function expiryJob(
 /** @param expire marks the link, if it still has this expiry */
 export function createJobs(
   expire: (tx: MutationTx, workspaceId: string, linkId: string, expiresAt: Date) => Promise<void>,
+  sweep: JobWork,
 ): Record<string, JobWork> {
   return {
+    [SWEEP_QUEUE.name]: sweep,
     [EXPIRY_QUEUE]: {
       concurrency: 4,
       async handle({ workspaceId, payload }, { mutate }) {

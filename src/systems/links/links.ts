@@ -5,7 +5,7 @@ import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { isId, parseId } from '#blocks/ids';
 import type { MutationTx } from '#blocks/mutation';
-import type { CallContext, Reply } from '#blocks/system';
+import type { CallContext, Preconditions, Reply } from '#blocks/system';
 import type { Link, RedirectStatus } from './api.ts';
 import { createCreation } from './creation.ts';
 import { type OwnHosts, parseDestination } from './destination.ts';
@@ -54,12 +54,14 @@ export interface Links {
   change(
     call: MutatingCall,
     id: string,
-    patch: { fields: LinkPatch; ifVersion: number | undefined },
+    patch: { fields: LinkPatch; preconditions: Preconditions },
     toReply: ToReply,
   ): Promise<Reply>;
-  remove(call: MutatingCall, id: string, ifVersion: number | undefined, reply: Reply): Promise<Reply>;
+  remove(call: MutatingCall, id: string, preconditions: Preconditions, reply: Reply): Promise<Reply>;
   /** Marks a link whose time has come, if it still has this expiry, and tells of it. */
   expire(tx: MutationTx, workspaceId: string, linkId: string, expiresAt: Date): Promise<void>;
+  /** The same for those of the links whose time has come, whatever their jobs have done; gives how many. */
+  expireDue(tx: MutationTx, workspaceId: string, linkIds: readonly string[]): Promise<number>;
 }
 
 export interface LinksDeps {
@@ -198,20 +200,20 @@ export function createLinks(deps: LinksDeps): Links {
       };
     },
 
-    async change(call, id, { fields, ifVersion }, toReply) {
+    async change(call, id, { fields, preconditions }, toReply) {
       return mutateLink(call, requireId(id), async (tx) => {
         const nowMs = clock.nowMs();
         const change = parsePatch(fields, nowMs);
-        const outcome = await store.change(tx, call.principal, id, change, { ifVersion, nowMs });
+        const outcome = await store.change(tx, call.principal, id, change, { preconditions, nowMs });
         const link = settle(tx, id, 'link.changed', outcome);
         if (change.expiresAtMs !== undefined) scheduleExpiry(tx, link, 'replace');
         return { link, reply: toReply(present(link)) };
       });
     },
 
-    async remove(call, id, ifVersion, reply) {
+    async remove(call, id, preconditions, reply) {
       return mutateLink(call, requireId(id), async (tx) => {
-        const outcome = await store.remove(tx, call.principal, id, { ifVersion, nowMs: clock.nowMs() });
+        const outcome = await store.remove(tx, call.principal, id, { preconditions, nowMs: clock.nowMs() });
         return { link: settle(tx, id, 'link.deleted', outcome), reply };
       });
     },
@@ -224,6 +226,12 @@ export function createLinks(deps: LinksDeps): Links {
       }
       const link = await store.expire(tx, workspaceId, linkId, expiresAt);
       if (link) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
+    },
+
+    async expireDue(tx, workspaceId, linkIds) {
+      const expired = await store.expireDue(tx, workspaceId, linkIds, clock.nowMs());
+      for (const link of expired) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
+      return expired.length;
     },
   };
 }

@@ -1,7 +1,17 @@
 import type { Static } from 'typebox';
-import Type from 'typebox';
+import Type, { type TString } from 'typebox';
 import { optionsSchema } from '#base/options';
 import { codeSpaceOptions } from '#blocks/ids';
+
+function pageText(maxLength: number, text: string, description: string): TString {
+  return Type.String({
+    maxLength,
+    pattern: '^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f]*$',
+    allowed: `text of at most ${maxLength} characters; of control characters only line ends`,
+    default: text,
+    description,
+  });
+}
 
 export const linksOptions = optionsSchema(
   {
@@ -31,9 +41,36 @@ export const linksOptions = optionsSchema(
       default: 3_600_000,
       description: 'How old a kept redirect may be when the database cannot be reached; older ones get 503.',
     }),
+    trailingSlash: Type.Union([Type.Literal('redirect'), Type.Literal('not_found')], {
+      default: 'redirect',
+      description: '`/{code}/` is answered like `/{code}`, or with 404.',
+    }),
     codes: codeSpaceOptions,
+    pages: optionsSchema(
+      {
+        unknownTitle: pageText(
+          100,
+          'There is no such link',
+          'Heading of the page for a code that no link has.',
+        ),
+        unknownText: pageText(
+          1000,
+          'Perhaps a part of the address is missing, or has been typed wrong: capital and small letters are not the same here.',
+          'What it says.',
+        ),
+        goneTitle: pageText(
+          100,
+          'This link is gone',
+          'Heading of the page for a link that is expired or deleted.',
+        ),
+        goneText: pageText(1000, 'It has expired, or whoever made it has taken it back.', 'What it says.'),
+      },
+      'What people are told who follow a dead or unknown link; programs get the problem document. Shown as it is, not as HTML.',
+    ),
   },
   'Short links and their redirects.',
 );
 
-export type LinksOptions = Static<typeof linksOptions>;
+export type LinksOptions = Omit<Static<typeof linksOptions>, 'trailingSlash'> & {
+  trailingSlash: 'redirect' | 'not_found';
+};

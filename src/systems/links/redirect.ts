@@ -4,10 +4,10 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '#base/clock';
-import { createDeadline } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
+import { createLookUps } from '#blocks/database';
 import type { HotDeps } from '#blocks/system';
-import { CODE_PATTERN, isReserved } from './alias.ts';
+import { codeOf } from './code-path.ts';
 import { linksErrors } from './errors.ts';
 import { cacheControl } from './expiry.ts';
 import type { LinksOptions } from './options.ts';
@@ -29,58 +29,6 @@ const BATCH_MAX = 500;
 /** A database that does not answer in this time is treated as one that cannot be reached. */
 const LOOK_UP_MS_MAX = 2000;
 
-/** The code in a request target, `/{code}` with or without a query; undefined for any other path. */
-function codeOf(path: string): string | undefined {
-  const query = path.indexOf('?');
-  const code = query === -1 ? path.slice(1) : path.slice(1, query);
-  return CODE_PATTERN.test(code) && !isReserved(code) ? code : undefined;
-}
-
-/** Joins look-ups into batches: one query at a time, and every code of a batch asked for once. */
-function createLookUps(clock: Clock, targets: LinksStore['targets']) {
-  type Waiter = { resolve: (target: Target | undefined) => void; reject: (error: unknown) => void };
-  const waiting = new Map<string, Waiter[]>();
-  let waiters = 0;
-  let running = false;
-
-  async function run(): Promise<void> {
-    running = true;
-    while (waiting.size > 0) {
-      const batch = new Map([...waiting].slice(0, BATCH_MAX));
-      for (const code of batch.keys()) waiting.delete(code);
-      const deadline = createDeadline(clock, LOOK_UP_MS_MAX);
-      try {
-        const found = new Map(
-          (await targets([...batch.keys()], deadline.signal)).map((target) => [target.code, target]),
-        );
-        for (const [code, all] of batch) for (const waiter of all) waiter.resolve(found.get(code));
-      } catch (error) {
-        for (const all of batch.values()) for (const waiter of all) waiter.reject(error);
-      }
-      deadline.done();
-      for (const all of batch.values()) waiters -= all.length;
-    }
-    running = false;
-  }
-
-  return (code: string): Promise<Target | undefined> =>
-    new Promise((resolve, reject) => {
-      if (waiters >= WAITING_MAX) {
-        return reject(
-          linksErrors.redirects_busy({ detail: `${waiters} redirects are waiting`, retryAfterS: 1 }),
-        );
-      }
-      waiters += 1;
-      const all = waiting.get(code);
-      if (all) all.push({ resolve, reject });
-      else waiting.set(code, [{ resolve, reject }]);
-      if (!running) {
-        running = true;
-        queueMicrotask(run);
-      }
-    });
-}
-
 export function createRedirects(
   options: LinksOptions,
   deps: { clock: Clock; store: LinksStore; hot: HotDeps },
@@ -91,7 +39,18 @@ export function createRedirects(
     { entriesMax: options.cacheEntriesMax, ttlMs: options.cacheTtlMs, staleMsMax: options.staleMsMax },
     deps,
   );
-  const lookUp = createLookUps(clock, deps.store.targets);
+  const lookUps = createLookUps<Target>(
+    {
+      waitingMax: WAITING_MAX,
+      batchMax: BATCH_MAX,
+      timeoutMs: LOOK_UP_MS_MAX,
+      find: async (codes, signal) =>
+        new Map((await deps.store.targets(codes, signal)).map((target) => [target.code, target])),
+      refuse: (waiting) =>
+        linksErrors.redirects_busy({ detail: `${waiting} redirects are waiting`, retryAfterS: 1 }),
+    },
+    { clock },
+  );
   const plainCacheControl = cacheControl(null, 0, options.browserMaxAgeS);
 
   function send(
@@ -103,7 +62,7 @@ export function createRedirects(
   ): void {
     const traceparent = hot.traceparent(request);
     const { expiresAtMs } = target;
-    response.writeHead(target.redirectStatus, [
+    const headers = [
       'location',
       target.url,
       'cache-control',
@@ -112,9 +71,20 @@ export function createRedirects(
       '0',
       'traceparent',
       traceparent,
-    ]);
+    ];
+    const tracestate = hot.tracestate(request);
+    if (tracestate !== undefined) headers.push('tracestate', tracestate);
+    response.writeHead(target.redirectStatus, headers);
     response.end();
     hot.answered(request, target.redirectStatus, startedMs, traceparent);
+  }
+
+  /** What a person is told of what has become of the link. */
+  function textOf(error: unknown): { title: string; text: string } | undefined {
+    const { unknownTitle, unknownText, goneTitle, goneText } = options.pages;
+    const code = isLoadstoneError(error) ? error.code : undefined;
+    if (code === 'link_not_found') return { title: unknownTitle, text: unknownText };
+    return code === 'link_gone' ? { title: goneTitle, text: goneText } : undefined;
   }
 
   function isExpired(target: CachedTarget, nowMs: number): boolean {
@@ -131,7 +101,7 @@ export function createRedirects(
 
   async function find(code: string): Promise<CachedTarget> {
     const ticket = cache.begin(code);
-    const target = await lookUp(code).catch((error: unknown) => {
+    const target = await lookUps.find(code).catch((error: unknown) => {
       const kept = isLoadstoneError(error) && error.retryable ? cache.stale(code) : undefined;
       if (!kept) throw error;
       counts.stale += 1;
@@ -164,7 +134,7 @@ export function createRedirects(
       const nowMs = clock.nowMs();
       const isRead = request.method === 'GET' || request.method === 'HEAD';
       if (isRead && hit(path.slice(1), request, response, nowMs)) return true;
-      const code = codeOf(path);
+      const code = codeOf(path, options.trailingSlash);
       if (code === undefined) return false;
       if (!isRead) {
         hot.sendProblem(
@@ -179,7 +149,7 @@ export function createRedirects(
       counts.misses += 1;
       find(code)
         .then((target) => send(request, response, target, clock.nowMs(), nowMs))
-        .catch((error: unknown) => hot.sendProblem(request, response, error, nowMs));
+        .catch((error: unknown) => hot.sendProblem(request, response, error, nowMs, textOf(error)));
       return true;
     },
   };

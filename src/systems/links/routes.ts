@@ -1,28 +1,34 @@
 /**
  * Thin: parse, call, reply.
  */
-import { handleRoute, type Reply, type Route } from '#blocks/system';
+import type { Queryable } from '#blocks/database';
+import type { Principal } from '#blocks/identity';
+import {
+  entityTag,
+  evaluate,
+  handleRoute,
+  type Preconditions,
+  parsePreconditions,
+  type Reply,
+  type Route,
+} from '#blocks/system';
 import * as api from './api.ts';
 import { linksErrors } from './errors.ts';
 import type { Links, VersionedLink } from './links.ts';
-import type { LinksStore } from './store.ts';
-
-function etag(version: number): string {
-  return `"${version}"`;
-}
-
-/** The version that `If-Match` asks for; undefined for none or `*` (RFC 9110, 13.1.1). One version: a list is refused. */
-function ifVersion(headers: Readonly<Record<string, string | string[] | undefined>>): number | undefined {
-  const header = headers['if-match'];
-  if (header === undefined || header === '*') return undefined;
-  const version = /^"(\d{1,9})"$/.exec(String(header))?.[1];
-  if (version === undefined)
-    throw linksErrors.link_changed({ detail: 'If-Match names no version of this link' });
-  return Number(version);
-}
+import type { LinkCounts } from './store.ts';
 
 function linkReply(status: number, { link, version }: VersionedLink): Reply {
-  return { status, body: link, headers: { etag: etag(version) } };
+  return { status, body: link, headers: { etag: entityTag(version) } };
+}
+
+/** What a read answers: the link, or that the caller has it already. */
+function readReply(found: VersionedLink, preconditions: Preconditions): Reply {
+  const { version, link } = found;
+  const outcome = evaluate(preconditions, version);
+  if (outcome === 'changed')
+    throw linksErrors.link_changed({ detail: `link ${link.id} has another ETag now` });
+  if (outcome === 'same') return { status: 304, headers: { etag: entityTag(version) } };
+  return linkReply(200, found);
 }
 
 const created = (link: VersionedLink): Reply => {
@@ -36,7 +42,10 @@ const shortened = ({ link: { id, code, shortUrl, expiresAt } }: VersionedLink): 
   headers: { location: `/v1/links/${id}` },
 });
 
-export function createRoutes(links: Links, counts: LinksStore['counts']): Route[] {
+export function createRoutes(
+  links: Links,
+  counts: (...of: [Queryable, Principal]) => Promise<LinkCounts>,
+): Route[] {
   return [
     handleRoute(api.shorten, ({ body }, context) => links.create(context, body, shortened)),
     handleRoute(api.createLink, ({ body }, context) => links.create(context, body, created)),
@@ -48,15 +57,16 @@ export function createRoutes(links: Links, counts: LinksStore['counts']): Route[
       status: 200,
       body: await counts(reader(), principal),
     })),
-    handleRoute(api.getLink, async ({ params }, context) =>
-      linkReply(200, await links.read(context, params.id)),
-    ),
+    handleRoute(api.getLink, async ({ params, headers }, context) => {
+      const preconditions = parsePreconditions(headers);
+      return readReply(await links.read(context, params.id), preconditions);
+    }),
     handleRoute(api.patchLink, async ({ params, body, headers }, context) => {
-      const patch = { fields: body, ifVersion: ifVersion(headers) };
+      const patch = { fields: body, preconditions: parsePreconditions(headers) };
       return links.change(context, params.id, patch, (link) => linkReply(200, link));
     }),
     handleRoute(api.deleteLink, async ({ params, headers }, context) =>
-      links.remove(context, params.id, ifVersion(headers), { status: 204 }),
+      links.remove(context, params.id, parsePreconditions(headers), { status: 204 }),
     ),
   ];
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Queryable, sql } from '#blocks/database';
+import { type Queryable, type Sql, sql } from '#blocks/database';
 import { bucketOfId, parseId } from '#blocks/ids';
 import type { MutationTx } from '#blocks/mutation';
+import { NO_PRECONDITIONS } from '#blocks/system';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { createLinksStore, type LinksStore } from './store.ts';
 
@@ -63,7 +64,7 @@ test('every query of the store goes by an index, however many links there are', 
   assert.equal((await store.find(reader, principal, idOf(2)))?.code, 'code2');
   assert.equal((await store.list(reader, principal, undefined, 21)).length, 21);
   assert.equal((await store.list(reader, principal, idOf(1000), 21))[0]?.code, 'code998');
-  const version = { ifVersion: undefined, nowMs: 1e12 };
+  const version = { preconditions: NO_PRECONDITIONS, nowMs: 1e12 };
   const changed = await write(idOf(4), (tx) =>
     store.change(tx, principal, idOf(4), { url: 'https://example.com/' }, version),
   );
@@ -81,13 +82,69 @@ test('every query of the store goes by an index, however many links there are', 
   assert.equal(settled.sequential, before.sequential);
 });
 
+test('what is due is found and counted by its own index, and only that is read', async () => {
+  const idOf = (i: number) => String(BigInt(i) << 22n);
+  // Of 20,000 links half have an expiry to come, and five are past it, one of which is deleted and one told of.
+  await it.admin.run(
+    sql`update links.links set expires_at = '2090-01-01' where link_id % (4::bigint << 22) = 0`,
+  );
+  const due = [10, 12, 14, 16, 17].map(idOf);
+  await it.admin.run(
+    sql`update links.links set expires_at = '2020-01-01' where link_id = any(${due}::bigint[])`,
+  );
+  await it.admin.run(sql`update links.links set deleted_at = now() where link_id = ${idOf(14)}`);
+  await it.admin.run(sql`update links.links set expired_at = expires_at where link_id = ${idOf(16)}`);
+  await it.admin.run(sql`analyze links.links`);
+  const nowMs = Date.UTC(2026, 0, 1);
+
+  const plans: string[] = [];
+  const explaining = {
+    ...reader,
+    first: async (statement: Sql) => {
+      const rows = await reader.rows<{ 'QUERY PLAN': string }>(sql`explain ${statement}`);
+      plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+      return undefined;
+    },
+  };
+  await store.counts(explaining as unknown as Queryable, principal, nowMs);
+  assert.match(plans[0] ?? '', /Index (Only )?Scan using links_due on links/);
+  assert.doesNotMatch(plans[0] ?? '', /Seq Scan on links/);
+
+  await it.admin.run(
+    sql`insert into links.counts (workspace_id, bucket, live, expired) values (1, 0, 100, 7), (1, 1, 1, 0)`,
+  );
+  assert.deepEqual(await store.counts(reader, principal, nowMs), { live: 99, expired: 9 });
+  assert.deepEqual(await store.counts(reader, principal, 0), { live: 101, expired: 7 }, 'by the time given');
+  assert.deepEqual(await store.counts(reader, { ...principal, workspaceId: '3' }, nowMs), {
+    live: 0,
+    expired: 0,
+  });
+  await it.admin.run(sql`update links.counts set live = 0`);
+  assert.deepEqual(
+    await store.counts(reader, principal, nowMs),
+    { live: 0, expired: 7 },
+    'the log is behind',
+  );
+
+  const found = await store.due(nowMs, 10, signal);
+  assert.deepEqual(found.map(({ linkId }) => linkId).sort(), [10, 12, 17].map(idOf).sort());
+  const own = found.filter(({ workspaceId }) => workspaceId === '1').map(({ linkId }) => linkId);
+  const told = await write(idOf(10), (tx) => store.expireDue(tx, '1', [...own, idOf(20), idOf(17)], nowMs));
+  assert.deepEqual(told.map(({ linkId }) => linkId).sort(), own.sort());
+  assert.deepEqual(await write(idOf(10), (tx) => store.expireDue(tx, '1', own, nowMs)), []);
+  assert.deepEqual(
+    (await store.due(nowMs, 10, signal)).map(({ linkId }) => linkId),
+    [idOf(17)],
+  );
+});
+
 test('a link of another workspace is not found, changed or removed', async () => {
   const foreign = String(3n << 22n);
   const other = { ...principal, workspaceId: '1' };
   assert.equal(bucketOfId(foreign) >= 0, true);
   assert.equal((await store.find(reader, { ...principal, workspaceId: '2' }, foreign))?.code, 'code3');
   assert.equal(await store.find(reader, other, foreign), undefined);
-  const version = { ifVersion: undefined, nowMs: 1e12 };
+  const version = { preconditions: NO_PRECONDITIONS, nowMs: 1e12 };
   const changed = await write(foreign, (tx) =>
     store.change(tx, other, foreign, { redirectStatus: 301 }, version),
   );

@@ -6,6 +6,7 @@
 import { type Database, numbers, type Queryable, type Sql, sql, texts, times } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx } from '#blocks/mutation';
+import type { Preconditions } from '#blocks/system';
 import type { RedirectStatus } from './api.ts';
 import type { LinkState } from './events.ts';
 
@@ -65,7 +66,14 @@ const columns: Sql = sql`link_id as "linkId", code, url, redirect_status as "red
 
 const toDate = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
-/** Links of a workspace by the state that they have been told to be in. */
+/** A link past its expiry that has not been told of. */
+export interface DueLink {
+  workspaceId: string;
+  bucket: number;
+  linkId: string;
+}
+
+/** Links of a workspace by their state. */
 export interface LinkCounts {
   live: number;
   expired: number;
@@ -83,20 +91,21 @@ export interface LinksStore {
     beforeId: string | undefined,
     count: number,
   ): Promise<StoredLink[]>;
-  counts(reader: Queryable, principal: Principal): Promise<LinkCounts>;
+  /** As they have been told, but for links whose time has come since: a redirect goes by the clock, and so does this. */
+  counts(reader: Queryable, principal: Principal, nowMs: number): Promise<LinkCounts>;
   change(
     tx: MutationTx,
     principal: Principal,
     linkId: string,
     change: LinkChange,
-    version: { ifVersion: number | undefined; nowMs: number },
+    asked: { preconditions: Preconditions; nowMs: number },
   ): Promise<ChangeOutcome>;
   /** The change's link is the one deleted. */
   remove(
     tx: MutationTx,
     principal: Principal,
     linkId: string,
-    version: { ifVersion: number | undefined; nowMs: number },
+    asked: { preconditions: Preconditions; nowMs: number },
   ): Promise<ChangeOutcome>;
   /** Marks a live link that has this very expiry; undefined when there is none. */
   expire(
@@ -105,11 +114,24 @@ export interface LinksStore {
     linkId: string,
     expiresAt: Date,
   ): Promise<StoredLink | undefined>;
+  /** Up to `count` links whose expiry was before `beforeMs` and has not been told of, of all workspaces. */
+  due(beforeMs: number, count: number, signal: AbortSignal): Promise<DueLink[]>;
+  /** Marks those of the links that are live and past their expiry, and that nobody else is changing. */
+  expireDue(
+    tx: MutationTx,
+    workspaceId: string,
+    linkIds: readonly string[],
+    nowMs: number,
+  ): Promise<StoredLink[]>;
   /** From the primary: what is looked up is remembered, and a link just made must redirect. */
   targets(codes: readonly string[], signal: AbortSignal): Promise<Target[]>;
 }
 
-export function createLinksStore({ database }: { database: Pick<Database, 'reader'> }): LinksStore {
+export function createLinksStore({
+  database,
+}: {
+  database: Pick<Database, 'reader' | 'anonymous'>;
+}): LinksStore {
   /**
    * Carries out `assignments` on the link, and tells a missing one from one of another version. The row is locked before
    * its state is read, so that the state it leaves is the one that the change before has made.
@@ -118,8 +140,12 @@ export function createLinksStore({ database }: { database: Pick<Database, 'reade
     tx: MutationTx,
     principal: Principal,
     linkId: string,
-    { ifVersion, assignments, is }: { ifVersion: number | undefined; assignments: Sql; is: Sql },
+    { preconditions, assignments, is }: { preconditions: Preconditions; assignments: Sql; is: Sql },
   ): Promise<ChangeOutcome> {
+    const { only, not } = preconditions;
+    // No version is in an empty list.
+    const wanted = not === 'any' ? [] : (only ?? null);
+    const unwanted = not === 'any' ? [] : not;
     const row = await tx.first(sql<StoredLink & { was: LinkState | null; is: LinkState }>`
       with found as (
         select link_id, expired_at is not null as has_expired from links.links
@@ -128,7 +154,7 @@ export function createLinksStore({ database }: { database: Pick<Database, 'reade
       ), changed as (
         update links.links set ${assignments}, version = version + 1
         where workspace_id = ${principal.workspaceId} and link_id = (select link_id from found)
-          and version = coalesce(${ifVersion ?? null}::integer, version)
+          and version = any(coalesce(${wanted}::integer[], array[version])) and version <> all(${unwanted}::integer[])
         returning ${columns}, ${is} as "is"
       )
       select case when found.has_expired then 'expired' when not found.has_expired then 'live' end as was, changed.*
@@ -182,14 +208,20 @@ export function createLinksStore({ database }: { database: Pick<Database, 'reade
         order by link_id desc limit ${count}`);
     },
 
-    async counts(reader, principal) {
-      const counts = await reader.first(sql<LinkCounts>`
-        select coalesce(sum(live), 0)::float8 as live, coalesce(sum(expired), 0)::float8 as expired
+    async counts(reader, principal, nowMs) {
+      const row = await reader.first(sql<LinkCounts & { due: number }>`
+        select coalesce(sum(live), 0)::float8 as live, coalesce(sum(expired), 0)::float8 as expired,
+          (select count(*)::float8 from links.links
+            where workspace_id = ${principal.workspaceId} and expired_at is null and deleted_at is null
+              and expires_at <= ${new Date(nowMs)}) as due
         from links.counts where workspace_id = ${principal.workspaceId}`);
-      return counts ?? { live: 0, expired: 0 };
+      const { live, expired, due } = row ?? { live: 0, expired: 0, due: 0 };
+      // The log may be behind: of a link that it has not told of at all, nothing is taken away.
+      const moved = Math.min(live, due);
+      return { live: live - moved, expired: expired + moved };
     },
 
-    change(tx, principal, linkId, change, { ifVersion, nowMs }) {
+    change(tx, principal, linkId, change, { preconditions, nowMs }) {
       const keepsExpiry = change.expiresAtMs === undefined;
       const assignments = sql`
         url = coalesce(${change.url ?? null}, url),
@@ -198,13 +230,13 @@ export function createLinksStore({ database }: { database: Pick<Database, 'reade
         expired_at = case when ${keepsExpiry} then expired_at end,
         updated_at = ${new Date(nowMs)}::timestamptz`;
       const is = sql`case when expired_at is null then 'live' else 'expired' end`;
-      return update(tx, principal, linkId, { ifVersion, assignments, is });
+      return update(tx, principal, linkId, { preconditions, assignments, is });
     },
 
-    remove(tx, principal, linkId, { ifVersion, nowMs }) {
+    remove(tx, principal, linkId, { preconditions, nowMs }) {
       const now = new Date(nowMs);
       const assignments = sql`deleted_at = ${now}::timestamptz, updated_at = ${now}::timestamptz`;
-      return update(tx, principal, linkId, { ifVersion, assignments, is: sql`'deleted'` });
+      return update(tx, principal, linkId, { preconditions, assignments, is: sql`'deleted'` });
     },
 
     expire(tx, workspaceId, linkId, expiresAt) {
@@ -215,9 +247,31 @@ export function createLinksStore({ database }: { database: Pick<Database, 'reade
         returning ${columns}`);
     },
 
-    async targets(codes, signal) {
+    due(beforeMs, count, signal) {
       const reader = database.reader({ consistency: 'strong', role: 'system', signal });
-      const rows = await reader.rows(sql<Omit<Target, 'expiresAtMs'> & { expiresAt: Date | null }>`
+      return reader.rows(sql<DueLink>`
+        select workspace_id as "workspaceId", bucket, link_id as "linkId" from links.links
+        where expired_at is null and deleted_at is null and expires_at <= ${new Date(beforeMs)}
+        order by expires_at limit ${count}`);
+    },
+
+    expireDue(tx, workspaceId, linkIds, nowMs) {
+      return tx.rows(sql<StoredLink>`
+        with due as (
+          select link_id from links.links
+          where workspace_id = ${workspaceId} and link_id = any(${linkIds}::bigint[]) and deleted_at is null
+            and expired_at is null and expires_at <= ${new Date(nowMs)}
+          for update skip locked
+        )
+        update links.links set expired_at = expires_at
+        where workspace_id = ${workspaceId} and link_id in (select link_id from due)
+        returning ${columns}`);
+    },
+
+    async targets(codes, signal) {
+      const rows = await database
+        .anonymous(signal)
+        .rows(sql<Omit<Target, 'expiresAtMs'> & { expiresAt: Date | null }>`
         select c.code, l.url, l.redirect_status as "redirectStatus", l.expires_at as "expiresAt",
           l.deleted_at is not null as deleted
         from links.codes c

@@ -2,7 +2,7 @@
  * Single questions to a Postgres of ours, each on a connection of its own: they work beside full pools (as superuser), and
  * a server that hangs costs no more than `timeoutMs`.
  */
-import pg from 'pg';
+import { createClient } from '../driver.ts';
 import type { PostgresAddress } from './place.ts';
 import { SUPERUSER_NAME } from './settings.ts';
 
@@ -15,7 +15,7 @@ export async function ask<Row extends object>(
   values: readonly unknown[] = [],
   timeoutMs = TIMEOUT_MS,
 ): Promise<Row[]> {
-  const client = new pg.Client({
+  const client = createClient({
     ...address,
     user: SUPERUSER_NAME,
     connectionTimeoutMillis: timeoutMs,

@@ -8,8 +8,9 @@
  */
 import { chown, mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Random } from '#base/random';
+import { createClient } from '../driver.ts';
 import { copyFile } from './copy-file.ts';
 import { embeddedErrors, toDataError } from './errors.ts';
 import type { PostgresAddress } from './place.ts';
@@ -88,7 +89,7 @@ export async function takeBaseBackup(
   deps: BaseBackupDeps,
 ): Promise<BaseBackup> {
   deps.signal.throwIfAborted();
-  const client = new pg.Client({
+  const client = createClient({
     ...source.address,
     user: SUPERUSER_NAME,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

@@ -144,10 +144,10 @@ export async function changeDatabaseFile(
   }
 }
 
-async function lockInTurn(dataDirectory: string, { clock, random }: { clock: Clock; random: Random }) {
+async function lockInTurn(dataDirectory: string, { clock }: { clock: Clock }) {
   for (let turn = 1; ; turn++) {
     try {
-      return lockFile(join(dataDirectory, `${DATABASE_FILE}.lock`), random);
+      return lockFile(join(dataDirectory, `${DATABASE_FILE}.lock`));
     } catch (error) {
       const isHeld = isLoadstoneError(error) && error.code === 'data_in_use';
       if (!isHeld || turn === LOCK_TURNS_MAX) throw error;

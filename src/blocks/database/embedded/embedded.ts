@@ -8,11 +8,12 @@
  */
 import assert from 'node:assert/strict';
 import { basename } from 'node:path';
-import { type Clock, sleep } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { describeError } from '#base/errors';
 import { createLifecycle, type Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
+import { createChangeWatch } from './change-watch.ts';
 import { type DatabaseFile, type DirectoryName, isWanted, readDatabaseFile } from './database-file.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { createEnsemble, type OwnEnsemble } from './ensemble.ts';
@@ -58,8 +59,10 @@ export interface EmbeddedPostgres extends PostgresPlace {
 }
 
 const OTHER_USER_DIRECTORY = '/var/lib/loadstone';
-/** How often database.json is looked at for a promotion that somebody asks for. */
-const WATCH_MS = 200;
+/** How often database.json is looked at for a promotion that somebody asks for: one is told of at once. */
+const WATCH_MS = 2000;
+/** While one that was asked for waits for its standby. */
+const WANTED_MS = 200;
 
 interface Run {
   ensemble: OwnEnsemble;
@@ -145,11 +148,11 @@ async function start(
   deps: EmbeddedPostgresDeps,
   parent: AbortSignal,
 ): Promise<void> {
-  const { clock, random } = deps;
+  const { clock } = deps;
   const { ensemble, ending } = run;
   const timeout = startTimeout(clock, options.startTimeoutMs, parent, () => ensemble.tail());
   try {
-    run.lock = lockDirectory(makeParent(options.directory), random);
+    run.lock = lockDirectory(makeParent(options.directory));
     await ensemble.claim(timeout.signal);
     run.inherited = readDatabaseFile(ensemble.dataDirectory).promotion?.id;
     await openPrimary(ensemble, { ...deps, signal: timeout.signal });
@@ -178,14 +181,18 @@ async function openPrimary(ensemble: OwnEnsemble, deps: WatchDeps): Promise<void
 /** Does what database.json asks for, until the end. A file that cannot be read is told of once. */
 async function watch(run: Run, deps: WatchDeps): Promise<void> {
   const { clock, log, signal } = deps;
+  const changes = createChangeWatch(clock, () => [run.ensemble.dataDirectory]);
+  signal.addEventListener('abort', changes.close, { once: true });
   let told = '';
+  let isWaiting = true;
   while (!signal.aborted) {
     try {
-      await sleep(clock, WATCH_MS, signal);
-      await lookAfter(run, deps);
+      await changes.wait(isWaiting ? WANTED_MS : WATCH_MS, signal);
+      isWaiting = await lookAfter(run, deps);
       told = '';
     } catch (error) {
       if (signal.aborted) return;
+      isWaiting = true;
       const reason = describeError(error);
       if (reason !== told)
         log.error({ reason }, 'what database.json asks for cannot be done, and is tried again');
@@ -194,11 +201,14 @@ async function watch(run: Run, deps: WatchDeps): Promise<void> {
   }
 }
 
-async function lookAfter(run: Run, deps: WatchDeps): Promise<void> {
+/** @returns whether something is asked for that cannot be done yet */
+async function lookAfter(run: Run, deps: WatchDeps): Promise<boolean> {
   const { ensemble } = run;
   const file = readDatabaseFile(ensemble.dataDirectory);
   // What failed on the way is gone on with, be it only that the old primary has to be started again.
-  if (!run.promoting && file.promotion?.state !== 'decided' && !isReadyFor(file, run)) return;
+  if (!run.promoting && file.promotion?.state !== 'decided' && !isReadyFor(file, run)) {
+    return isWanted(file);
+  }
   run.promoting = true;
   ensemble.announce();
   if (file.promotion?.state === 'decided') await finish(ensemble, file, deps);
@@ -208,6 +218,7 @@ async function lookAfter(run: Run, deps: WatchDeps): Promise<void> {
   ensemble.keepStandbys();
   run.promoting = false;
   ensemble.announce();
+  return true;
 }
 
 function isReadyFor(file: DatabaseFile, { ensemble, inherited }: Run): boolean {

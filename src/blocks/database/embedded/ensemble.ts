@@ -19,6 +19,7 @@ import {
 import { embeddedErrors } from './errors.ts';
 import { refuseFenced } from './fence.ts';
 import type { PostgresAddress } from './place.ts';
+import { createPostgresLock } from './postgres-lock.ts';
 import { createPostgresServer, type PostgresServer } from './postgres-server.ts';
 import { settlePrevious } from './previous.ts';
 import type { Ensemble } from './promotion.ts';
@@ -128,7 +129,9 @@ export function createEnsemble(options: EnsembleOptions, deps: EnsembleDeps): Ow
   async function endUnkept(names: readonly DirectoryName[], signal: AbortSignal): Promise<void> {
     const unkept = DIRECTORY_NAMES.filter((name) => !names.includes(name));
     for (const name of unkept.filter((each) => existsSync(join(dataDirectory, each)))) {
-      await settlePrevious(siteOf(name), { ...deps, signal, adopts: false });
+      const at = siteOf(name);
+      const lock = createPostgresLock(at.dataDirectory, deps);
+      await settlePrevious(at, { ...deps, signal, adopts: false, lock }).finally(lock.release);
     }
   }
 

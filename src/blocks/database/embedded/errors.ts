@@ -7,7 +7,12 @@ export const embeddedErrors = defineErrors('database', {
   data_in_use: {
     status: 500,
     title: 'The data directory is in use by another process',
-    doc: 'Another live server holds `server.lock` in the data directory; the line has its pid. Stop it, or use another `--data`. A lock left behind by a killed server is taken over by itself.',
+    doc: 'Another live server holds `server.lock` in the data directory; the line has its pid. Stop it, or use another `--data`. It may be in another container or on another machine that has the same volume: the line says so, and the pid is the one that it has there. A killed server holds nothing: its successor starts at once.',
+  },
+  lock_unavailable: {
+    status: 500,
+    title: 'The data directory cannot be locked',
+    doc: 'That no second server works on the same data rests on a lock of the kernel (flock). It needs the `flock` program (util-linux, on Linux) and a file system that keeps locks; the line says which is missing. On NFS, the lock service must run.',
   },
   data_unwritable: {
     status: 500,

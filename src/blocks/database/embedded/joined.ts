@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { type Clock, sleep } from '#base/clock';
 import { describeError } from '#base/errors';
 import { createLifecycle, type Health } from '#base/lifecycle';
+import { createChangeWatch } from './change-watch.ts';
 import { readDatabaseFile } from './database-file.ts';
 import { embeddedErrors } from './errors.ts';
 import { isFenced, isStandby } from './fence.ts';
@@ -24,6 +25,8 @@ export interface JoinedPostgresOptions {
 }
 
 const POLL_MS = 200;
+/** While all is well; what changes is told of. */
+const WATCH_MS = 1000;
 
 interface View {
   term: number;
@@ -53,8 +56,10 @@ export function createJoinedPostgres(options: JoinedPostgresOptions, deps: { clo
   }
 
   async function watch(): Promise<void> {
+    const changes = createChangeWatch(deps.clock, () => [dataDirectory, options.directory]);
+    ending.signal.addEventListener('abort', changes.close, { once: true });
     for (;;) {
-      await sleep(deps.clock, POLL_MS, ending.signal);
+      await changes.wait(view.health.status === 'ok' ? WATCH_MS : POLL_MS, ending.signal);
       look();
     }
   }

@@ -7,11 +7,11 @@
  * Root: `unshare --user` gives Postgres another uid in its own user namespace, while for every file it stays root, so
  * data and programs may lie in a tree of mode 0700. The uid must have a name, because initdb looks it up; 1000 need not.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
 import { embeddedErrors } from './errors.ts';
 import { type Installation, programOf } from './installation.ts';
+import { findProgram } from './program-environment.ts';
 import { type Command, type ProgramEnd, runProgram } from './run-program.ts';
 
 export interface Account {
@@ -27,20 +27,7 @@ export interface Launch {
   command(program: string, args: readonly string[]): Command;
 }
 
-/** The child gets this and nothing else: our environment may hold keys, and PG… variables change what programs do. */
-export const PROGRAM_ENVIRONMENT: Readonly<Record<string, string>> = {
-  PATH: '/usr/bin:/bin:/usr/sbin:/sbin',
-  LC_ALL: 'C',
-  TZ: 'UTC',
-};
-
 const IF_PARENT_LIVES = '[ "$PPID" = "$0" ] || exit 0; exec "$@"';
-
-function findProgram(name: string): string | undefined {
-  return PROGRAM_ENVIRONMENT.PATH?.split(':')
-    .map((directory) => join(directory, name))
-    .find((file) => existsSync(file));
-}
 
 export interface LaunchShape {
   tied: boolean;

@@ -17,13 +17,8 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { embeddedErrors, toDataError } from './errors.ts';
 import { type Installation, linkLibraries, programOf } from './installation.ts';
-import {
-  type Account,
-  firstThatRuns,
-  type NamedAccount,
-  otherAccounts,
-  PROGRAM_ENVIRONMENT,
-} from './launch.ts';
+import { type Account, firstThatRuns, type NamedAccount, otherAccounts } from './launch.ts';
+import { PROGRAM_ENVIRONMENT } from './program-environment.ts';
 import type { Site, SiteDeps } from './site.ts';
 
 export interface OtherUserOptions {

@@ -6,6 +6,7 @@ import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { PostgresAddress } from './place.ts';
+import { createPostgresLock } from './postgres-lock.ts';
 import { settlePrevious } from './previous.ts';
 import { DATABASE_NAME } from './settings.ts';
 import type { Site } from './site.ts';
@@ -13,6 +14,7 @@ import {
   makeSocketDirectory,
   POSTGRES_PORT,
   removeSocketDirectory,
+  removeStaleSocket,
   socketDirectoryOf,
 } from './socket-directory.ts';
 import { createSupervisor, type PostgresState, type Supervisor } from './supervisor.ts';
@@ -53,6 +55,7 @@ export function createPostgresServer(
 ): PostgresServer {
   const { site } = options;
   const { account } = site.launch;
+  const lock = createPostgresLock(site.dataDirectory, deps);
   let state: PostgresState = { kind: 'idle' };
   let socketDirectory: string | undefined;
   let supervisor: Supervisor | undefined;
@@ -62,8 +65,15 @@ export function createPostgresServer(
     deps.onState(next);
   }
 
-  function removeSocket(): void {
+  async function openPlace(directory: string): Promise<void> {
+    makeSocketDirectory(directory, account);
+    site.relink?.();
+    await removeStaleSocket(directory);
+  }
+
+  function letGo(): void {
     if (socketDirectory !== undefined) removeSocketDirectory(socketDirectory);
+    lock.release();
   }
 
   return {
@@ -74,16 +84,19 @@ export function createPostgresServer(
         : { host: socketDirectory, port: POSTGRES_PORT, database: DATABASE_NAME },
     state: () => state,
     async start(signal, prepare) {
-      const previous = await settlePrevious(site, { ...deps, signal, adopts: options.adopts });
-      socketDirectory = previous?.socketDirectory ?? socketDirectoryOf(site.dataDirectory, account.uid);
-      makeSocketDirectory(socketDirectory, account);
+      const previous = await settlePrevious(site, { ...deps, signal, adopts: options.adopts, lock });
+      const directory = previous?.socketDirectory ?? socketDirectoryOf(site.dataDirectory, account.uid);
+      socketDirectory = directory;
+      makeSocketDirectory(directory, account);
       await prepare?.();
       supervisor = createSupervisor(
         {
           site,
-          socketDirectory,
+          socketDirectory: directory,
           settings: options.settings,
           startTimeoutMs: options.startTimeoutMs,
+          lock,
+          prepare: () => openPlace(directory),
         },
         { ...deps, onState },
       );
@@ -91,11 +104,11 @@ export function createPostgresServer(
     },
     async stop(deadline) {
       await supervisor?.stop(deadline);
-      removeSocket();
+      letGo();
     },
     async kill() {
       await supervisor?.kill();
-      removeSocket();
+      letGo();
     },
     tail: () => supervisor?.tail() ?? [],
   };

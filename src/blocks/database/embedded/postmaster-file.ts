@@ -12,7 +12,7 @@ export interface PostmasterFile {
   status: 'starting' | 'ready' | 'stopping' | 'unknown';
 }
 
-/** Undefined for a text that Postgres has not finished writing. */
+/** Undefined for a text that Postgres has not finished writing, or that a power cut has left empty. */
 export function parsePostmasterFile(text: string): PostmasterFile | undefined {
   const lines = text.split('\n').map((line) => line.trim());
   const pid = Number(lines[0]);
@@ -45,18 +45,20 @@ export function postmasterFileOf(dataDirectory: string): string {
 }
 
 /**
- * `none`: no file. `dead`: its process has ended; Postgres clears the file itself. `reused`: the pid is another process now; Postgres would take that one for a live
+ * `none`: no file. `unreadable`: none that says whose it is; Postgres would refuse, so it must go once nobody is at it.
+ * `dead`: its process has ended. `reused`: the pid is another process now; Postgres would take that one for a live
  * postmaster and refuse, so the file must go. `live`: a postmaster runs on this directory.
  */
 export type FoundPostmaster =
   | { kind: 'none' }
+  | { kind: 'unreadable' }
   | { kind: 'dead' }
   | { kind: 'reused'; pid: number }
   | { kind: 'live'; file: PostmasterFile; identity: ProcessIdentity };
 
 export function findPostmaster(dataDirectory: string): FoundPostmaster {
   const file = readPostmasterFile(dataDirectory);
-  if (!file) return { kind: 'none' };
+  if (!file) return { kind: postmasterFileVersion(dataDirectory) === undefined ? 'none' : 'unreadable' };
   const identity = identifyProcess(file.pid);
   if (!identity) return { kind: 'dead' };
   if (worksIn(file.pid, dataDirectory) === false) return { kind: 'reused', pid: file.pid };

@@ -27,10 +27,14 @@ export interface Postmaster {
 const DRAIN_MS = 200;
 const ADOPTED_POLL_MS = 100;
 
-/** Starts Postgres in a session of its own, so that a terminal's SIGINT passes it by. */
+/**
+ * Starts Postgres in a session of its own, so that a terminal's SIGINT passes it by.
+ * @param lockFd an open file that it and its processes inherit (postgres-lock.ts)
+ */
 export function launchPostmaster(
   site: Site,
   args: readonly string[],
+  lockFd: number,
   deps: { clock: Clock; serverLog: ServerLog },
 ): Postmaster {
   const command = site.launch.command(programOf(site.installation, 'postgres'), args);
@@ -38,7 +42,7 @@ export function launchPostmaster(
   const child = spawn(command.file, command.args, {
     ...command.as,
     env: site.environment,
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', lockFd],
     cwd: '/',
     detached: true,
   });

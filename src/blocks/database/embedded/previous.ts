@@ -4,9 +4,10 @@
  * One that is taken over keeps the settings it was started with, and its log is not read until it is next restarted.
  */
 import { rmSync } from 'node:fs';
-import pg from 'pg';
 import { type Clock, sleep } from '#base/clock';
 import { createDeadline } from '#base/deadline';
+import { createClient } from '../driver.ts';
+import { type PostgresLock, refuseUnseen } from './postgres-lock.ts';
 import { adoptPostmaster, type Postmaster, stopPostmaster, sweepOrphans } from './postmaster.ts';
 import { type FoundPostmaster, findPostmaster, postmasterFileOf } from './postmaster-file.ts';
 import { DATABASE_NAME, SUPERUSER_NAME } from './settings.ts';
@@ -16,6 +17,8 @@ import { POSTGRES_PORT, verifySocketDirectory } from './socket-directory.ts';
 /** How long a tied Postgres may look untouched before it counts as left alone. */
 const SIGNAL_MS = 1000;
 const POLL_MS = 10;
+/** Of one that is not seen: looking takes a program. */
+const UNSEEN_POLL_MS = 50;
 const CONNECT_TIMEOUT_MS = 2000;
 const STOP_MS = 10_000;
 
@@ -31,34 +34,49 @@ interface PreviousDeps {
   report: (line: string) => void;
   /** Whether a healthy one is given to the caller; if not, it is stopped. */
   adopts: boolean;
+  /** Ours in the end, unless one is given to the caller: that one has it. */
+  lock: PostgresLock;
 }
 
 /**
  * Waits for a Postgres that is stopping to end; gives a healthy one to the caller; ends one that cannot be reached.
- * Undefined when the directory is free.
+ * Undefined when the directory is free. One in another container is not found by its pid, but its lock is seen: it is
+ * waited for, and the file in which it describes itself is left alone until then.
+ * @throws data_in_use when such a one does not end in time
  */
 export async function settlePrevious(site: Site, deps: PreviousDeps): Promise<Adopted | undefined> {
   const beganMs = deps.clock.monotonicMs();
-  let reported = false;
+  const report = once(deps.report);
   for (;;) {
     deps.signal.throwIfAborted();
     const found = findPostmaster(site.dataDirectory);
-    if (found.kind === 'none') return undefined;
-    if (found.kind === 'dead') {
+    if (found.kind !== 'live') {
       await sweepOrphans(site.dataDirectory, deps.clock);
-      return undefined;
-    }
-    if (found.kind === 'reused') {
-      rmSync(postmasterFileOf(site.dataDirectory));
-      return undefined;
+      if (deps.lock.take()) {
+        // Postgres clears a file of the dead by itself, but neither one whose pid is another process, nor one cut short.
+        if (found.kind !== 'none') rmSync(postmasterFileOf(site.dataDirectory), { force: true });
+        return undefined;
+      }
+      report('waiting for the Postgres of an earlier server, which runs in another container');
+      await sleep(deps.clock, UNSEEN_POLL_MS, deps.signal).catch((cause: unknown) =>
+        refuseUnseen(site.dataDirectory, cause),
+      );
+      continue;
     }
     const waitedMs = deps.clock.monotonicMs() - beganMs;
     if (found.file.status === 'ready' && (!site.launch.tied || waitedMs >= SIGNAL_MS))
       return adopt(found, site, deps);
-    if (!reported) deps.report(`waiting for the Postgres of an earlier server (pid ${found.file.pid})`);
-    reported = true;
+    report(`waiting for the Postgres of an earlier server (pid ${found.file.pid})`);
     await sleep(deps.clock, POLL_MS, deps.signal);
   }
+}
+
+function once(report: (line: string) => void): (line: string) => void {
+  let reported = false;
+  return (line) => {
+    if (!reported) report(line);
+    reported = true;
+  };
 }
 
 async function adopt(
@@ -90,10 +108,12 @@ async function adopt(
 async function stopLeftover(postmaster: Postmaster, site: Site, deps: PreviousDeps): Promise<void> {
   const deadline = createDeadline(deps.clock, STOP_MS, deps.signal);
   await stopPostmaster(postmaster, site.dataDirectory, deadline.signal, deps.clock).finally(deadline.done);
+  await sweepOrphans(site.dataDirectory, deps.clock);
+  await deps.lock.taken(deps.signal);
 }
 
 async function connectOnce(socketDirectory: string): Promise<void> {
-  const client = new pg.Client({
+  const client = createClient({
     host: socketDirectory,
     port: POSTGRES_PORT,
     database: DATABASE_NAME,

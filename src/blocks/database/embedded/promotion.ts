@@ -30,6 +30,7 @@ import {
 import { embeddedErrors } from './errors.ts';
 import { fenceDirectory, isStandby } from './fence.ts';
 import type { PostgresAddress } from './place.ts';
+import { createPostgresLock } from './postgres-lock.ts';
 import type { PostgresServer } from './postgres-server.ts';
 import { adoptPostmaster, killPostmaster } from './postmaster.ts';
 import { findPostmaster } from './postmaster-file.ts';
@@ -266,8 +267,12 @@ async function flushedLsn(primary: PostgresServer | undefined): Promise<string |
   return rows[0]?.lsn;
 }
 
-/** Ours, or what an earlier owner has left running there, hanging or stopped. */
-async function killAllIn(ensemble: Ensemble, name: DirectoryName, { clock }: PromotionDeps): Promise<void> {
+/** Ours, or what an earlier owner has left running there, hanging or stopped. One that is not seen is waited for. */
+async function killAllIn(
+  ensemble: Ensemble,
+  name: DirectoryName,
+  { clock, signal }: PromotionDeps,
+): Promise<void> {
   const directory = realDirectory(join(ensemble.dataDirectory, name));
   const primary = ensemble.primary();
   if (primary?.site.dataDirectory === directory) await primary.kill();
@@ -275,6 +280,8 @@ async function killAllIn(ensemble: Ensemble, name: DirectoryName, { clock }: Pro
   const found = findPostmaster(directory);
   const left = found.kind === 'live' ? adoptPostmaster(found.identity, { clock }) : undefined;
   await killPostmaster(left, directory, clock);
+  const lock = createPostgresLock(directory, { clock });
+  await lock.taken(signal).finally(lock.release);
 }
 
 /**

@@ -89,7 +89,7 @@ test('a server killed in the middle of its first start leaves nothing half made'
     await server.kill('SIGKILL');
   }
   const it = await startedAt(t, directory);
-  assert.deepEqual(readdirSync(scratch).toSorted(), ['postgres', 'server.lock']);
+  assert.deepEqual(readdirSync(scratch).toSorted(), ['postgres', 'server.lock', 'server.lock.postgres']);
   assert.deepEqual(await query(it.address, 'select current_database() as name'), [{ name: 'loadstone' }]);
 });
 

@@ -54,15 +54,39 @@ function read(chunks: readonly string[]): {
   return { logged, lines, tail: serverLog.tail() };
 }
 
-test('details and further lines of a message share its level', () => {
+test('a message is one record, with its details and all lines of its statement', () => {
   const { logged } = read([
-    '1 42601 ERROR:  syntax error\n1 42601 STATEMENT:  selec\n\tt 1\n2 00000 LOG:  fine\n',
-    '2 23505 ERROR:  duplicate\n2 23505 DETAIL:  Key exists.\n',
+    '1 42601 ERROR:  syntax error\n1 42601 STATEMENT:  selec\n\tt 1\n\tfrom x\n2 00000 LOG:  fine\n',
+    '2 23505 ERROR:  duplicate\n2 23505 DETAIL:  Key exists.\n2 23505 CONTEXT:  a\n\tb\n',
+    '3 42601 ERROR:  one\n\ttwo\n4 42601 HINT:  of a message that was not read\n\tmore\n',
+    '\tthe rest of one that was cut\n',
   ]);
   assert.deepEqual(
-    logged.map(({ level, msg }) => `${level} ${msg}`),
-    ['error syntax error', 'error selec', 'error t 1', 'debug fine', 'debug duplicate', 'debug Key exists.'],
+    logged.map(({ level, msg, postgres }) => [level, msg, postgres]),
+    [
+      [
+        'error',
+        'syntax error',
+        { pid: 1, sqlstate: '42601', severity: 'ERROR', statement: 'selec\nt 1\nfrom x' },
+      ],
+      ['debug', 'fine', { pid: 2, sqlstate: '00000', severity: 'LOG' }],
+      [
+        'debug',
+        'duplicate',
+        { pid: 2, sqlstate: '23505', severity: 'ERROR', detail: 'Key exists.', context: 'a\nb' },
+      ],
+      ['error', 'one\ntwo', { pid: 3, sqlstate: '42601', severity: 'ERROR' }],
+      ['debug', 'of a message that was not read\nmore', { pid: 4, sqlstate: '42601', severity: 'HINT' }],
+      ['debug', 'the rest of one that was cut', { severity: '' }],
+    ],
   );
+});
+
+test('a statement of very many lines is one record, of a bounded length', () => {
+  const statement = Array.from({ length: 20_000 }, (_, line) => `\tline ${line}\n`).join('');
+  const { logged } = read([`1 42601 ERROR:  no\n1 42601 STATEMENT:  select\n${statement}`]);
+  assert.equal(logged.length, 1);
+  assert(JSON.stringify(logged).length < 40_000);
 });
 
 test('the tail is what failed, or, if nothing did, what was said last', () => {

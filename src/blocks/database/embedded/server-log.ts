@@ -34,6 +34,8 @@ const DETAILS = new Set(['DETAIL', 'HINT', 'STATEMENT', 'CONTEXT', 'QUERY', 'LOC
 const EXPECTED = /^(22|23|40|55P03|57014)/;
 /** Connections refused or ended because the server starts or stops. */
 const COMING_AND_GOING = /^57P0[1-3]/;
+/** A standby that has lost its primary, as at each stop and promotion: whether it follows is watched and told elsewhere. */
+const PRIMARY_GONE = /^08006/;
 /** Told at LOG, but an operator wants to know. */
 const NOTABLE = /was terminated by|reinitializing|was not properly shut down|was interrupted/;
 
@@ -42,6 +44,7 @@ export function levelOf({ severity, sqlstate = '', text }: LogLine): Level {
   if (severity === 'LOG' && NOTABLE.test(text)) return 'warn';
   if (severity === 'ERROR' && EXPECTED.test(sqlstate)) return 'debug';
   if (severity === 'FATAL' && COMING_AND_GOING.test(sqlstate)) return 'debug';
+  if (severity === 'FATAL' && PRIMARY_GONE.test(sqlstate)) return 'debug';
   return LEVELS[severity] ?? 'debug';
 }
 
@@ -56,31 +59,72 @@ const LINE_CHARS_MAX = 4096;
 const TAIL_LINES = 6;
 const TAIL_LINE_CHARS_MAX = 300;
 
-/** @param onLine told of every line, whatever its level */
+/** Of a message, all its lines and details together: a statement may have as many lines as it likes. */
+const MESSAGE_CHARS_MAX = 16_384;
+
+/** What Postgres said at once: a line, the further lines of its text, and its details, each with theirs. */
+interface Message {
+  line: LogLine;
+  level: Level;
+  parts: { name: string; text: string }[];
+  chars: number;
+}
+
+/**
+ * One record for each message of Postgres, however many lines that has. Postgres writes a message at once, so it is whole
+ * when what has been read ends with a line; should the pipe cut one in two, the rest is a record of its own at debug.
+ * @param onLine told of every line, whatever its level
+ */
 export function createServerLog(log: Log, onLine: (line: LogLine) => void): ServerLog {
   let rest = '';
   let skipping = false;
-  let last: { pid: number | undefined; level: Level } = { pid: undefined, level: 'debug' };
+  let message: Message | undefined;
   const recent: { notable: boolean; text: string }[] = [];
 
   function take(line: string): void {
     if (line.trim() === '') return;
     const parsed = parseLogLine(line);
-    const isDetail = DETAILS.has(parsed.severity) || line.startsWith('\t');
-    const level = isDetail ? detailLevel(parsed) : levelOf(parsed);
-    if (!isDetail) last = { pid: parsed.pid, level };
-    const { pid, sqlstate, severity, text } = parsed;
-    log[level]({ postgres: { pid, sqlstate, severity } }, text.trim());
-    recent.push({
-      notable: level !== 'debug',
-      text: `${severity && `${severity}: `}${text.trim()}`.slice(0, TAIL_LINE_CHARS_MAX),
-    });
-    if (recent.length > 4 * TAIL_LINES) recent.shift();
+    if (line.startsWith('\t') && message) return lengthen(message, line.trim());
+    if (DETAILS.has(parsed.severity) && message?.line.pid === parsed.pid)
+      addDetail(message as Message, parsed);
+    else begin(parsed, line.startsWith('\t') || DETAILS.has(parsed.severity) ? 'debug' : levelOf(parsed));
     onLine(parsed);
   }
 
-  function detailLevel(line: LogLine): Level {
-    return line.pid === undefined || line.pid === last.pid ? last.level : 'debug';
+  function begin(line: LogLine, level: Level): void {
+    flush();
+    message = { line, level, parts: [{ name: '', text: line.text.trim() }], chars: line.text.length };
+  }
+
+  function addDetail(to: Message, { severity, text }: LogLine): void {
+    to.parts.push({ name: severity.toLowerCase(), text: '' });
+    lengthen(to, text.trim());
+  }
+
+  function lengthen(to: Message, text: string): void {
+    const part = to.parts.at(-1);
+    if (!part || to.chars > MESSAGE_CHARS_MAX) return;
+    part.text += part.text === '' ? text : `\n${text}`;
+    to.chars += text.length;
+  }
+
+  function flush(): void {
+    if (!message) return;
+    const { line, level, parts } = message;
+    message = undefined;
+    const { pid, sqlstate, severity } = line;
+    const [first, ...details] = parts;
+    const told = Object.fromEntries(details.map(({ name, text }) => [name, text]));
+    log[level]({ postgres: { pid, sqlstate, severity, ...told } }, first?.text ?? '');
+    for (const { name, text } of parts) {
+      const said = name === '' ? severity : name.toUpperCase();
+      const oneLine = text.replaceAll('\n', ' ');
+      recent.push({
+        notable: level !== 'debug',
+        text: `${said && `${said}: `}${oneLine}`.slice(0, TAIL_LINE_CHARS_MAX),
+      });
+    }
+    recent.splice(0, recent.length - 4 * TAIL_LINES);
   }
 
   return {
@@ -91,12 +135,14 @@ export function createServerLog(log: Log, onLine: (line: LogLine) => void): Serv
         if (!skipping) take(line.slice(0, LINE_CHARS_MAX));
         skipping = false;
       }
+      if (rest === '' && !skipping) flush();
       if (rest.length <= LINE_CHARS_MAX) return;
       if (!skipping) take(rest.slice(0, LINE_CHARS_MAX));
       skipping = true;
       rest = '';
     },
     tail() {
+      flush();
       const notable = recent.filter((line) => line.notable);
       return (notable.length > 0 ? notable : recent).slice(-TAIL_LINES).map((line) => line.text);
     },

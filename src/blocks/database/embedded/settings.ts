@@ -21,9 +21,10 @@ const SETTINGS: Record<string, string> = {
   full_page_writes: 'on',
   synchronous_commit: 'on',
 
-  // Two pools of at most `database.poolMax` (10) for each of a few processes, migrations, leases, and a person with a
-  // client. Idle connections are cheap, but each allowed one takes shared memory for its locks.
-  max_connections: '60',
+  // Two pools of at most `database.poolMax` (10) and two connections for anonymous callers for each of a few processes,
+  // migrations, leases, and a person with a client. Idle connections are cheap, but each allowed one takes shared memory
+  // for its locks.
+  max_connections: '80',
   // The working set of a small server; the page cache of the machine does the rest.
   shared_buffers: '128MB',
   // Solid-state disks: a random page costs little more than the next one.

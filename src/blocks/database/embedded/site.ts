@@ -12,9 +12,9 @@ import {
   type LaunchShape,
   namespaceUid,
   otherAccounts,
-  PROGRAM_ENVIRONMENT,
 } from './launch.ts';
 import { createOtherUserSite } from './other-user.ts';
+import { PROGRAM_ENVIRONMENT } from './program-environment.ts';
 import { makeSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
 
 export interface Site {
@@ -23,6 +23,8 @@ export interface Site {
   environment: Record<string, string>;
   /** Absolute, without symbolic links; need not exist yet. */
   dataDirectory: string;
+  /** Makes the library links again that are in a private directory, where a cleaner of temporary files may find them. */
+  relink?: () => void;
 }
 
 export interface SiteOptions {
@@ -94,7 +96,8 @@ export async function chooseSite(directory: string, options: SiteOptions, deps: 
     });
   }
   const found = await firstThatRuns(shapes(uid, ties), installation, environment, deps.signal);
-  if (found.launch) return { installation, launch: found.launch, environment, dataDirectory };
+  const relink = isComplete ? {} : { relink: () => void linkLibraries(installation, makePrivate) };
+  if (found.launch) return { installation, launch: found.launch, environment, dataDirectory, ...relink };
   if (uid === 0 && options.rootStrategy === 'auto') {
     return createOtherUserSite(directory, installation, { ...options, ties, owner, isComplete }, deps);
   }

@@ -4,10 +4,21 @@
  *
  * It lies under the directory for temporary files. $XDG_RUNTIME_DIR was rejected: the login manager removes it when its
  * user's last session ends, and with it the socket of a server that was left running. Cleaners of /tmp go by age, and
- * Postgres touches its socket and lock file every hour for that reason.
+ * Postgres touches its socket and lock file every hour for that reason. Where one deletes the directory all the same, the
+ * supervisor notices, and restarts Postgres: it listens nowhere else until then.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync, type Stats, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { embeddedErrors } from './errors.ts';
@@ -26,7 +37,40 @@ export function socketDirectoryOf(dataDirectory: string, uid: number, root = tmp
 }
 
 function socketPathBytes(directory: string): number {
-  return Buffer.byteLength(join(directory, `.s.PGSQL.${POSTGRES_PORT}`));
+  return Buffer.byteLength(socketOf(directory));
+}
+
+function socketOf(directory: string): string {
+  return join(directory, `.s.PGSQL.${POSTGRES_PORT}`);
+}
+
+/** Whether a Postgres that listens there can be found. */
+export function hasSocket(directory: string): boolean {
+  return existsSync(socketOf(directory));
+}
+
+/**
+ * Removes socket and lock file of a Postgres that was killed. The lock file names its pid, which may be another process by
+ * now, or always have been one to us (a container that shares /tmp): Postgres would take that one for a live one and refuse.
+ */
+export async function removeStaleSocket(directory: string): Promise<void> {
+  const socket = socketOf(directory);
+  if (!existsSync(`${socket}.lock`) || (await isListenedTo(socket))) return;
+  rmSync(socket, { force: true });
+  rmSync(`${socket}.lock`, { force: true });
+}
+
+function isListenedTo(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socket);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error) =>
+      resolve(!['ECONNREFUSED', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')),
+    );
+  });
 }
 
 /**

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createManualClock } from '#base/clock';
 import { seededRandom } from '#base/random';
-import { makeLaunch, PROGRAM_ENVIRONMENT } from './launch.ts';
+import { makeLaunch } from './launch.ts';
+import { PROGRAM_ENVIRONMENT } from './program-environment.ts';
 import { retryDelayMs, startTimeout } from './supervisor.ts';
 
 test('property: retries wait longer and longer, in a bounded band that never reaches nothing', () => {

@@ -6,13 +6,16 @@
  *                     └── down ◀─┘   waits, then tries again: for ever, at most `RETRY_MS_MAX` apart
  *
  * A crash of one of Postgres's own processes goes ready ─▶ down ─▶ ready without a new start: Postgres recovers by itself.
+ * A socket that somebody has deleted is as good as a death: Postgres is ended in order, and started again at once.
  */
 import { backoffMs } from '#base/backoff';
 import { type Clock, sleep } from '#base/clock';
+import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import { embeddedErrors, toProgramError } from './errors.ts';
+import type { PostgresLock } from './postgres-lock.ts';
 import {
   killPostmaster,
   launchPostmaster,
@@ -24,6 +27,7 @@ import {
 import { createServerLog, type LogLine } from './server-log.ts';
 import { postgresArguments } from './settings.ts';
 import type { Site } from './site.ts';
+import { hasSocket } from './socket-directory.ts';
 
 export type PostgresState =
   | { kind: 'idle' }
@@ -37,6 +41,9 @@ export interface SupervisorOptions {
   socketDirectory: string;
   settings: Readonly<Record<string, string>>;
   startTimeoutMs: number;
+  lock: PostgresLock;
+  /** Before each start: what it needs outside of the data directory. */
+  prepare: () => Promise<void>;
 }
 
 export interface SupervisorDeps {
@@ -45,6 +52,12 @@ export interface SupervisorDeps {
   log: Log;
   report: (line: string) => void;
   onState: (state: PostgresState) => void;
+}
+
+/** `isOurs`: it was ended by us, to be started again. */
+interface Ending {
+  reason: string;
+  isOurs: boolean;
 }
 
 export interface Supervisor {
@@ -60,6 +73,9 @@ export interface Supervisor {
 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 10_000;
+/** How often it is looked whether the socket is still there, and how long the restart may wait for a checkpoint. */
+const SOCKET_LOOK_MS = 1000;
+const SOCKET_STOP_MS = 10_000;
 /** One that ran for so long before it died begins again with the shortest wait. */
 const STABLE_MS = 60_000;
 
@@ -118,7 +134,9 @@ export function createSupervisor(options: SupervisorOptions, deps: SupervisorDep
     signal.throwIfAborted();
     deps.onState({ kind: 'starting' });
     serverLog = createServerLog(log, onLine);
-    current = launchPostmaster(site, args, { clock, serverLog });
+    const lockFd = await options.lock.taken(signal);
+    await options.prepare();
+    current = launchPostmaster(site, args, lockFd, { clock, serverLog });
     await waitUntilReady(current, site, { clock, serverLog, signal });
     ready(current);
     return current;
@@ -130,18 +148,42 @@ export function createSupervisor(options: SupervisorOptions, deps: SupervisorDep
     return isLoadstoneError(error) && error.code === 'data_disk_full' ? error.message : `Postgres ${ending}`;
   }
 
+  /** Resolves when it has ended, or cannot be found any more and has been ended for that. */
+  async function endOf(postmaster: Postmaster): Promise<Ending> {
+    for (;;) {
+      const waiting = new AbortController();
+      const look = sleep(clock, SOCKET_LOOK_MS, waiting.signal).then(
+        () => undefined,
+        () => undefined,
+      );
+      const ending = await Promise.race([postmaster.exited, look]);
+      waiting.abort();
+      if (ending !== undefined) return { reason: reasonOf(ending), isOurs: false };
+      if (!stopping.signal.aborted && !hasSocket(options.socketDirectory)) return endLost(postmaster);
+    }
+  }
+
+  async function endLost(postmaster: Postmaster): Promise<Ending> {
+    const reason = `the socket of Postgres in ${options.socketDirectory} was deleted`;
+    log.warn({ reason }, 'Postgres is restarted; something deletes temporary files that are in use');
+    deps.onState({ kind: 'down', reason });
+    const deadline = createDeadline(clock, SOCKET_STOP_MS, stopping.signal);
+    await stopPostmaster(postmaster, site.dataDirectory, deadline.signal, clock).finally(deadline.done);
+    return { reason, isOurs: true };
+  }
+
   /** @returns how the new one ended, or why it did not start */
-  async function relaunch(): Promise<string> {
+  async function relaunch(): Promise<Ending> {
     const timeout = startTimeout(clock, options.startTimeoutMs, stopping.signal, () => serverLog.tail());
     try {
       const postmaster = await launch(timeout.signal);
       timeout.done();
-      return reasonOf(await postmaster.exited);
+      return await endOf(postmaster);
     } catch (error) {
       if (!stopping.signal.aborted && current) {
         await stopPostmaster(current, site.dataDirectory, AbortSignal.abort(), clock);
       }
-      return describeError(error);
+      return { reason: describeError(error), isOurs: false };
     } finally {
       timeout.done();
     }
@@ -149,20 +191,22 @@ export function createSupervisor(options: SupervisorOptions, deps: SupervisorDep
 
   async function watch(first: Postmaster): Promise<void> {
     let beganMs = clock.monotonicMs();
-    let reason = reasonOf(await first.exited);
+    let { reason, isOurs } = await endOf(first);
     for (let attempt = 0; !stopping.signal.aborted; attempt++) {
       if (clock.monotonicMs() - beganMs > STABLE_MS) attempt = 0;
-      const delayMs = retryDelayMs(attempt, deps.random);
-      log.error(
-        { reason, attempt, retryInMs: Math.round(delayMs) },
-        'Postgres is down and will be restarted',
-      );
-      deps.onState({ kind: 'down', reason });
+      const delayMs = isOurs ? 0 : retryDelayMs(attempt, deps.random);
+      if (!isOurs) {
+        log.error(
+          { reason, attempt, retryInMs: Math.round(delayMs) },
+          'Postgres is down and will be restarted',
+        );
+        deps.onState({ kind: 'down', reason });
+      }
       await sweepOrphans(site.dataDirectory, clock);
       await sleep(clock, delayMs, stopping.signal).catch(() => {});
       if (stopping.signal.aborted) return;
       beganMs = clock.monotonicMs();
-      reason = await relaunch();
+      ({ reason, isOurs } = await relaunch());
     }
   }
 

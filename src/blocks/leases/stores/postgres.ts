@@ -1,9 +1,11 @@
 /**
- * The port on Postgres: table `core.leases`. One statement per call, so each is atomic by itself.
+ * The port on Postgres: table `core.leases`. One statement per call, so each is atomic by itself; the beats that a process
+ * has due at one moment are one statement together, and so are its looks.
  */
+import { createBatch } from '#base/batch';
 import { type Queryable, sql } from '#blocks/database';
 import { leasesErrors } from '../errors.ts';
-import type { Held, LeaseStore } from '../store.ts';
+import type { Held, LeaseMark, LeaseStore } from '../store.ts';
 
 /** Postgres gives a bigint as text; these stay far below 2^53. */
 type Bigint = string | number;
@@ -11,11 +13,7 @@ type Bigint = string | number;
 /** @param core the server's own tables (`database.core`) */
 export function createPostgresLeases(core: Queryable): LeaseStore {
   return {
-    async look(name) {
-      const row = await core.first<{ holder: string | null; epoch: Bigint; beat: Bigint }>(sql`
-        select holder, epoch, beat from core.leases where name = ${name}`);
-      return row && { epoch: Number(row.epoch), beat: Number(row.beat), holder: row.holder ?? undefined };
-    },
+    look: createBatch((names: readonly string[]) => look(core, names)),
     async take(name, holder, seen) {
       // A taking that waited for another sees the other's epoch when it goes on, and changes nothing.
       const taken = await core.first<{ epoch: Bigint }>(
@@ -31,11 +29,7 @@ export function createPostgresLeases(core: Queryable): LeaseStore {
       );
       return taken && { name, epoch: Number(taken.epoch) };
     },
-    async beat({ name, epoch }) {
-      const beaten = await core.run(sql`
-        update core.leases set beat = beat + 1 where name = ${name} and epoch = ${epoch}`);
-      return beaten === 1;
-    },
+    beat: createBatch((all: readonly Held[]) => beat(core, all)),
     async release({ name, epoch }) {
       await core.run(sql`
         update core.leases set holder = null, epoch = epoch + 1, beat = 0
@@ -43,6 +37,33 @@ export function createPostgresLeases(core: Queryable): LeaseStore {
     },
     fence,
   };
+}
+
+async function look(core: Queryable, names: readonly string[]): Promise<(LeaseMark | undefined)[]> {
+  const rows = await core.rows<{ name: string; holder: string | null; epoch: Bigint; beat: Bigint }>(sql`
+    select name, holder, epoch, beat from core.leases where name = any(${[...new Set(names)]}::text[])`);
+  const marks = new Map(
+    rows.map(({ name, holder, ...row }) => [
+      name,
+      { epoch: Number(row.epoch), beat: Number(row.beat), holder: holder ?? undefined },
+    ]),
+  );
+  return names.map((name) => marks.get(name));
+}
+
+async function beat(core: Queryable, all: readonly Held[]): Promise<boolean[]> {
+  const beaten = await core.rows<{ name: string; epoch: Bigint }>(sql`
+    update core.leases set beat = beat + 1
+    from (
+      select distinct name, epoch
+      from unnest(${all.map(({ name }) => name)}::text[], ${all.map(({ epoch }) => epoch)}::bigint[])
+        as one (name, epoch)
+    ) as held
+    where leases.name = held.name and leases.epoch = held.epoch
+    returning leases.name, leases.epoch`);
+  const isHeld = ({ name, epoch }: Held) =>
+    beaten.some((row) => row.name === name && Number(row.epoch) === epoch);
+  return all.map(isHeld);
 }
 
 /** The lock conflicts with `take`, `beat` and `release`, which update the row, and not with other fences. */

@@ -220,6 +220,21 @@ export function createPostgresInspection(core: Queryable): JobInspectionStore {
         returning job_id as "jobId"`);
       return idsOf(rows);
     },
+    async waiting(queue) {
+      const row = await core.first<
+        Record<'ready' | 'scheduled' | 'held', number> & { first: string; last: string }
+      >(sql`
+        select count(*) filter (where state = 'ready')::float8 as ready,
+          count(*) filter (where state = 'scheduled')::float8 as scheduled,
+          count(*) filter (where state = 'held')::float8 as held,
+          min(run_at_ms) filter (where state = 'scheduled') as first,
+          max(run_at_ms) filter (where state = 'scheduled') as last
+        from core.jobs where queue = ${queue}
+          and job_id not in (select unnest(job_ids) from core.job_leases where queue = ${queue})`);
+      const { ready = 0, scheduled = 0, held = 0, first, last } = row ?? {};
+      const toMs = (text: string | null | undefined) => (text == null ? undefined : Number(text));
+      return { ready, scheduled, held, firstRunAtMs: toMs(first), lastRunAtMs: toMs(last) };
+    },
     async leastWorthy(queue, limit) {
       const rows = await core.rows<{ jobId: string }>(sql`
         select job_id as "jobId" from core.jobs

@@ -43,13 +43,14 @@ export function createPostgresJobs(core: Queryable, scores: Scores): JobStore {
       await core.run(sql`delete from core.job_leases where queue = ${queue} and lease_id = ${fence}`);
     },
     async look(queues) {
-      const seen = await core.first<{ lowest: string | null; due_ms: string | null }>(sql`
-        select lowest, due_ms from core.look_at_jobs(${texts(queues.map(({ queue }) => queue))}::text[],
+      const seen = await core.first<Record<'lowest' | 'due_ms' | 'ends_ms', string | null>>(sql`
+        select lowest, due_ms, (select min(until_ms) from core.job_leases) as ends_ms from core.look_at_jobs(${texts(queues.map(({ queue }) => queue))}::text[],
           ${numbers(queues.map(({ fromScore }) => fromScore))}::bigint[])`);
       const lowest = seen?.lowest?.split(' ') ?? [];
       return {
         lowest: queues.map((_, at) => (lowest[at] === '-' ? undefined : Number(lowest[at]))),
         dueMs: seen?.due_ms ? Number(seen.due_ms) : undefined,
+        leaseEndsMs: seen?.ends_ms ? Number(seen.ends_ms) : undefined,
       };
     },
     async promote(nowMs, limit) {

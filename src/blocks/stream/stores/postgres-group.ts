@@ -5,9 +5,10 @@ import { type Queryable, sql } from '#blocks/database';
 import { streamErrors } from '../errors.ts';
 import type { StreamInfo } from '../event.ts';
 import type { GroupStore, Hold, Move } from '../store.ts';
+import type { GroupBeats } from './postgres-beats.ts';
 import type { Bigint } from './rows.ts';
 
-interface PartitionRow {
+export interface PartitionRow {
   partition: number;
   holder: string | null;
   epoch: Bigint;
@@ -15,7 +16,7 @@ interface PartitionRow {
   is_expired: boolean;
 }
 
-const toState = (row: PartitionRow) => ({
+export const toState = (row: PartitionRow) => ({
   partition: row.partition,
   holder: row.holder ?? undefined,
   epoch: Number(row.epoch),
@@ -23,7 +24,13 @@ const toState = (row: PartitionRow) => ({
   isExpired: row.is_expired,
 });
 
-export function createGroupStore(core: Queryable, stream: StreamInfo, name: string): GroupStore {
+/** @param beat of all groups of the process */
+export function createGroupStore(
+  core: Queryable,
+  stream: StreamInfo,
+  name: string,
+  beat: GroupBeats,
+): GroupStore {
   const { streamId, partitions } = stream;
   return {
     async open(position) {
@@ -42,12 +49,7 @@ export function createGroupStore(core: Queryable, stream: StreamInfo, name: stri
         select member, beat from core.stream_members where stream_id = ${streamId} and group_name = ${name}`);
       return { members, partitions: rows.map(toState) };
     },
-    async beat(member) {
-      await core.run(sql`
-        insert into core.stream_members as members (stream_id, group_name, member, beat)
-        values (${streamId}, ${name}, ${member}, 0)
-        on conflict (stream_id, group_name, member) do update set beat = members.beat + 1`);
-    },
+    beat: (member) => beat({ streamId, group: name, member }),
     async leave(member) {
       await core.run(sql`
         with left_by as (

@@ -1,0 +1,235 @@
+/**
+ * Tells the processes of a database of each other's news, so that they wait instead of looking. Notifications of Postgres,
+ * sent after the commit and outside of its transaction, each on its own and several of one moment as one. They are hints: whoever
+ * acts on one looks, and whoever waits for one looks now and then all the same.
+ *
+ * States:  deaf ──start──▶ connecting ──LISTEN──▶ listening
+ *                            ▲  backed off           │ the connection is lost: all are told that they may have missed news
+ *                            └───────────────────────┘
+ */
+import { backoffMs } from '#base/backoff';
+import { type Clock, sleep, type Timer } from '#base/clock';
+import { describeError, isLoadstoneError } from '#base/errors';
+import { createLifecycle, type Lifecycle } from '#base/lifecycle';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import { type Database, LISTEN_APPLICATION, type ListenConnection, sql } from '#blocks/database';
+import { decodeNews, encodeNews } from './news.ts';
+import type { WakeupOptions } from './options.ts';
+
+/** `outbox`: events wait for the relay. `log`: streams have grown. `jobs`: jobs are ready, or scheduled for soon. */
+export type Topic = 'outbox' | 'log' | 'jobs';
+
+/** What exactly is new, such as the position of each stream that grew; undefined when that is not known. */
+export type News = ReadonlyMap<string, string> | undefined;
+
+export interface Wakeups extends Lifecycle {
+  /** Tells the other processes, soon. To be called after a commit; costs nothing where there are none. */
+  notify(topic: Topic, news?: News): void;
+  /**
+   * Tells `listener` of what other processes have told; also, without news, whenever something may have been missed.
+   * Returns the unsubscribe.
+   */
+  on(topic: Topic, listener: (news: News) => void): () => void;
+  /** Whether news arrive. Who waits for them looks often while they do not. */
+  isListening(): boolean;
+  readonly lookMsMax: number;
+}
+
+export interface WakeupsDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  database: Pick<Database, 'core' | 'listen'>;
+}
+
+const CHANNEL = 'loadstone_wakeup';
+/** Between two notifications of a process; news of the meantime go together. */
+const GATHER_MS = 10;
+/** How often it is asked who else listens, which also finds out that the connection still answers. */
+const CHECK_MS = 30_000;
+const RETRY = { baseMs: 100, maxMs: 2000 };
+
+/** For those that stand alone, and look. */
+export const noWakeups: Pick<Wakeups, 'notify' | 'on' | 'isListening' | 'lookMsMax'> = {
+  notify() {},
+  on: () => () => {},
+  isListening: () => false,
+  lookMsMax: 6000,
+};
+
+function createListeners() {
+  const listeners = new Map<Topic, Set<(news: News) => void>>();
+  const tell = (topic: Topic, news: News) => {
+    for (const listener of [...(listeners.get(topic) ?? [])]) listener(news);
+  };
+  return {
+    on(topic: Topic, listener: (news: News) => void): () => void {
+      const own = listeners.get(topic) ?? new Set();
+      listeners.set(topic, own.add(listener));
+      return () => own.delete(listener);
+    },
+    tell,
+    tellAll(): void {
+      for (const topic of listeners.keys()) tell(topic, undefined);
+    },
+  };
+}
+
+/** Sends at once what comes after a pause, and gathers what comes close behind it; one at a time. */
+function createSender(clock: Clock, send: (payload: string) => Promise<void>) {
+  let waiting = new Map<Topic, News>();
+  let timer: Timer | undefined;
+  let sending: Promise<void> | undefined;
+  let sentMs = Number.NEGATIVE_INFINITY;
+
+  function flush(): void {
+    timer = undefined;
+    if (sending || waiting.size === 0) return;
+    const payload = encodeNews(waiting);
+    waiting = new Map();
+    sentMs = clock.monotonicMs();
+    sending = send(payload).finally(() => {
+      sending = undefined;
+      plan();
+    });
+  }
+
+  function plan(): void {
+    if (timer || sending || waiting.size === 0) return;
+    const waitMs = sentMs + GATHER_MS - clock.monotonicMs();
+    if (waitMs <= 0) flush();
+    else timer = clock.after(waitMs, flush, 'background');
+  }
+
+  return {
+    add(topic: Topic, news: News): void {
+      const before = waiting.get(topic);
+      const isUnknown = news === undefined || (waiting.has(topic) && before === undefined);
+      waiting.set(topic, isUnknown ? undefined : new Map([...(before ?? []), ...news]));
+      plan();
+    },
+    /** Sends the rest at once. */
+    async end(): Promise<void> {
+      timer?.cancel();
+      await sending;
+      timer?.cancel();
+      flush();
+      await sending;
+    },
+  };
+}
+
+export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: WakeupsDeps): Wakeups {
+  const { clock, random, log, database } = deps;
+  const closing = new AbortController();
+  const { on, tell, tellAll } = createListeners();
+  let connection: ListenConnection | undefined;
+  let running = Promise.resolve();
+  let hasOthers = false;
+  let said: string | undefined;
+
+  const sender = createSender(clock, async (payload) => {
+    try {
+      const query = sql`select pg_notify(${CHANNEL}, ${payload})`;
+      await (connection ?? database.core).first(query);
+    } catch (error) {
+      if (!closing.signal.aborted)
+        log.debug({ err: error }, 'others were perhaps not told of news; they look');
+    }
+  });
+
+  function onNotification(payload: string): void {
+    hasOthers = true;
+    const news = decodeNews(payload);
+    if (!news) tellAll();
+    else for (const [topic, of] of news) tell(topic, of);
+  }
+
+  /** Whether anybody else listens; those who have just begun to say so themselves. */
+  async function check(): Promise<void> {
+    const found = await (connection ?? database.core).first<{ others: boolean }>(sql`
+      select count(*) > ${connection ? 1 : 0} as others from pg_stat_activity
+      where datname = current_database() and application_name = ${LISTEN_APPLICATION}`);
+    hasOthers = found?.others ?? true;
+  }
+
+  /** Until the connection is lost. @throws what has lost it, or kept it from being made */
+  async function listenOnce(): Promise<void> {
+    const { promise: lost, reject } = Promise.withResolvers<never>();
+    lost.catch(() => {});
+    const opened = await database.listen({
+      channel: CHANNEL,
+      signal: closing.signal,
+      onNotification,
+      onLost: reject,
+    });
+    try {
+      connection = opened;
+      if (said !== undefined) log.info('news of other processes arrive again');
+      said = undefined;
+      // An empty one says that somebody is there to be told.
+      await opened.first(sql`select pg_notify(${CHANNEL}, ${encodeNews(new Map())})`);
+      tellAll();
+      while (!closing.signal.aborted) {
+        await check();
+        await Promise.race([lost, sleep(clock, CHECK_MS, closing.signal)]);
+      }
+    } finally {
+      connection = undefined;
+      opened.close();
+      if (!closing.signal.aborted) tellAll();
+    }
+  }
+
+  /** Behind a pooler nobody listens here, but others may: they are told all the same. */
+  async function stayDeaf(): Promise<void> {
+    while (!closing.signal.aborted) {
+      await check().catch(() => {});
+      await sleep(clock, CHECK_MS, closing.signal).catch(() => {});
+    }
+  }
+
+  function isPooled(error: unknown): boolean {
+    return isLoadstoneError(error) && error.code === 'database_unsupported';
+  }
+
+  async function run(): Promise<void> {
+    for (let failures = 1; !closing.signal.aborted; failures += 1) {
+      const beganMs = clock.monotonicMs();
+      try {
+        await listenOnce();
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        const reason = describeError(error);
+        if (reason !== said)
+          log.warn({ err: error }, 'news of other processes do not arrive; looking for them');
+        said = reason;
+        if (isPooled(error)) return stayDeaf();
+        if (clock.monotonicMs() - beganMs > CHECK_MS) failures = 1;
+        await sleep(clock, backoffMs(RETRY, failures, random), closing.signal).catch(() => {});
+      }
+    }
+  }
+
+  const lifecycle = createLifecycle('wakeups', {
+    async start() {
+      hasOthers = listen;
+      if (listen) running = run();
+    },
+    async stop() {
+      await sender.end();
+      closing.abort(new Error('wakeups are being stopped'));
+      await running;
+    },
+  });
+  return {
+    ...lifecycle,
+    on,
+    notify(topic, news) {
+      if (hasOthers && !closing.signal.aborted) sender.add(topic, news);
+    },
+    isListening: () => connection !== undefined,
+    lookMsMax,
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * What a drill has found out, as the checks of its scenario and those of all, and the figures beside them. Pure.
+ */
+import type { Attempt, Fate } from './attempt.ts';
+import { NOTHING_BEFORE } from './before.ts';
+import {
+  effectsOnce,
+  goesOn,
+  jobsOnce,
+  nothingLeft,
+  nothingLost,
+  projectionsEqual,
+  recovered,
+  strongReads,
+  withinBudget,
+} from './checks.ts';
+import { orderedRoutes, redirectsFresh } from './declared.ts';
+import type { Outcome } from './history.ts';
+import type { Check } from './result.ts';
+import type { Evidence, Scenario } from './scenario.ts';
+import { type FaultWindow, isWithin } from './timeline.ts';
+import type { Topology } from './topology.ts';
+
+/**
+ * How often the requests of a route ended in each way. `ok`, `refused` and `unknown` are all of them. `failed` is what an
+ * error budget counts, of whatever outcome; `shed`: the server answered 429 or 503; `noAnswer`, `notSent` and
+ * `generatorLate`: as `Fate` says.
+ */
+export type RequestCounts = Readonly<Record<string, Readonly<RouteCounts>>>;
+type RouteCounts = Record<Outcome | 'failed' | 'shed' | 'noAnswer' | 'notSent' | 'generatorLate', number>;
+
+const COUNTED: Record<Fate, 'noAnswer' | 'notSent' | 'generatorLate' | undefined> = {
+  answered: undefined,
+  no_answer: 'noAnswer',
+  no_connection: 'noAnswer',
+  not_sent: 'notSent',
+  generator_late: 'generatorLate',
+};
+
+export function checksOf(scenario: Scenario, topology: Topology, evidence: Evidence): Check[] {
+  const { bounds, redirectAgeMs } = scenario;
+  const { hasReplicas, redirectAgeMs: wellMs = redirectAgeMs.well } = topology;
+  const isBroken = (atMs: number) =>
+    evidence.windows.some(({ fromMs, endMs, recoveredMs }) =>
+      isWithin(atMs, fromMs, recoveredMs === undefined ? Number.POSITIVE_INFINITY : endMs),
+    );
+  return [
+    nothingLost(evidence),
+    effectsOnce(evidence),
+    jobsOnce(evidence),
+    strongReads(evidence, orderedRoutes(hasReplicas)),
+    redirectsFresh(evidence, (atMs) => (isBroken(atMs) ? redirectAgeMs.cut : wellMs)),
+    projectionsEqual(evidence),
+    withinBudget(bounds, evidence),
+    recovered(bounds, evidence),
+    ...(scenario.checks?.(evidence) ?? []),
+    ...(evidence.before === NOTHING_BEFORE ? [nothingLeft(evidence)] : goesOn(evidence)),
+  ];
+}
+
+/** The longest of all faults; undefined where nothing failed, and where one has not been recovered from. */
+export function recoveredMsOf(windows: readonly FaultWindow[]): number | undefined {
+  const times = windows.filter(({ failed }) => failed > 0).map(({ recoveredMs }) => recoveredMs);
+  if (times.length === 0 || times.includes(undefined)) return undefined;
+  return Math.max(...times.map((ms) => ms ?? 0));
+}
+
+const NONE: RouteCounts = {
+  ...{ ok: 0, refused: 0, unknown: 0, failed: 0 },
+  ...{ shed: 0, noAnswer: 0, notSent: 0, generatorLate: 0 },
+};
+
+export function countRequests(loaded: readonly Attempt[]): RequestCounts {
+  const counts: Record<string, RouteCounts> = {};
+  for (const { planned, outcome, fate, status, isFailure } of loaded) {
+    const ofRoute = counts[planned.route] ?? { ...NONE };
+    counts[planned.route] = ofRoute;
+    ofRoute[outcome] += 1;
+    if (isFailure) ofRoute.failed += 1;
+    if (status === 429 || status === 503) ofRoute.shed += 1;
+    const counted = COUNTED[fate];
+    if (counted) ofRoute[counted] += 1;
+  }
+  return counts;
+}
