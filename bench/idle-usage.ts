@@ -29,19 +29,26 @@ const COUNTERS = `
   select (select sum(xact_commit + xact_rollback) from pg_stat_database)::float8 as transactions,
     (pg_current_wal_insert_lsn() - '0/0')::float8 as "walBytes"`;
 
+/** Postgres's processes come and go, also between two looks. */
+function unlessGone(read: () => void): void {
+  try {
+    read();
+  } catch (error) {
+    if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
 /** Of all its threads. A process that ends meanwhile counts as its parent says. */
 function readThreads(pid: number): Usage {
   const usage = { cpuMs: 0, wakeups: 0 };
-  try {
+  unlessGone(() => {
     for (const thread of readdirSync(`/proc/${pid}/task`)) {
       const of = (file: string) => readFileSync(`/proc/${pid}/task/${thread}/${file}`, 'utf8');
       // To the nanosecond, where the times in `stat` are in hundredths of a second.
       usage.cpuMs += Number(of('schedstat').split(' ')[0]) / 1e6;
       usage.wakeups += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(of('status'))?.[1] ?? 0);
     }
-  } catch (error) {
-    if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-  }
+  });
   return usage;
 }
 
@@ -73,7 +80,10 @@ export async function readUsage(pid: number, { client }: Pick<Postgres, 'client'
 
 export function readMemoryOf(pid: number): Memory {
   const memory: Memory = { serverMib: 0, postgresMib: 0 };
-  for (const { pid: each, isPostgres } of processesOf(pid))
-    memory[isPostgres ? 'postgresMib' : 'serverMib'] += readProportionalMib(each);
+  for (const { pid: each, isPostgres } of processesOf(pid)) {
+    unlessGone(() => {
+      memory[isPostgres ? 'postgresMib' : 'serverMib'] += readProportionalMib(each);
+    });
+  }
   return memory;
 }

@@ -117,7 +117,9 @@ async function run({ name, bench, resultsDirectory, ...options }: Arguments): Pr
   const say = (line: string) => console.log(line);
   try {
     const outcome = await Promise.race([bench.run(options, { directory, children, say }), limit]);
-    const finished = { bench: name, options, provenance, outcome };
+    // Where the other checkout is says nothing to anybody else.
+    const { against: _, ...kept } = options;
+    const finished = { bench: name, options: kept, provenance, outcome };
     say(`\n${formatRun(finished)}`);
     if (resultsDirectory !== undefined) say(`kept in ${keepRun(finished, resultsDirectory)}`);
     return outcome.bars.every(({ isMet }) => isMet) ? 0 : 1;

@@ -55,6 +55,7 @@ export {
   defineSystem,
   entityTag,
   evaluate,
+  type HotShape,
   handleRoute,
   type JobContext,
   type JobWork,

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { after, test } from 'node:test';
+import { links } from './markdown.ts';
 import { pack } from './pack.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -29,4 +30,22 @@ test('the compiled package loads on this Node, with its own files and without th
   );
   const migrations = (paths: string[] | undefined) => paths?.filter((path) => path.endsWith('.sql')).sort();
   assert.deepEqual(migrations(compiled), migrations(sources));
+});
+
+test('every document in the package leads only to what is in it too', () => {
+  const [packed] = JSON.parse(
+    execFileSync('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], { cwd: ROOT, encoding: 'utf8' }),
+  ) as { files: { path: string }[] }[];
+  const paths = packed?.files.map(({ path }) => path) ?? [];
+  const documents = paths.filter((path) => path.endsWith('.md') && !path.startsWith('dist/'));
+  assert(documents.includes('README.md') && documents.includes('docs/operations/commands.md'));
+  const lost = documents.flatMap((path) =>
+    links(readFileSync(join(ROOT, path), 'utf8'))
+      .map(({ target }) => target.replace(/#.*/, ''))
+      .filter((target) => target !== '' && !/^[a-z]+:/.test(target))
+      .map((target) => posix.join(posix.dirname(path), target))
+      .filter((target) => !paths.some((each) => each === target || each.startsWith(`${target}/`)))
+      .map((target) => `${path}: ${target}`),
+  );
+  assert.deepEqual(lost, []);
 });

@@ -40,7 +40,21 @@ const errors = defineErrors('notes', {
   },
 });
 
-const Note = Type.Object({ id: Type.String(), text: Type.String() }, closed);
+const Text = Type.String({
+  minLength: 1,
+  maxLength: 10_000,
+  description: 'What is noted.',
+  examples: ['remember the milk'],
+});
+
+// A title in one word names the type for whoever generates a client; examples are shown in /docs, and sent by its curl lines.
+const Note = Type.Object(
+  {
+    id: Type.String({ description: 'A 64-bit number as a string.', examples: ['117896458777124864'] }),
+    text: Text,
+  },
+  { ...closed, title: 'Note', description: 'A note to oneself.' },
+);
 
 const addNote = defineRoute({
   method: 'POST',
@@ -49,7 +63,7 @@ const addNote = defineRoute({
   path: '/v1/notes',
   id: 'addNote',
   summary: 'Keep a note',
-  body: Type.Object({ text: Type.String({ minLength: 1, maxLength: 10_000 }) }, closed),
+  body: Type.Object({ text: Text }, { ...closed, title: 'NewNote' }),
   replies: { 201: Note },
   errors: [errors.note_too_long],
   consistency: 'strong',
@@ -62,10 +76,14 @@ const listNotes = defineRoute({
   id: 'listNotes',
   summary: 'List the newest notes',
   query: Type.Object(
-    { limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20 })) },
+    {
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'How many at most.' }),
+      ),
+    },
     closed,
   ),
-  replies: { 200: Type.Object({ items: Type.Array(Note) }, closed) },
+  replies: { 200: Type.Object({ items: Type.Array(Note) }, { ...closed, title: 'NewestNotes' }) },
   consistency: 'strong',
   whenPartitioned: 'refuse',
 });
@@ -75,7 +93,10 @@ const deleteNote = defineRoute({
   path: '/v1/notes/:id',
   id: 'deleteNote',
   summary: 'Delete a note',
-  params: Type.Object({ id: Type.String() }, closed),
+  params: Type.Object(
+    { id: Type.String({ description: "The note's id.", examples: ['117896458777124864'] }) },
+    closed,
+  ),
   replies: { 204: null },
   errors: [errors.note_not_found],
   consistency: 'strong',

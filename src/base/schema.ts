@@ -12,6 +12,7 @@ Settings.Set({ maxErrors: 64 });
 
 export interface SchemaNode {
   type?: string;
+  format?: string;
   description?: string;
   /** What a pattern allows, in words. */
   allowed?: string;
@@ -39,23 +40,27 @@ export function describeAllowed(schema: TSchema): string {
   const node = schema as SchemaNode;
   if (node.allowed !== undefined) return node.allowed;
   if (node.const !== undefined) return JSON.stringify(node.const);
-  if (node.enum) return `one of ${node.enum.map((v) => JSON.stringify(v)).join(', ')}`;
-  if (node.anyOf) {
-    const literal = node.anyOf.every((option) => option.const !== undefined);
-    return `${literal ? 'one of ' : ''}${node.anyOf.map((o) => describeAllowed(o as TSchema)).join(literal ? ', ' : ' or ')}`;
-  }
+  if (node.enum) return orList(node.enum.map((value) => JSON.stringify(value)));
+  if (node.anyOf) return orList(node.anyOf.map((option) => describeAllowed(option as TSchema)));
   if (node.type === 'object')
     return `an object with ${Object.keys(node.properties ?? {}).join(', ') || 'any keys'}`;
   if (node.type === 'array') {
     const most = node.maxItems === undefined ? '' : ` of at most ${node.maxItems}`;
     return `a list${most}${node.items ? `, each ${describeAllowed(node.items as TSchema)}` : ''}`;
   }
+  if (node.type === 'string' && node.format === 'date-time') return 'a time (RFC 3339)';
   if (node.type === 'string')
     return `a string${describeLength(node)}${node.pattern ? ` like ${node.pattern}` : ''}`;
   if (node.type === 'boolean') return 'true or false';
   if (node.type === 'null') return 'null';
   const article = node.type === 'integer' ? 'an integer' : `a ${node.type ?? 'value'}`;
   return `${article}${describeRange(node)}`;
+}
+
+/** "a, b or c". */
+function orList(items: readonly string[]): string {
+  const last = items.at(-1) ?? '';
+  return items.length < 2 ? last : `${items.slice(0, -1).join(', ')} or ${last}`;
 }
 
 function describeRange({ minimum, maximum }: SchemaNode): string {

@@ -25,7 +25,7 @@ import {
   unscheduleBackup,
   type What,
 } from '#blocks/backup';
-import { VERSION } from '#server/openapi';
+import { VERSION } from '#server/version';
 import {
   type Answer,
   addInstallationFlags,

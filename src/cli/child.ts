@@ -15,6 +15,7 @@ import {
   type SignalsSnapshot,
 } from './child-messages.ts';
 import type { Configuration } from './config.ts';
+import type { OpenedLog } from './open-log.ts';
 import { drainMsMax } from './stop-time.ts';
 
 /** Longer than the supervisor waits for each process. */
@@ -136,14 +137,22 @@ function createOrders({ options: given, systemOptions, definitions }: Configurat
   return { server, obey, drain, stopUnderWay: () => stopped };
 }
 
-async function serve(configuration: Configuration, deps: Deps): Promise<void> {
+interface Configured {
+  configuration: Configuration;
+  deps: Deps;
+  opened?: Pick<OpenedLog, 'setQuiet'>;
+}
+
+async function serve({ configuration, deps, opened }: Configured): Promise<void> {
   const { server, obey, drain, stopUnderWay } = createOrders(configuration, deps);
+  opened?.setQuiet(true);
   process.on('SIGTERM', drain);
   process.on('message', obey);
   try {
     await tell({ kind: 'attentive' });
     await server.start(new AbortController().signal);
     await tell({ kind: 'ready' });
+    opened?.setQuiet(false);
   } catch (error) {
     if (!stopUnderWay()) throw error;
     await stopUnderWay();
@@ -151,13 +160,10 @@ async function serve(configuration: Configuration, deps: Deps): Promise<void> {
 }
 
 /** Serves until it is told to stop. What keeps it from that is told to the supervisor, and ends it. */
-export async function serveAsChild(
-  configure: () => Promise<{ configuration: Configuration; deps: Deps }>,
-): Promise<void> {
+export async function serveAsChild(configure: () => Promise<Configured>): Promise<void> {
   ignoreTerminal();
   try {
-    const { configuration, deps } = await configure();
-    await serve(configuration, deps);
+    await serve(await configure());
   } catch (error) {
     await tell({ kind: 'failed', line: describeError(error) });
     process.exit(EXIT_FAILED);

@@ -120,7 +120,7 @@ test('unknown keys and impossible values are refused with path, value and what i
     ['listen: ":8080"', /^listen: ":8080" is not allowed/],
     ['data: [a]', /^data: .* is not allowed; allowed is a string/],
     ['data: ""', /^data: "" is not allowed/],
-    ['log: {level: loud}', /^log\.level: "loud" is not allowed; allowed is one of "fatal", /],
+    ['log: {level: loud}', /^log\.level: "loud" is not allowed; allowed is "fatal", /],
     ['publicUrl: ftp://x.example', /^publicUrl: "ftp:\/\/x\.example" is not allowed/],
     ['publicUrl: https://x.example/path', /^publicUrl: /],
     ['trustedProxies: [nginx]', /^trustedProxies\.0: "nginx" is not allowed/],

@@ -17,6 +17,7 @@ import { type Answer, addFamily } from './command.ts';
 import { readConfiguration, type StartFlags } from './config.ts';
 import { cliErrors } from './errors.ts';
 import { untilInterrupted } from './on-files.ts';
+import { checkReadable } from './readable.ts';
 import { alignColumns, formatBytes, oneLine } from './text.ts';
 
 interface DatabaseFlags extends Pick<StartFlags, 'data' | 'database' | 'config'> {
@@ -43,6 +44,7 @@ async function findData(flags: DatabaseFlags): Promise<string> {
     });
   }
   const directory = resolve(options.data);
+  checkReadable(directory);
   if (existsSync(directory)) return realpathSync(directory);
   throw cliErrors.installation_missing({
     detail: `data directory ${directory} does not exist; name another with --data, or start a server in it`,

@@ -24,7 +24,10 @@ test('PG… variables and the like reach neither servers nor commands', async ()
   const host = readFileSync(join(owner.data, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[4] ?? '';
   const address = `postgres://loadstone_super@/postgres?host=${encodeURIComponent(host)}`;
   const env = { ...HOSTILE_ENVIRONMENT, LOADSTONE_DATABASE: address };
-  const beside = await scene.start({ env, args: ['--data', join(scene.directory(), 'data'), '--listen', FREE_PORT] });
+  const beside = await scene.start({
+    env,
+    args: ['--data', join(scene.directory(), 'data'), '--listen', FREE_PORT],
+  });
   const other = await beside.shorten('https://example.com/b');
   assert.equal(await beside.follow(other), 'https://example.com/b');
   await beside.stop();

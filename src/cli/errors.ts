@@ -6,6 +6,11 @@ export const cliErrors = defineErrors('cli', {
     title: 'There is no installation here',
     doc: 'A command looked for a database and found none: the data directory does not exist, or no server has ever started in it. Name it with `--data`, or a Postgres of your own with `--database`. Only `loadstone start` makes one.',
   },
+  installation_unreadable: {
+    status: 500,
+    title: 'This user may not read the installation',
+    doc: 'The data directory, or a part of it, belongs to another user. Run the command as the user that runs the server: whoever may not read the files may not reach its Postgres either.',
+  },
   child_failed: {
     status: 500,
     title: 'A process of the server did not start',

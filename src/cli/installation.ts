@@ -18,6 +18,7 @@ import type { ServerOptions } from '#server/options';
 import type { Configuration } from './config.ts';
 import { cliErrors } from './errors.ts';
 import { holdsDatabase } from './join.ts';
+import { checkReadable } from './readable.ts';
 
 /**
  * `named`: by `database.primary`. `running`: the Postgres that another process runs in the data directory. `stopped`: none
@@ -25,10 +26,11 @@ import { holdsDatabase } from './join.ts';
  */
 export type DatabasePlace = { kind: 'named' | 'running'; primary: string } | { kind: 'stopped' };
 
-/** @throws installation_missing: nothing is made here that is not there */
+/** @throws installation_missing: nothing is made here that is not there; installation_unreadable */
 export function locateDatabase({ data, database }: Pick<ServerOptions, 'data' | 'database'>): DatabasePlace {
   if (database.primary !== undefined) return { kind: 'named', primary: database.primary };
   const directory = resolve(data);
+  checkReadable(directory);
   if (!existsSync(directory)) {
     throw cliErrors.installation_missing({
       detail: `data directory ${directory} does not exist; name another with --data, or start a server in it`,

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { holderOf, locateEmbedded } from '#blocks/database';
 import type { Place } from '#server/place';
 import { cliErrors } from './errors.ts';
+import { checkReadable } from './readable.ts';
 
 /** Whether there is an embedded Postgres in a data directory, be it that its first directory is being made anew. */
 export function holdsDatabase(directory: string): boolean {
@@ -25,6 +26,7 @@ function isRunning(directory: string): boolean {
  */
 export async function ownerOf(data: string): Promise<Place> {
   const directory = resolve(data);
+  checkReadable(directory);
   if (isRunning(directory)) return { kind: 'join', owner: async () => {}, binds: 'first' };
   throw cliErrors.owner_missing({
     detail: `no server runs with an embedded Postgres in ${directory}; start one there first, without --join`,

@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { describeError } from '#base/errors';
 import { LOG_LEVELS } from '#base/log';
 import { LOG_FORMATS } from '#base/log-format';
+import { VERSION } from '#server/version';
 import type { StartFlags } from './config.ts';
 import { isFlagFault } from './flag-fault.ts';
 
@@ -61,6 +62,7 @@ async function createProgram(word: string | undefined): Promise<Command> {
   const program = new Command('loadstone')
     .description('The backend you can size, break and question.')
     .usage('<command>')
+    .version(`loadstone ${VERSION}`, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'list commands or flags')
     .helpCommand(false)
     .exitOverride()
@@ -91,6 +93,9 @@ function describeUsage({ code, message }: CommanderError, command: Command): str
   };
   return (known[code] ?? message).replace(/^error: /, '');
 }
+
+// With it the Postgres driver wants a native part that is not installed, and ends the program as soon as it is loaded.
+delete process.env.NODE_PG_FORCE_NATIVE;
 
 const program = await createProgram(process.argv[2]);
 try {

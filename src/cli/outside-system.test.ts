@@ -138,19 +138,38 @@ describe('what keeps a system from being loaded is told on one line', () => {
     );
   });
 
-  test('a module with a syntax error', async () => {
-    const line = await refusal(mine, { 'index.ts': 'export default {;\n' });
-    assert.match(line, /systems: \.\/mine cannot be loaded: /);
+  test('a module with a syntax error, its file and line with it', async () => {
+    const broken = 'const one = 1;\nexport default {;\n';
+    for (const name of ['index.ts', 'index.mts', 'index.js', 'index.mjs']) {
+      const line = await refusal(mine, { [name]: broken });
+      assert.match(
+        line,
+        new RegExp(`^systems: \\./mine cannot be loaded: \\S*/mine/${name}:2: Unexpected token`),
+      );
+      assert.doesNotMatch(line, /cause/);
+    }
+    const typed = await refusal(mine, { 'index.ts': '\nenum Colour {}\nexport default Colour;\n' });
+    assert.match(typed, /mine\/index\.ts:2: TypeScript enum is not supported in strip-only mode$/);
+  });
+
+  test('a module that imports one with a syntax error, or a name that is not there', async () => {
+    const imports = (file: string) => `import { add } from './${file}';\nexport default add;\n`;
+    for (const file of ['add.ts', 'add.js']) {
+      const line = await refusal(mine, { 'index.mjs': imports(file), [file]: '\n\nexport const = 1;\n' });
+      assert.match(line, new RegExp(`mine/${file.replace('.', '\\.')}:3: `), file);
+    }
+    const line = await refusal(mine, { 'index.mjs': imports('add.ts'), 'add.ts': 'export const one = 1;\n' });
+    assert.match(line, /mine\/index\.mjs:1: .*does not provide an export named 'add'/);
   });
 
   test('a module that throws', async () => {
-    const line = await refusal(mine, { 'index.js': "throw new Error('no luck\\ntoday');\n" });
-    assert.match(line, /systems: \.\/mine cannot be loaded: no luck today/);
+    const line = await refusal(mine, { 'index.js': "export {};\nthrow new Error('no luck\\ntoday');\n" });
+    assert.match(line, /systems: \.\/mine cannot be loaded: \S*mine\/index\.js:2: no luck today/);
   });
 
   test('a module that imports what is not there', async () => {
     const line = await refusal(mine, { 'index.mjs': "import 'not-installed';\n" });
-    assert.match(line, /systems: \.\/mine cannot be loaded: Cannot find package 'not-installed'/);
+    assert.match(line, /systems: \.\/mine cannot be loaded: .*Cannot find package 'not-installed'/);
   });
 
   test('a module without a default export, or with another one', async () => {
@@ -164,11 +183,11 @@ describe('what keeps a system from being loaded is told on one line', () => {
     assert.match(await refusal(mine, index("name: 'links'")), /systems: links is named twice/);
     assert.match(
       await refusal(mine, index("name: 'http'")),
-      /systems: \.\/mine cannot be loaded: http is reserved/,
+      /systems: \.\/mine cannot be loaded: .*http is reserved/,
     );
     assert.match(
       await refusal(mine, index("name: 'My-System'")),
-      /cannot be loaded: a system name is lower-case/,
+      /cannot be loaded: .*a system name is lower-case/,
     );
     const undeclared = 'export default { name: "core", summary: "", options: {}, create() {} };\n';
     assert.match(await refusal(mine, { 'index.mjs': undeclared }), /systems: \.\/mine: core is reserved/);
@@ -215,12 +234,20 @@ describe('what keeps a system from starting is told on one line', () => {
     assert.match(stdout, /^ {2}API key {9}lsk_\S+/m);
   });
 
+  test('a route outside of /v1/', async () => {
+    const shape = `{ method: 'GET', path: '/mine', id: 'mine', summary: 'Mine', replies: { 200: Type.Object({}) }, consistency: 'strong', whenPartitioned: 'refuse' }`;
+    const { line } = await refusal(
+      `create: () => ({ routes: [handleRoute(defineRoute(${shape}), async () => ({ status: 200, body: {} }))] })`,
+    );
+    assert.match(line, /^loadstone: mine: GET \/mine: the path of a route starts with \/v1\/$/);
+  });
+
   test('a route that links has', async () => {
     const shape = `{ method: 'GET', path: '/v1/links', id: 'mine', summary: 'Mine', replies: { 200: Type.Object({}) }, consistency: 'strong', whenPartitioned: 'refuse' }`;
     const { line, stdout } = await refusal(
       `create: () => ({ routes: [handleRoute(defineRoute(${shape}), async () => ({ status: 200, body: {} }))] })`,
     );
-    assert.match(line, /^loadstone: .*\/v1\/links/);
+    assert.match(line, /^loadstone: links and mine both have GET \/v1\/links$/);
     assert.doesNotMatch(stdout, /API key/);
   });
 });

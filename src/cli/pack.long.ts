@@ -24,13 +24,13 @@ before(async () => {
   const { file } = await packTarball(scene);
   project = scene.directory();
   writeFileSync(join(project, 'package.json'), '{"private": true}\n');
-  const { code, stderr } = await scene.run(['install', '--no-audit', '--no-fund', file], {
+  const { code, stderr } = await scene.run(['install', '--no-audit', '--no-fund', '--loglevel=error', file], {
     command: ['npm'],
     cwd: project,
     env: { npm_config_cache: scene.directory() },
     boundMs: 300_000,
   });
-  assert.equal(code, 0, stderr);
+  assert.deepEqual([code, stderr], [0, ''], 'not a word of engines');
   writeSystems(project);
 });
 

@@ -2,7 +2,7 @@
  * The package as it would be published, unpacked beside its dependencies in a directory that has nothing else.
  */
 import assert from 'node:assert/strict';
-import { cpSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { packTarball, servesAll, type Tarball, unpackInto, writeSystems } from './pack.fixture.ts';
@@ -22,19 +22,53 @@ describe('npm pack', () => {
 
   test('holds the program compiled, and neither sources nor tests', () => {
     const { paths } = tarball;
-    for (const path of ['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json', 'bin/loadstone.mjs'])
+    for (const path of [
+      'README.md',
+      'LICENSE',
+      'docs/options.md',
+      'examples/notes/index.ts',
+      'bin/loadstone.mjs',
+    ])
       assert(paths.includes(path), path);
     for (const path of ['index.js', 'index.d.ts', 'cli/main.js', 'package.json'])
       assert(paths.includes(`dist/${path}`), path);
     assert(paths.some((path) => /^dist\/systems\/links\/migrations\/0001_\w+\.sql$/.test(path)));
+    const shipped =
+      /^(bin|deploy|dist|docs|examples|bench\/peers)\/|^bench\/(results\/\w+|README)\.md$|^[A-Z]+(\.md)?$|^package\.json$/;
+    const isSource = (path: string) => path.endsWith('.ts') && !path.endsWith('.d.ts');
     assert.deepEqual(
       paths.filter(
         (path) =>
-          !/^(bin|dist)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(path) ||
-          /[./](test|suite|long|fixture|bench)\./.test(path) ||
-          (path.endsWith('.ts') && !path.endsWith('.d.ts')),
+          !shipped.test(path) ||
+          /[./](test|suite|long|fixture|bench)\.(js|ts|d\.ts)$/.test(path) ||
+          (isSource(path) && !/^(examples|bench)\//.test(path)),
       ),
       [],
+    );
+  });
+
+  test('tells its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8')) as { version: string };
+    for (const flag of ['--version', '-V']) {
+      const { code, stdout } = await scene.run([join(place, 'bin', 'loadstone.mjs'), flag], {
+        command: [process.execPath],
+        cwd: project,
+      });
+      assert.deepEqual([code, stdout], [0, `loadstone ${version}\n`], flag);
+    }
+  });
+
+  test('serves the example as it lies there copied, and says why not in its place', async () => {
+    cpSync(join(place, 'examples', 'notes'), join(project, 'copied'), { recursive: true });
+    const start = (system: string) =>
+      scene.run(['start', '--listen', FREE_PORT, '--systems', `links,${system},nothing`], {
+        command: [process.execPath, join(place, 'bin', 'loadstone.mjs')],
+        cwd: project,
+      });
+    assert.match((await start('./copied')).stderr, /"nothing" is not known/);
+    assert.match(
+      (await start('./node_modules/loadstone/examples/notes')).stderr,
+      /cannot be loaded: it is TypeScript under node_modules, .*: compile it, or copy it to a directory of your own$/m,
     );
   });
 

@@ -161,6 +161,34 @@ describe('the data directory', () => {
     );
   });
 
+  test('that this user may not read is not told to be missing', {
+    skip: IS_ROOT && !nobodyMayRun() && 'root may read anything, and another user cannot read this checkout',
+  }, async () => {
+    const cwd = scene.directory();
+    const data = join(cwd, 'data');
+    const inner = join(data, 'postgres');
+    mkdirSync(inner, { recursive: true });
+    chmodSync(cwd, 0o755);
+    const as = IS_ROOT ? { as: NOBODY } : {};
+    const commands = { [data]: [['ps'], ['database', 'status']], [inner]: [['ps']], [cwd]: [['ps']] };
+    for (const [closed, closedTo] of Object.entries(commands)) {
+      const path = closed === cwd ? data : closed;
+      chmodSync(closed, 0o000);
+      for (const command of closedTo) {
+        const { code, stdout, stderr } = await scene.run([...command, '--data', data], { cwd: '/', ...as });
+        const said = new RegExp(
+          `^loadstone: data directory ${data}: this user \\(uid \\d+\\) may not read ${path}; run the command as .*\n$`,
+        );
+        assert.deepEqual([code, stdout], [1, ''], command.join(' '));
+        assert.match(stderr, said, command.join(' '));
+      }
+      if (closed === data) {
+        assert.match(await refusal(['--join', data], { cwd: '/', ...as }), /may not read/);
+      }
+      chmodSync(closed, 0o755);
+    }
+  });
+
   test('that is a file, or lies in one', async () => {
     const cwd = scene.directory();
     writeFileSync(join(cwd, 'data'), '');

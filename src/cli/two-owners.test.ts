@@ -12,7 +12,7 @@ const env = { LOADSTONE_ROOT_KEY: KEY };
 const APART = UNSHARE.concat(BOOTSTRAP) as [string, ...string[]];
 
 test('the second is refused whatever it sees, and a killed one’s successor starts and finds what was acknowledged', {
-  skip: apartFromHere,
+  skip: apartFromHere && `containers cannot be imitated: ${apartFromHere}`,
 }, async () => {
   const cwd = scene.directory();
   const data = `${cwd}/data`;

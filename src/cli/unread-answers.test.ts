@@ -13,8 +13,8 @@ const KEY = 'a-root-key-for-the-tests-of-memory';
 const CONNECTIONS = 40;
 const SENT_BYTES = 65_536;
 const BODY_BYTES = 1_048_576;
-/** What 40 connections may take; a round of them took up to 20 MB. */
-const GROWTH_MB_MAX = 120;
+/** What 40 connections may take; they took up to 55 MB (of /metrics), and mostly less than 20. */
+const GROWTH_MB_MAX = 128;
 
 const scene = createScene({ after });
 
@@ -33,7 +33,7 @@ async function deafClient(server: Loadstone, bytes: string | Buffer): Promise<So
   return socket;
 }
 
-async function attack(server: Loadstone, what: string, bytes: string | Buffer): Promise<number> {
+async function attack(server: Loadstone, what: string, bytes: string | Buffer): Promise<void> {
   const before = residentMb(server.pid);
   const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => deafClient(server, bytes)));
   let most = 0;
@@ -44,25 +44,22 @@ async function attack(server: Loadstone, what: string, bytes: string | Buffer): 
   }
   for (const socket of sockets) socket.destroy();
   console.log(`${what}: ${before} MB before, ${most} MB at most`);
-  return most;
+  assert(most - before < GROWTH_MB_MAX, `${what}: from ${before} MB to ${most} MB`);
 }
 
 describe('memory', { skip: process.platform !== 'linux' && 'reads /proc' }, () => {
   test('clients that read nothing take little of it, on every kind of route', async () => {
     const server = await scene.start({ key: KEY, env: { LOADSTONE_ROOT_KEY: KEY } });
     const code = await server.shorten('https://example.com/');
-    const begun = residentMb(server.pid);
     const authorization = `Authorization: Bearer ${KEY}\r\n`;
     for (const path of ['/docs', '/openapi.json', '/metrics', `/${code}`, '/nosuchcode', '/v1/links']) {
       const one = `GET ${path} HTTP/1.1\r\nHost: x\r\n${path === '/v1/links' ? authorization : ''}\r\n`;
-      const most = await attack(server, path, one.repeat(SENT_BYTES / one.length));
-      assert(most - begun < GROWTH_MB_MAX, `${path}: ${most} MB`);
+      await attack(server, path, one.repeat(SENT_BYTES / one.length));
     }
     const body = Buffer.alloc(BODY_BYTES - 1, ' ');
     for (const line of ['PUT /livez', 'PUT /v1/links', 'POST /v1/links', `POST /${code}`]) {
       const head = `${line} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${BODY_BYTES}\r\n\r\n`;
-      const most = await attack(server, line, Buffer.concat([Buffer.from(head), body]));
-      assert(most - begun < GROWTH_MB_MAX, `${line}: ${most} MB`);
+      await attack(server, line, Buffer.concat([Buffer.from(head), body]));
     }
   });
 });

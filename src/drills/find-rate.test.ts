@@ -41,7 +41,9 @@ describe('the ramp', () => {
   test('a rate is held by answers that are good and in time', () => {
     const good = Array.from({ length: 99 }, () => makeAttempt());
     assert(!isHeld([]));
+    assert(!isHeld(good.slice(0, 3)), 'too few to tell');
     assert(isHeld([...good, makeAttempt({ endedMs: 900 })]));
+    assert(isHeld([...good.slice(0, 20), ...[900, 700].map((endedMs) => makeAttempt({ endedMs }))]));
     const slow = Array.from({ length: 3 }, () => makeAttempt({ endedMs: 900 }));
     assert(!isHeld([...good, ...slow]));
     const unsent = slow.map((each) => ({ ...each, endedMs: 1, fate: 'generator_late' as const }));

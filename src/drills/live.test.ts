@@ -165,7 +165,10 @@ describe('the tally', () => {
     seen.view.attempt(attemptOf({ fate: 'generator_late', sentMs: undefined, outcome: 'refused' }), 400);
     seen.view.attempt(attemptOf({ fate: 'not_sent', sentMs: undefined, isFailure: true }), 400);
     seen.clock.advance(600);
-    assert.match(seen.screen().join('\n'), /sent 0\/s {2}ok 0 {2}refused 0 {2}unknown 0 {2}not sent 2 {2}p99 -/);
+    assert.match(
+      seen.screen().join('\n'),
+      /sent 0\/s {2}ok 0 {2}refused 0 {2}unknown 0 {2}not sent 2 {2}p99 -/,
+    );
   });
 
   test('counts by when requests ended, and forgets', () => {

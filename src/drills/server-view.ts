@@ -79,7 +79,8 @@ export function createServerView(
     origin,
     data,
     pid,
-    children: () => childrenOf(pid()).filter(({ name: program }) => /^(node|MainThread)/.test(program)),
+    children: () =>
+      childrenOf(pid()).filter(({ name: program }) => /^(node|MainThread|loadstone)/.test(program)),
     postmaster: (directory = readDatabaseFile(data()).primary) =>
       readPostmaster(join(data(), directory))?.pid,
     postgresDirectories() {

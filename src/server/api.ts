@@ -2,12 +2,12 @@
  * The API: systems' routes on fastify, each with its trace, principal, deadline, validation and access log line.
  */
 import type { ServerResponse } from 'node:http';
-import swagger from '@fastify/swagger';
 import type { Span } from '@opentelemetry/api';
 import Fastify, {
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
+  type FastifySchema,
   type RouteOptions,
 } from 'fastify';
 import type { TSchema } from 'typebox';
@@ -31,7 +31,6 @@ import { addCors } from './cors.ts';
 import { serverErrors } from './errors.ts';
 import { translateFrameworkError } from './framework-errors.ts';
 import { createMutate } from './mutate.ts';
-import { openApiInfo, routeSchema } from './openapi.ts';
 import { sendPage } from './page-replies.ts';
 import type { Pages } from './pages.ts';
 import { shapeOf } from './path-shape.ts';
@@ -46,7 +45,6 @@ export interface ApiOptions {
   cors: { origins: readonly string[] };
   requestTimeoutMs: number;
   trustedProxies: readonly string[];
-  publicUrl: string;
 }
 
 export interface ApiDeps {
@@ -125,6 +123,16 @@ function sendError(reply: FastifyReply, error: unknown): FastifyReply {
     .send(problemOf(coded, loadstone.trace.traceId));
 }
 
+/** What fastify checks of a request, and writes answers by. */
+function schemaOf({ params, query, body, replies }: Route['shape']): FastifySchema {
+  return {
+    ...(params ? { params } : {}),
+    ...(query ? { querystring: query } : {}),
+    ...(body ? { body } : {}),
+    response: Object.fromEntries(Object.entries(replies).filter(([, schema]) => schema !== null)),
+  };
+}
+
 /** A route, and the system that it belongs to. */
 export interface ServedRoute {
   system: string;
@@ -137,7 +145,7 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
   return {
     method: shape.method,
     url: shape.path,
-    schema: routeSchema(shape),
+    schema: schemaOf(shape),
     config: { takesBody: shape.body !== undefined },
     // From here on, since how fast the body comes is the client's doing.
     async preValidation(request) {
@@ -348,7 +356,6 @@ export async function createApi(
   let methodsOf = createMethodsOf([]);
   addHooks(app, options, deps, (url) => methodsOf(url));
   addBodyParsers(app, options);
-  await app.register(swagger, { openapi: openApiInfo(options.publicUrl) as never });
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) seen.push({ method: each, url });
   });

@@ -15,11 +15,11 @@ import { createTraceExport } from '#blocks/telemetry';
 import { createGround } from './ground.ts';
 import { localUrl } from './listen-address.ts';
 import { createListener, type Listener } from './listener.ts';
-import { VERSION } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
 import { type Place, type ServerSecrets, settleIn } from './place.ts';
 import { createPresence } from './presence.ts';
 import { createRooms } from './rooms.ts';
+import { VERSION } from './version.ts';
 
 export interface ServerDeps {
   clock: Clock;
@@ -83,11 +83,9 @@ export function createServer(
     ...{ signals, tracer, masterKey, dataDirectory },
     embedded: place.kind,
   });
-  const { core } = ground.database;
-  const identity = createIdentity(
-    { rootKey: secrets.rootKey, limits: options.identity },
-    { ...deps, signals, core, anonymous: ground.database.anonymous },
-  );
+  const { core, anonymous } = ground.database;
+  const keys = { rootKey: secrets.rootKey, limits: options.identity };
+  const identity = createIdentity(keys, { ...deps, signals, core, anonymous });
   const publicUrl = () => options.publicUrl ?? localUrl(listener.address());
 
   const rooms = createRooms(options, systemOptions, definitions, {

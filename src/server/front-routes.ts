@@ -4,8 +4,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { prefersHtml } from './accept.ts';
 import { ICON } from './icon.ts';
-import { VERSION } from './openapi.ts';
 import type { Pages, PagesDeps } from './pages.ts';
+import { VERSION } from './version.ts';
 
 /**
  * Short links may be followed by crawlers: link previews obey this file too, and a redirect gives an index nothing of ours.

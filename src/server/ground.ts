@@ -33,8 +33,8 @@ import { createPostgresStreams, createStreams, type Streams, streamMigrations } 
 import type { SystemDefinition } from '#blocks/system';
 import { createXminWatch, telemetryMigrations, type XminWatch } from '#blocks/telemetry';
 import { createWakeups } from '#blocks/wakeup';
-import { VERSION } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
+import { VERSION } from './version.ts';
 
 export interface GroundDeps {
   clock: Clock;
@@ -169,20 +169,14 @@ export function createGround(
   const ids = createIds(options.ids, { ...deps, store: createPostgresWorkerLeases(core) });
   const wakeups = createWakeups(options.wakeup, { ...deps, database });
   const leases = createPostgresLeases(core);
-  const streams = createStreams(options.stream, {
-    ...{ ...deps, database, wakeups },
-    store: createPostgresStreams(core),
-  });
+  const given = { ...deps, database, wakeups };
+  const streams = createStreams(options.stream, { ...given, store: createPostgresStreams(core) });
   const { campaigns, isCandidate, ...leading } = createLeading(options, definitions, { ...deps, leases });
-  const outbox = createOutbox(options.outbox, {
-    ...{ ...deps, database, wakeups, ids, leases, streams, isCandidate },
-  });
+  const outbox = createOutbox(options.outbox, { ...given, ids, leases, streams, isCandidate });
   const declared = definitions.flatMap((definition) => definition.references ?? []);
   const { queues, schedules } = workOf(definitions, options);
   const queue = createQueue(options.queue, {
-    ...deps,
-    database,
-    wakeups,
+    ...given,
     ids,
     ...leading,
     definitions: queues,

@@ -276,12 +276,13 @@ describe('http', () => {
       '/v1/links/counts',
       '/v1/links/{id}',
       '/v1/shorten',
+      '/{code}',
     ]);
     assert.equal(document.paths['/v1/links']?.post?.operationId, 'createLink');
     const parametersOf = (method: string) =>
       document.paths['/v1/links']?.[method]?.parameters?.map((each) => `${each.in} ${each.name}`) ?? [];
-    assert(parametersOf('post').includes('header idempotency-key'));
-    for (const one of ['header loadstone-session', 'cookie loadstone_session']) {
+    assert(parametersOf('post').includes('header Idempotency-Key'));
+    for (const one of ['header Loadstone-Session', 'cookie loadstone_session']) {
       assert(parametersOf('get').includes(one), one);
     }
     const page = await fetch(`${it.url}/docs`);

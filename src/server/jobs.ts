@@ -7,7 +7,21 @@ import { queueErrors } from '#blocks/queue';
 import { defineRoute, handleRoute, type Route } from '#blocks/system';
 
 const closed = { additionalProperties: false } as const;
-const Time = Type.Union([Type.String({ format: 'date-time' }), Type.Null()]);
+const time = (description: string) =>
+  Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description });
+
+const STATES: StoredJob['state'][] = [
+  'scheduled',
+  'ready',
+  'held',
+  'running',
+  'done',
+  'dead',
+  'discarded',
+  'replaced',
+  'dropped',
+];
+const ID = '117896458777124864';
 
 const getJob = defineRoute({
   method: 'GET',
@@ -16,31 +30,35 @@ const getJob = defineRoute({
   summary: 'Look at a job',
   description:
     'How far the work is that an answer promised. A finished job can be looked up for `queue.historyMs`, a dead one for `queue.deadMs`.',
-  params: Type.Object({ id: Type.String({ description: "The job's id." }) }, closed),
+  params: Type.Object({ id: Type.String({ description: "The job's id.", examples: [ID] }) }, closed),
   replies: {
     200: Type.Object(
       {
-        id: Type.String(),
-        queue: Type.String(),
-        state: Type.String({
+        id: Type.String({ description: 'A 64-bit number as a string.', examples: [ID] }),
+        queue: Type.String({ description: 'Where it waits or waited.', examples: ['links_expiry'] }),
+        state: Type.Unsafe<StoredJob['state']>({
+          type: 'string',
+          enum: STATES,
           description:
-            '`scheduled`, `ready`, `held` (by its key), `running`; `done`; `dead` (failed for good); `discarded`, `replaced`, `dropped`.',
+            'Those up to `running` go on; the others are final. `held` is by its key; `dead` has failed for good.',
         }),
-        attempts: Type.Integer({ description: 'Attempts that have ended.' }),
+        attempts: Type.Integer({ description: 'Attempts that have ended.', examples: [1] }),
         progress: Type.Unknown({ description: 'What the running attempt last said of how far it is.' }),
         result: Type.Unknown({ description: 'What it gave; null until it is done.' }),
         problem: Type.Union([Type.String(), Type.Null()], {
+          examples: [null],
           description:
             'The code of what the last attempt failed with, `internal` for what has none; null if none has failed, or it is over. The log says more.',
         }),
         replacedBy: Type.Union([Type.String(), Type.Null()], {
           description: 'The job that took its place.',
+          examples: [null],
         }),
-        enqueuedAt: Time,
-        runAt: Time,
-        finishedAt: Time,
+        enqueuedAt: time('When it was put into the queue.'),
+        runAt: time('When it may run.'),
+        finishedAt: time('When it was over; null until then.'),
       },
-      closed,
+      { ...closed, title: 'Job', description: 'Work to do later.' },
     ),
   },
   errors: [queueErrors.job_missing],

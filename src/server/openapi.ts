@@ -1,153 +1,181 @@
 /**
- * Route shapes as OpenAPI 3.1.
+ * What systems answer, as OpenAPI 3.1. Made from the shapes themselves and not from fastify's routes: those know
+ * nothing of hot paths, and give no names to what several routes answer with.
  */
-import { readFileSync } from 'node:fs';
-import type { FastifySchema } from 'fastify';
-import Type, { type TSchema } from 'typebox';
-import { idempotencyErrors } from '#blocks/idempotency';
-import { identityErrors } from '#blocks/identity';
-import { limiterErrors } from '#blocks/limiter';
-import { outboxErrors } from '#blocks/outbox';
-import type { RouteShape } from '#blocks/system';
-import { serverErrors } from './errors.ts';
+import Type, { type TObject, type TSchema } from 'typebox';
+import type { HotShape, RouteShape } from '#blocks/system';
+import { exampleOf } from './reference/examples.ts';
+import { describeOperated, type Operated, operatedHot, operatedRoute } from './reference/operated.ts';
+import { ANSWER_HEADERS, type Response, responsesOf } from './reference/responses.ts';
+import { createNamedSchemas, type JsonSchema, type NamedSchemas } from './reference/schema.ts';
+import { VERSION } from './version.ts';
 
-const ProblemSchema = Type.Object(
-  {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.Optional(Type.String()),
-    code: Type.String({ description: 'Stable; see the error reference.' }),
-    traceId: Type.String({ description: 'Finds the log line.' }),
-    errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
-  },
-  { title: 'Problem', description: 'RFC 9457 problem document.' },
-);
+export interface Parameter {
+  name: string;
+  in: 'path' | 'query' | 'header' | 'cookie';
+  description: string;
+  required: boolean;
+  schema: JsonSchema;
+  example?: unknown;
+}
 
-/** The version of this package; two directories up both in the source tree and in the published one. */
-export const VERSION: string = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-).version;
+export interface Operation {
+  operationId: string;
+  summary: string;
+  description: string;
+  tags: string[];
+  /** Empty where no key is asked for. */
+  security?: object[];
+  parameters?: Parameter[];
+  requestBody?: {
+    required: true;
+    content: { 'application/json': { schema: JsonSchema; example?: unknown } };
+  };
+  responses: Record<string, Response>;
+}
 
-export function openApiInfo(publicUrl: string): object {
+/** The part of OpenAPI 3.1 that there is. */
+export interface OpenApi {
+  openapi: string;
+  info: { title: string; version: string; description: string; [more: string]: unknown };
+  servers: { url: string; description: string }[];
+  tags: { name: string; description: string }[];
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, JsonSchema>; [more: string]: unknown };
+  [more: string]: unknown;
+}
+
+/** What one system answers. */
+export interface ApiPart {
+  name: string;
+  summary: string;
+  routes: readonly RouteShape[];
+  hot: readonly HotShape[];
+}
+
+const idempotencyKey = Type.String({
+  description:
+    'A repetition with the same key and body is answered as the first one was, with `Idempotency-Replayed: true`. A refusal is not kept: the corrected request may have the same key. 1 to 255 visible ASCII characters, kept for `idempotency.retentionMs`.',
+});
+
+const sessionToken = Type.String({
+  description:
+    'What the answers to your own writes had in this header: this answer shows at least those. Several, separated by commas, count together. Without it, and without the cookie, the answer may be older, where there are replicas.',
+});
+
+const sessionCookie = Type.String({ description: 'As the header `Loadstone-Session`.' });
+
+function parameter(
+  name: string,
+  place: Parameter['in'],
+  required: boolean,
+  schema: TSchema,
+  named: NamedSchemas,
+): Parameter {
+  const { description = '', examples, ...written } = named.add(schema);
+  const isShown = examples !== undefined || required;
+  const example = isShown ? exampleOf(schema, 'needed') : undefined;
+  return {
+    name,
+    in: place,
+    description,
+    required,
+    schema: written,
+    ...(example === undefined ? {} : { example }),
+  };
+}
+
+function fields(schema: TObject | undefined, place: Parameter['in'], named: NamedSchemas): Parameter[] {
+  const required = (schema as { required?: string[] } | undefined)?.required ?? [];
+  return Object.entries(schema?.properties ?? {}).map(([name, each]) =>
+    parameter(name, place, place === 'path' || required.includes(name), each, named),
+  );
+}
+
+function parametersOf({ shape, isFramed, isKeyed }: Operated, named: NamedSchemas): Parameter[] {
+  const optional = (name: string, place: Parameter['in'], schema: TSchema) =>
+    parameter(name, place, false, schema, named);
+  const isSession = isFramed && shape.consistency === 'session';
+  return [
+    ...fields(shape.params, 'path', named),
+    ...fields(shape.query, 'query', named),
+    ...Object.entries(shape.headers ?? {}).map(([name, each]) => optional(name, 'header', each)),
+    ...(isKeyed ? [optional('Idempotency-Key', 'header', idempotencyKey)] : []),
+    ...(isSession
+      ? [
+          optional('Loadstone-Session', 'header', sessionToken),
+          optional('loadstone_session', 'cookie', sessionCookie),
+        ]
+      : []),
+  ];
+}
+
+function bodyOf(schema: TSchema, named: NamedSchemas): NonNullable<Operation['requestBody']> {
+  const example = exampleOf(schema, 'needed');
+  return {
+    required: true,
+    content: {
+      'application/json': {
+        schema: named.add(schema),
+        ...(example === undefined ? {} : { example }),
+      },
+    },
+  };
+}
+
+function operationOf(operated: Operated, named: NamedSchemas): Operation {
+  const { shape, tag, access } = operated;
+  const parameters = parametersOf(operated, named);
+  const body = 'body' in shape ? shape.body : undefined;
+  return {
+    operationId: shape.id,
+    summary: shape.summary,
+    description: describeOperated(operated),
+    tags: [tag],
+    ...(access === 'anyone' ? { security: [] } : {}),
+    ...(parameters.length > 0 ? { parameters } : {}),
+    ...(body ? { requestBody: bodyOf(body, named) } : {}),
+    responses: responsesOf(operated, named),
+  };
+}
+
+function pathsOf(all: readonly Operated[], named: NamedSchemas): OpenApi['paths'] {
+  const paths: OpenApi['paths'] = {};
+  for (const operated of all) {
+    const { path, method } = operated.shape;
+    const key = path.replaceAll(/:([^/]+)/g, '{$1}');
+    paths[key] = { ...paths[key], [method.toLowerCase()]: operationOf(operated, named) };
+  }
+  return paths;
+}
+
+/** @throws system_invalid when two different schemas have one name */
+export function createOpenApi({ publicUrl }: { publicUrl: string }, parts: readonly ApiPart[]): OpenApi {
+  const named = createNamedSchemas();
+  const all = parts.flatMap(({ name, routes, hot }) => [
+    ...routes.map((shape) => operatedRoute(name, shape)),
+    ...hot.map((shape) => operatedHot(name, shape)),
+  ]);
+  const paths = pathsOf(all, named);
   return {
     openapi: '3.1.0',
     info: {
       title: 'Loadstone',
       version: VERSION,
-      description: 'The backend you can size, break and question.',
+      description:
+        'The backend you can size, break and question. Bodies are JSON; ids are strings; times are RFC 3339 in UTC. Every refusal is a problem document with a stable `code`.',
+      contact: { name: 'Whoever runs this server', url: publicUrl },
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    servers: [{ url: publicUrl }],
+    externalDocs: { url: `${publicUrl}/docs`, description: 'The same for people.' },
+    servers: [{ url: publicUrl, description: 'This installation.' }],
+    security: [{ key: [] }],
+    tags: parts.map(({ name, summary }) => ({ name, description: summary })),
+    paths,
     components: {
+      schemas: named.schemas,
+      headers: ANSWER_HEADERS,
       securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key.' } },
     },
-    security: [{ key: [] }],
   };
-}
-
-/** Errors that any route with a body, or any route at all, can give. */
-function errorCodes(shape: RouteShape): { status: number; code: string; title: string }[] {
-  const general = shape.body
-    ? [
-        identityErrors.unauthenticated,
-        limiterErrors.rate_limited,
-        serverErrors.json_malformed,
-        serverErrors.request_invalid,
-        serverErrors.body_too_large,
-        serverErrors.media_type_unsupported,
-      ]
-    : [identityErrors.unauthenticated, limiterErrors.rate_limited, serverErrors.request_invalid];
-  const keyed = isKeyed(shape) ? Object.values(idempotencyErrors) : [];
-  const written = shape.method === 'GET' ? [] : [outboxErrors.outbox_full];
-  return [...general, ...(shape.errors ?? []), ...keyed, ...written].map((make) => {
-    const { status, code, title } = make();
-    return { status, code, title };
-  });
-}
-
-function isKeyed(shape: RouteShape): boolean {
-  return shape.method === 'POST' && shape.idempotency === 'transaction';
-}
-
-const idempotencyKey = {
-  'idempotency-key': Type.Optional(
-    Type.String({
-      description:
-        'A repetition with the same key and body is answered as the first one was, with `Idempotency-Replayed: true`. A refusal is not kept: the corrected request may have the same key. 1 to 255 visible ASCII characters, kept for `idempotency.retentionMs`.',
-    }),
-  ),
-};
-
-const sessionToken = {
-  'loadstone-session': Type.Optional(
-    Type.String({
-      description:
-        'What the answers to your own writes had in this header: this answer shows at least those. Several, separated by commas, count together. Without it, and without the cookie, the answer may be older, where there are replicas.',
-    }),
-  ),
-};
-
-const sessionCookie = {
-  loadstone_session: Type.Optional(Type.String({ description: 'As the header `Loadstone-Session`.' })),
-};
-
-/** What a route takes beside path, query and body. */
-function parametersOf(shape: RouteShape): FastifySchema {
-  const isSession = shape.consistency === 'session';
-  const headers = { ...(isKeyed(shape) ? idempotencyKey : {}), ...(isSession ? sessionToken : {}) };
-  return {
-    ...(Object.keys(headers).length > 0 ? { headers: Type.Object(headers) } : {}),
-    ...(isSession ? { cookies: Type.Object(sessionCookie) } : {}),
-  };
-}
-
-function describeSession(shape: RouteShape): string {
-  if (shape.method === 'GET') return '';
-  return 'Where there are replicas, the answer has `Loadstone-Session`, as a header and as the cookie `loadstone_session`: with either, reads show what was written.';
-}
-
-/** What a repetition of the request does. */
-function describeRepetition(shape: RouteShape): string {
-  if (shape.method !== 'POST') return '';
-  const said = {
-    transaction: 'Takes an `Idempotency-Key`.',
-    natural: 'The same as once, however often it is sent.',
-    none: 'Each repetition happens again.',
-  };
-  return said[shape.idempotency];
-}
-
-function describePartition(shape: RouteShape): string {
-  if (shape.whenPartitioned === 'refuse') return 'refuses (503)';
-  return `may answer with data up to ${shape.whenPartitioned.staleMsMax} ms old`;
-}
-
-export function routeSchema(shape: RouteShape): FastifySchema {
-  const replies: Record<string, unknown> = {};
-  for (const [status, schema] of Object.entries(shape.replies) as [string, TSchema | null][]) {
-    replies[status] = schema ?? { type: 'null', description: 'No body.' };
-  }
-  const errors = errorCodes(shape);
-  replies.default = {
-    description: `A problem document. Codes: ${[...new Set(errors.map((e) => `${e.code} (${e.status})`))].join(', ')}.`,
-    content: { 'application/problem+json': { schema: ProblemSchema } },
-  };
-  return {
-    operationId: shape.id,
-    summary: shape.summary,
-    description: [
-      shape.description,
-      `Consistency: ${shape.consistency}. Without the database it ${describePartition(shape)}. ${describeRepetition(shape)}`.trim(),
-      describeSession(shape),
-    ]
-      .filter(Boolean)
-      .join('\n\n'),
-    tags: [shape.path.split('/')[2] ?? ''],
-    ...parametersOf(shape),
-    ...(shape.params ? { params: shape.params } : {}),
-    ...(shape.query ? { querystring: shape.query } : {}),
-    ...(shape.body ? { body: shape.body } : {}),
-    response: replies,
-  } as FastifySchema;
 }

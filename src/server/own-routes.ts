@@ -9,7 +9,8 @@ import { drainSeconds, type Queue } from '#blocks/queue';
 import type { XminWatch } from '#blocks/telemetry';
 import { serverErrors } from './errors.ts';
 import { fixedAnswer } from './fixed-answers.ts';
-import { type OpenApi, renderErrorReference, renderReference } from './reference.ts';
+import type { OpenApi } from './openapi.ts';
+import { REFERENCE_HEADERS, renderErrorReference, renderReference } from './reference.ts';
 
 export interface OwnDeps {
   /** All signals, as text. */
@@ -22,14 +23,6 @@ export interface OwnDeps {
   /** What holds back vacuum. */
   xminLook: XminWatch['look'];
 }
-
-/** Pages carry their own style and need nothing from elsewhere. */
-const PAGE_HEADERS = {
-  'content-type': 'text/html; charset=utf-8',
-  'content-security-policy':
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-};
 
 const FORWARDED = ['x-forwarded-for', 'forwarded', 'x-real-ip'];
 
@@ -51,7 +44,6 @@ function own(
   app.route({
     method: 'GET',
     url,
-    schema: { hide: true } as object,
     config: { public: true },
     handler: async (request, reply) => handler(request, reply),
   });
@@ -92,17 +84,17 @@ export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
 }
 
 /** What the API is, for people and programs. */
-export function addReferenceRoutes(app: FastifyInstance): void {
-  const page = (make: () => string) => fixedAnswer(PAGE_HEADERS, make);
+export function addReferenceRoutes(app: FastifyInstance, document: OpenApi): void {
+  const json = { 'content-type': 'application/json; charset=utf-8' };
   own(
     app,
     '/openapi.json',
-    fixedAnswer({ 'content-type': 'application/json; charset=utf-8' }, () => JSON.stringify(app.swagger())),
+    fixedAnswer(json, () => JSON.stringify(document)),
   );
   own(
     app,
     '/docs',
-    page(() => renderReference(app.swagger() as unknown as OpenApi)),
+    fixedAnswer(REFERENCE_HEADERS, () => renderReference(document)),
   );
-  own(app, '/docs/errors', page(renderErrorReference));
+  own(app, '/docs/errors', fixedAnswer(REFERENCE_HEADERS, renderErrorReference));
 }

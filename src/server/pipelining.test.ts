@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, describe, test } from 'node:test';
+import { systemClock } from '#base/clock';
 import { seededRandom } from '#base/random';
 import { openClient, startTestListener, type TestListener } from './listener.fixture.ts';
 
@@ -190,7 +191,7 @@ describe('pipelining', () => {
         reads += 1;
         if (reads % 40 !== 0) return;
         socket.pause();
-        setTimeout(() => socket.resume(), 80);
+        systemClock.after(80, () => socket.resume());
       });
     });
     socket.destroy();

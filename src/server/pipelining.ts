@@ -148,11 +148,11 @@ export function createPipelining(
     const parsed = parser.execute(bytes);
     if (!isOpen(connection)) return;
     if (connection.isStopped) socket.pause();
-    if (typeof parsed !== 'number') return onUnreadable(parsed, socket);
-    if (parsed === bytes.length) return;
+    if (typeof parsed !== 'number') onUnreadable(parsed, socket);
+    else if (parsed === bytes.length) return;
+    else if (connection.isStopped) socket.unshift(bytes.subarray(parsed));
     // A parser that was stopped does not tell of an error, only of bytes that it has not taken.
-    if (!connection.isStopped) return onUnreadable(new Error('Parse Error'), socket);
-    socket.unshift(bytes.subarray(parsed));
+    else onUnreadable(new Error('Parse Error'), socket);
   }
 
   return {

@@ -10,8 +10,8 @@ import { createPostgresRegistry, createRegistry } from '#blocks/discovery';
 import type { SystemDefinition } from '#blocks/system';
 import { formatListen } from './listen-address.ts';
 import type { Listener } from './listener.ts';
-import { VERSION } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
+import { VERSION } from './version.ts';
 
 export interface PresenceDeps {
   clock: Clock;

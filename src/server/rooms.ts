@@ -12,12 +12,14 @@ import { createWorker } from '#blocks/queue';
 import type { System, SystemDefinition } from '#blocks/system';
 import { createAccessSamples } from './access-samples.ts';
 import { createApi } from './api.ts';
+import { checkParts } from './api-parts.ts';
 import { addFrontRoutes } from './front-routes.ts';
 import type { Ground } from './ground.ts';
 import { createHotDeps } from './hot.ts';
 import { createJobRoutes } from './jobs.ts';
 import { formatListen } from './listen-address.ts';
 import type { Listener } from './listener.ts';
+import { type ApiPart, createOpenApi } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
 import { addOwnRoutes, addReferenceRoutes, type OwnDeps } from './own-routes.ts';
 import { createPages } from './pages.ts';
@@ -106,13 +108,29 @@ export function createRooms(
     ...systems.flatMap(({ name, system }) => system.routes.map((route) => ({ system: name, route }))),
   ];
 
+  /** What is answered, by system: the server's own part is called core. */
+  function partsOf(systems: readonly MadeSystem[]): ApiPart[] {
+    const core = createJobRoutes(queue.inspection).map(({ shape }) => shape);
+    return [
+      ...systems.map(({ name, system }, index) => ({
+        name,
+        summary: definitions[index]?.summary ?? '',
+        routes: system.routes.map(({ shape }) => shape),
+        hot: system.hotShapes ?? [],
+      })),
+      { name: 'core', summary: 'What every installation answers.', routes: core, hot: [] },
+    ];
+  }
+
   /** Requests go to the systems' hot paths and, past those, to the API. */
   async function connect(
     systems: readonly MadeSystem[],
     { shown, pages, hot: { sendProblem } }: ReturnType<typeof makeFront>,
   ): Promise<void> {
+    const parts = partsOf(systems);
+    checkParts(parts);
     const api = await createApi(
-      { ...options.http, trustedProxies: options.trustedProxies, publicUrl: deps.publicUrl() },
+      { ...options.http, trustedProxies: options.trustedProxies },
       {
         clock,
         log,
@@ -137,7 +155,7 @@ export function createRooms(
           xminLook: ground.xminWatch.look,
         });
         if (!answers) return;
-        addReferenceRoutes(app);
+        addReferenceRoutes(app, createOpenApi({ publicUrl: deps.publicUrl() }, parts));
         addFrontRoutes(app, pages, shown);
       },
     );

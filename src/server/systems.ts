@@ -3,36 +3,16 @@
  */
 import assert from 'node:assert/strict';
 import { existsSync, statSync } from 'node:fs';
-import { registerHooks } from 'node:module';
 import { isAbsolute, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { describeError } from '#base/errors';
 import { defineSystem, type SystemDefinition } from '#blocks/system';
 import { serverErrors } from './errors.ts';
 import { serverOptions } from './options.ts';
+import { importSystem } from './system-module.ts';
 
 const OWN: Record<string, () => Promise<{ default: SystemDefinition }>> = {
   links: async () => (await import('#definitions/links')) as unknown as { default: SystemDefinition },
 };
-
-const PACKAGE_NAME = 'loadstone';
-
-let isHooked = false;
-
-/**
- * A system from elsewhere imports `loadstone`: it gets the running copy, whatever is or is not installed beside it, so
- * that there is one of everything in the process.
- */
-function shareOwnPackage(): void {
-  if (isHooked) return;
-  isHooked = true;
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const entry = new URL(`../index.${extension}`, import.meta.url).href;
-  registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier === PACKAGE_NAME ? { url: entry, shortCircuit: true } : next(specifier, context),
-  });
-}
 
 /** The module file that a path means: itself, or the index file of a directory. */
 function findModule(path: string): string | undefined {
@@ -51,12 +31,9 @@ async function loadFrom(path: string, from: string): Promise<SystemDefinition> {
       detail: `systems: ${path} has no module (looked for ${absolute} and its index file)`,
     });
   }
-  shareOwnPackage();
-  const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
-    throw serverErrors.system_invalid({
-      detail: `systems: ${path} cannot be loaded: ${describeError(cause)}`,
-      cause,
-    });
+  const module = await importSystem(file).catch((problem: Error) => {
+    // Its cause is in the message, and would be told again.
+    throw serverErrors.system_invalid({ detail: `systems: ${path} cannot be loaded: ${problem.message}` });
   });
   const definition = module.default as SystemDefinition | undefined;
   if (typeof definition?.create !== 'function' || typeof definition.name !== 'string') {

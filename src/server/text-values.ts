@@ -14,7 +14,7 @@ function literalOf(literals: readonly unknown[], text: string): unknown {
 }
 
 /** `1e3`, `0x5`, `+1`, ` 1`, `01` and what a double cannot hold are no numbers. */
-function valueOf(node: SchemaNode, text: string): unknown {
+function readText(node: SchemaNode, text: string): unknown {
   if (node.const !== undefined) return literalOf([node.const], text);
   if (node.enum) return literalOf(node.enum, text);
   if (node.type === 'boolean') return literalOf([true, false], text);
@@ -23,7 +23,7 @@ function valueOf(node: SchemaNode, text: string): unknown {
   }
   if (node.type === 'number' && DECIMAL.test(text)) return Number(text);
   for (const option of node.anyOf ?? []) {
-    const value = valueOf(option, text);
+    const value = readText(option, text);
     if (Check(option as TSchema, value)) return value;
   }
   return text;
@@ -33,9 +33,9 @@ function valueOf(node: SchemaNode, text: string): unknown {
 function readOne(node: SchemaNode, given: unknown): unknown {
   if (node.type === 'array') {
     const { items = {} } = node;
-    return [given].flat().map((each) => (typeof each === 'string' ? valueOf(items, each) : each));
+    return [given].flat().map((each) => (typeof each === 'string' ? readText(items, each) : each));
   }
-  return typeof given === 'string' ? valueOf(node, given) : given;
+  return typeof given === 'string' ? readText(node, given) : given;
 }
 
 /** @param given by name: a text, or a list of them for a name that came several times */

@@ -182,11 +182,18 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
       refuseContradiction(options);
       deps.report(place && deps.embedded !== 'join' ? 'starting Postgres' : 'connecting to Postgres');
       await place?.start(signal);
-      deps.report('migrating');
-      await bringUpToDate(() => addressOf(options, place), options, deps, signal);
-      current = addressOf(options, place);
-      await primary.open(current, signal);
-      await reads?.replicas.start(signal);
+      try {
+        deps.report('migrating');
+        await bringUpToDate(() => addressOf(options, place), options, deps, signal);
+        current = addressOf(options, place);
+        await primary.open(current, signal);
+        await reads?.replicas.start(signal);
+      } catch (error) {
+        // In order: a start that has failed has no time left, and Postgres would have to recover at the next one.
+        const deadline = createDeadline(deps.clock, FAILED_STOP_MS, signal);
+        if (!signal.aborted) await place?.stop(deadline.signal).finally(deadline.done);
+        throw error;
+      }
       stopListening = place?.onChange(follow) ?? stopListening;
       follow();
     },
@@ -232,6 +239,9 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
     listen: primary.listen,
   };
 }
+
+/** For the Postgres of a start that fails after it, in a migration for one. */
+const FAILED_STOP_MS = 10_000;
 
 /** Finds the pool at each query: a reader may be made before the start, and outlive the stop. */
 function createQueryable(pool: () => Pool, signal?: AbortSignal): Queryable {

@@ -9,14 +9,14 @@ import { HOSTILE_ENVIRONMENT } from '#base/hostile-environment.fixture';
 /** What a connection would send, in a process that has been started with that environment. */
 function seen(hostile: Record<string, string>): unknown {
   const script = `
-    import { createClient, createDriverPool } from ${JSON.stringify(new URL('./driver.ts', import.meta.url).href)};
+    import { createClient, createClientPool } from ${JSON.stringify(new URL('./driver.ts', import.meta.url).href)};
     import { parseAddress } from ${JSON.stringify(new URL('./address.ts', import.meta.url).href)};
     const addresses = [
       { host: '/sockets', port: 5432, database: 'loadstone', user: 'loadstone_super' },
       parseAddress('postgres://db.example'),
       parseAddress('postgres://me:secret@db.example:6543/mine?sslmode=verify-full'),
     ];
-    const pooled = createDriverPool({ ...addresses[0], options: '-c role=some', application_name: 'mine' });
+    const pooled = createClientPool({ ...addresses[0], options: '-c role=some', application_name: 'mine' });
     const clients = [...addresses.map((address) => createClient(address)), new pooled.Client(pooled.options)];
     const told = clients.map((client) => ({
       startup: client.getStartupConf(),
@@ -27,7 +27,9 @@ function seen(hostile: Record<string, string>): unknown {
     }));
     process.stdout.write(JSON.stringify(told, (name, value) => typeof value === 'function' ? 'asks' : value));
   `;
-  const env = { PATH: process.env.PATH, ...hostile };
+  // With that one the driver does not even load; the command takes it away (src/cli/main.ts).
+  const { NODE_PG_FORCE_NATIVE: _, ...others } = hostile;
+  const env = { PATH: process.env.PATH, ...others };
   const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], { env, encoding: 'utf8' });
   assert.equal(run.status, 0, run.stderr);
   return JSON.parse(run.stdout);

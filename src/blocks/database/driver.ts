@@ -3,7 +3,6 @@
  * has set for another Postgres: PGSSLMODE ended a start, PGOPTIONS made it hang, PGPASSWORD would be sent to whoever is
  * asked. What connects, and how, is said by our options alone; so all connections are made here.
  */
-import './without-native.ts';
 import pg from 'pg';
 
 /** As `pg` keeps it; its types do not tell. */
@@ -42,7 +41,7 @@ function PooledClient(config: pg.ClientConfig): pg.Client {
   return createClient(config);
 }
 
-export function createDriverPool(config: pg.PoolConfig): pg.Pool {
+export function createClientPool(config: pg.PoolConfig): pg.Pool {
   return new pg.Pool({ ...config, Client: PooledClient as unknown as typeof pg.Client });
 }
 

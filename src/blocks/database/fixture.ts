@@ -176,15 +176,21 @@ export async function startTestPostgres(dataDirectory = makeTestDirectory()): Pr
     await stopPostgres();
   });
   let made = 0;
+  // One after the other: each copies files, and on a slow disk those that waited for a connection would give up.
+  let making: Promise<unknown> = Promise.resolve();
   return {
     socketDirectory: host,
     admin: admin.queryable,
     async makeDatabase(owner = SUPERUSER_NAME) {
       made += 1;
       const name = `test_${made}`;
-      await admin.queryable.run(
-        sql`create database ${identifier(name)} owner ${identifier(owner)} strategy file_copy`,
-      );
+      const create = () =>
+        admin.queryable.run(
+          sql`create database ${identifier(name)} owner ${identifier(owner)} strategy file_copy`,
+        );
+      const own = making.then(create, create);
+      making = own;
+      await own;
       return urlOf(host, name, owner);
     },
     stop,

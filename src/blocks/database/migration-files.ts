@@ -110,7 +110,7 @@ export function pendingMigrations(
   const lowest = Math.max(0, ...applied.map((row) => row.min_compatible));
   if (known.length < lowest) {
     throw databaseErrors.database_too_new({
-      detail: `${room}: the database is at ${newest?.name} and works with programs that know ${lowest} or more migrations; this one knows ${known.length}`,
+      detail: `${room}: the database is at ${newest?.name} and works with programs that know ${lowest} or more migrations; this one knows ${known.length}: it is older than the data, so run the newer version`,
     });
   }
   for (const row of applied) {

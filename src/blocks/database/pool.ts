@@ -8,7 +8,7 @@ import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { type Connection, createConnection } from './connection.ts';
 import type { Queryable } from './database.ts';
-import { createDriverPool } from './driver.ts';
+import { createClientPool } from './driver.ts';
 import { databaseErrors } from './errors.ts';
 import { classify, toCoded } from './failure.ts';
 import { IDENTITY, type PrimaryTerm, type ServerIdentity } from './primary-term.ts';
@@ -95,7 +95,7 @@ export function createPool(options: PoolOptions, deps: PoolDeps): Pool {
   /** How to send away those who wait for a connection. */
   const waiters = new Map<(reason: unknown) => void, number>();
   let closedBy: Error | undefined;
-  const pool = createDriverPool({
+  const pool = createClientPool({
     ...options.address,
     max: options.connectionsMax,
     idleTimeoutMillis: 0,

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
+import { readControlFile } from './embedded/control-file.ts';
 import { eventually, makeTestDatabase, makeTestDirectory, startTestPostgres } from './fixture.ts';
 import { shopMigrations } from './migrations.fixture.ts';
 import { identifier, sql } from './sql.ts';
@@ -183,4 +184,11 @@ describe('start', { concurrency: true }, () => {
       async () => makeTestDatabase({ options: { primary, replicas } }).database,
     );
   });
+});
+
+test('a start that fails in a migration stops the embedded Postgres in order', async () => {
+  const migrations = [shopMigrations({ '0001_wrong.sql': 'select nonsense;' })];
+  const { database, dataDirectory } = makeTestDatabase({ migrations });
+  await assert.rejects(database.start(signal), { code: 'migration_failed' });
+  assert(readControlFile(join(dataDirectory, 'postgres')).isShutDown);
 });

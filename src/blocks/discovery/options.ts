@@ -7,7 +7,7 @@ export const registryOptions = optionsSchema(
     beatMs: Type.Integer({
       minimum: 100,
       maximum: 60_000,
-      default: 2000,
+      default: 4000,
       description: 'How often a process says that it lives.',
     }),
     silentMsMax: Type.Integer({

@@ -21,7 +21,7 @@ export interface Principal {
 }
 
 /** Where a call comes from. */
-export interface Caller {
+export interface CallOrigin {
   /** Of the client; where proxies are trusted, the one that they have named. */
   address: string;
   signal?: AbortSignal;
@@ -33,12 +33,12 @@ export interface Identity extends Lifecycle {
    * @throws unauthenticated; rate_limited when too many unknown keys came from the address; keys_busy,
    *   database_unavailable, deadline_exceeded, or the signal's reason
    */
-  authenticate(authorization: string | undefined, caller: Caller): Promise<Principal>;
+  authenticate(authorization: string | undefined, caller: CallOrigin): Promise<Principal>;
   /**
    * Whether the header has one of our keys, for telling the caller what is wrong with the server: where the database
    * cannot be asked within `RECOGNIZE_MS`, a key that it has confirmed within `REMEMBERED_MS` will do. For nothing else.
    */
-  recognizes(authorization: string | undefined, caller: Caller): Promise<boolean>;
+  recognizes(authorization: string | undefined, caller: CallOrigin): Promise<boolean>;
   /** The key made by this start, if it was the first; given once. */
   takeFirstKey(): string | undefined;
 }
@@ -113,7 +113,7 @@ export function createIdentity(options: IdentityOptions, deps: IdentityDeps): Id
     if (made > 0) firstKey = key;
   }
 
-  async function authenticate(authorization: string | undefined, { address, signal }: Caller) {
+  async function authenticate(authorization: string | undefined, { address, signal }: CallOrigin) {
     const key = keyOf(authorization);
     if (key === undefined) {
       throw identityErrors.unauthenticated({

@@ -1,6 +1,6 @@
 export { identityErrors } from './errors.ts';
 export {
-  type Caller,
+  type CallOrigin,
   createIdentity,
   type Identity,
   type IdentityDeps,

@@ -166,16 +166,17 @@ test('shedding is told once per second at most, with how much it was', async (t)
 
 test('a start takes over what ended processes have left, oldest first, and a live one keeps its own', async (t) => {
   const root = scratchDirectory();
-  const live = await started(t, {}, { directory: root });
+  // It would take over those of the others itself, if it looked in between.
+  const live = await started(t, { adoptEveryMs: 60_000 }, { directory: root });
   await append(live.journal, ['live']);
   for (const text of ['first', 'second']) {
-    const { journal } = makeJournal({}, { directory: root });
+    const { journal } = makeJournal({ adoptEveryMs: 60_000 }, { directory: root });
     await journal.start(never);
     assert.equal(journal.sources().filter(({ isOwn }) => isOwn).length, 1);
     await append(journal, [text]);
     await journal.stop(never);
   }
-  const { journal } = await started(t, {}, { directory: root });
+  const { journal } = await started(t, { adoptEveryMs: 60_000 }, { directory: root });
   const found = await Promise.all(journal.sources().map((source) => readSource(source)));
   assert.deepEqual(found, [['first'], ['second'], []]);
 });

@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { describeError } from '#base/errors';
 import { type AnswerParser, createAnswerParser } from './answer-parser.ts';
 import type { LoadOutcome, LoadRequest } from './load.ts';
-import type { Origin } from './request-bytes.ts';
+import { encodeRequest, type Origin } from './request-bytes.ts';
 
 /** A request whose time has come. */
 export interface Arrival {
@@ -29,7 +29,7 @@ export interface Connection {
   idleSinceMs: number;
   readonly parser: AnswerParser;
   /** Only while it carries nothing. Connects when it has to. */
-  carry(arrival: Arrival, bytes: Buffer): void;
+  carry(arrival: Arrival): void;
   /** Drops what it carries, without a word, and the socket. */
   cut(): void;
 }
@@ -130,7 +130,9 @@ export function createConnection(deps: ConnectionDeps): Connection {
     },
     idleSinceMs: 0,
     parser,
-    carry(arrival, bytes) {
+    carry(arrival) {
+      const { request } = arrival;
+      const bytes = request.encoded ?? encodeRequest(request, origin.authority);
       passage = { ...arrival, sentMs: undefined, isReused: isOpen && isUsed };
       if (isOpen) send(passage, bytes);
       else open(bytes);

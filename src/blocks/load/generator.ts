@@ -7,7 +7,7 @@ import { createArrivals } from './arrivals.ts';
 import { type Arrival, type Connection, createConnection, type Passage } from './connection.ts';
 import type { LoadAnswer, LoadDeps, LoadOptions, LoadOutcome, LoadSummary } from './load.ts';
 import { createPending } from './pending.ts';
-import { encodeRequest, type Origin } from './request-bytes.ts';
+import type { Origin } from './request-bytes.ts';
 import { createTally } from './tally.ts';
 
 const READ_BYTES = 64 * 1024;
@@ -75,12 +75,6 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
     settle({ ...arrival, sentMs: undefined, isReused: false }, monotonicMs(), outcome, {});
   }
 
-  /** The one that has waited longest. */
-  function takePending(): Arrival {
-    const [intendedMs, lateMs] = [pending.firstIntendedMs, pending.firstLateMs];
-    return { request: pending.shift(), intendedMs, lateMs };
-  }
-
   function onEnd(
     connection: Connection,
     passage: Passage,
@@ -95,11 +89,6 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
     serve(nowMs);
     admit(nowMs);
     finishIfDone();
-  }
-
-  function dispatch(connection: Connection, arrival: Arrival): void {
-    const { request } = arrival;
-    connection.carry(arrival, request.encoded ?? encodeRequest(request, origin.authority));
   }
 
   function freeConnection(nowMs: number): Connection | undefined {
@@ -118,12 +107,12 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
   function serve(nowMs: number): void {
     while (pending.size > 0) {
       if (pending.firstIntendedMs + options.timeoutMs <= nowMs) {
-        settleUnsent(takePending(), 'timed_out');
+        settleUnsent(pending.shift(), 'timed_out');
         continue;
       }
       const connection = freeConnection(nowMs);
       if (!connection) return;
-      dispatch(connection, takePending());
+      connection.carry(pending.shift());
     }
   }
 
@@ -141,8 +130,8 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
       tally.arrived(lateMs);
       const arrival = { request: next(arrived++), intendedMs, lateMs };
       const connection = pending.size === 0 ? freeConnection(nowMs) : undefined;
-      if (connection) dispatch(connection, arrival);
-      else if (!pending.push(arrival.request, intendedMs, lateMs)) settleUnsent(arrival, 'shed');
+      if (connection) connection.carry(arrival);
+      else if (!pending.push(arrival)) settleUnsent(arrival, 'shed');
     }
   }
 
@@ -191,7 +180,7 @@ export function createGenerator(options: LoadOptions, origin: Origin, deps: Load
     if (isOver) return;
     isOver = true;
     while (pending.size > 0) {
-      settleUnsent(takePending(), 'shed');
+      settleUnsent(pending.shift(), 'shed');
     }
     for (const connection of connections) {
       const { passage } = connection;

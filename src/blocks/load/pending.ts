@@ -1,24 +1,20 @@
 /**
  * Requests that wait for a connection, in the order in which they arrived: a ring of fixed size.
  */
-import type { LoadRequest } from './load.ts';
+import type { Arrival } from './connection.ts';
 
 export interface Pending {
   readonly size: number;
   /** Of the one that has waited longest; infinite when none waits. */
   readonly firstIntendedMs: number;
-  /** Of the same: by how much the generator was late to look at its arrival. */
-  readonly firstLateMs: number;
   /** @returns false when there is no room */
-  push(request: LoadRequest, intendedMs: number, lateMs: number): boolean;
+  push(arrival: Arrival): boolean;
   /** Removes the one that has waited longest; only while there is one. */
-  shift(): LoadRequest;
+  shift(): Arrival;
 }
 
 export function createPending(max: number): Pending {
-  const requests: (LoadRequest | undefined)[] = [];
-  const times: number[] = [];
-  const lates: number[] = [];
+  const arrivals: (Arrival | undefined)[] = [];
   let first = 0;
   let size = 0;
 
@@ -27,26 +23,20 @@ export function createPending(max: number): Pending {
       return size;
     },
     get firstIntendedMs() {
-      return size === 0 ? Number.POSITIVE_INFINITY : (times[first] ?? 0);
+      return arrivals[first]?.intendedMs ?? Number.POSITIVE_INFINITY;
     },
-    get firstLateMs() {
-      return size === 0 ? 0 : (lates[first] ?? 0);
-    },
-    push(request, intendedMs, lateMs) {
+    push(arrival) {
       if (size >= max) return false;
-      const at = (first + size) % max;
-      requests[at] = request;
-      times[at] = intendedMs;
-      lates[at] = lateMs;
+      arrivals[(first + size) % max] = arrival;
       size += 1;
       return true;
     },
     shift() {
-      const request = requests[first] as LoadRequest;
-      requests[first] = undefined;
+      const arrival = arrivals[first] as Arrival;
+      arrivals[first] = undefined;
       first = (first + 1) % max;
       size -= 1;
-      return request;
+      return arrival;
     },
   };
 }

@@ -105,14 +105,18 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
     }
   }
 
-  /** @returns whether to go on at once */
-  async function step(): Promise<boolean> {
+  /**
+   * @param isTold of events: then they are moved without a look, which would cost them a round trip
+   * @returns whether there were any
+   */
+  async function step(isTold: boolean): Promise<boolean> {
     const present = await currentReign();
     if (!present) return false;
-    if (!(await withSignal(rows.isWaiting(present.floor.seq()), cutting.signal))) return false;
-    let count = batchMax;
-    while (count === batchMax && !closing.signal.aborted) count = await move(present);
-    return true;
+    if (!isTold && !(await withSignal(rows.isWaiting(present.floor.seq()), cutting.signal))) return false;
+    let moved = 0;
+    for (let count = batchMax; count === batchMax && !closing.signal.aborted; moved += count)
+      count = await move(present);
+    return moved > 0;
   }
 
   async function stumbled(error: unknown, failures: number): Promise<void> {
@@ -132,20 +136,26 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
   }
 
   async function run(): Promise<void> {
-    let isTold = true;
+    let isTold = false;
     for (let failures = 0; !closing.signal.aborted; ) {
       try {
-        const isBusy = await step();
+        const isBusy = await step(isTold);
         if (isBusy && !isTold) interval.foundUntold();
         if (isBusy) interval.stirred();
         failures = 0;
         failure = undefined;
-        // What has come while it moved was told of, too.
-        if (isBusy || closing.signal.aborted) continue;
+        if (closing.signal.aborted) return;
+        // What has come while it moved was told of, if anybody can tell.
+        if (isBusy && !wakeups.isListening()) {
+          isTold = false;
+          continue;
+        }
         isTold = await bell.wait(leader.current() ? interval.nextMs() : FOLLOWING_MS);
       } catch (error) {
         if (closing.signal.aborted) return;
         failures += 1;
+        // Perhaps it has moved what it was told of.
+        isTold = false;
         await stumbled(error, failures);
       }
     }

@@ -21,7 +21,7 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Definition } from './definition.ts';
 import { queueErrors } from './errors.ts';
-import { createHand, type Ended } from './hand.ts';
+import { createHand, type Ended, type Hand } from './hand.ts';
 import type { ClaimedJob, Handler } from './job.ts';
 import { createLine, type Line } from './line.ts';
 import { createPace } from './pace.ts';
@@ -38,6 +38,7 @@ import {
 import type { Scores } from './score.ts';
 import type { LaneSignals } from './signals.ts';
 import type { JobStore, Lease, Turn, TurnRequest } from './store.ts';
+import { createSweepTimer } from './sweep-timer.ts';
 
 const faults = defineFaults('queue', {
   handled: 'a handler has ended; that its job is done has not been recorded',
@@ -49,7 +50,6 @@ const LINGER_MS = 2;
 const HOLD_MS = 1000;
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 5000;
-const SWEEP_MS = 100;
 
 export interface LaneOptions {
   definition: Definition;
@@ -93,10 +93,43 @@ export interface Lane {
   isHungry(): boolean;
   /** Whether it would take one more job. */
   hasRoom(): boolean;
-  /** Another process has told of jobs. */
-  told(): void;
   health(): Health;
   close(deadline: AbortSignal): Promise<void>;
+}
+
+function createBuried(queue: string, { log, signals }: Pick<LaneDeps, 'log' | 'signals'>): Lane['buried'] {
+  return ({ traceparent, ...job }) => {
+    log.error({ queue, ...job, traceId: traceparent?.slice(3, 35) }, 'a job is dead');
+    signals.died();
+  };
+}
+
+/** A handler says that it is getting on. */
+function createOnSign(clock: Clock, hand: Hand) {
+  return (run: Run, progress: string | undefined): void => {
+    run.aliveMs = clock.monotonicMs();
+    if (run.state === 'running' && progress !== undefined) hand.progress(run.claimed.jobId, progress);
+  };
+}
+
+/** Before the next attempt at a job that has failed so often. */
+function waitMs(
+  { backoffBaseMs: baseMs, backoffMaxMs: maxMs }: Definition,
+  attempts: number,
+  random: Random,
+): number {
+  return backoffMs({ baseMs, maxMs }, attempts, random);
+}
+
+async function giveBack(
+  queue: string,
+  held: Lease,
+  deadline: AbortSignal,
+  { store, log }: Pick<LaneDeps, 'store' | 'log'>,
+): Promise<void> {
+  await withSignal(store.leave(queue, held), deadline).catch((error: unknown) => {
+    log.warn({ queue, error: describeError(error) }, 'a lease ends by itself: it could not be given back');
+  });
 }
 
 export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
@@ -105,6 +138,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   const { name: queue } = definition;
   const hand = createHand();
   const line = createLine();
+  const buried = createBuried(queue, deps);
   const pace = createPace({ concurrency, prefetchMax });
   let state: 'idle' | 'open' | 'closing' | 'closed' = 'idle';
   /** `endsMs` on the monotonic clock, as all times here that are not written down. */
@@ -114,8 +148,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   let retryAtMs = 0;
   let endedTotal = 0;
   let next: { timer: Timer; atMs: number } | undefined;
-  let sweepTimer: Timer | undefined;
-  let isSweepSoon = false;
+  const sweeping = createSweepTimer(clock, sweep);
   let releaseAtMs: number | undefined;
   let onSettled: (() => void) | undefined;
 
@@ -125,10 +158,10 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     while (state === 'open' && hand.runs.size < concurrency) {
       const claimed = hand.take();
       if (!claimed) return;
-      const run = createRun(claimed, queue, clock.monotonicMs(), onSign);
+      const run = createRun(claimed, queue, clock.monotonicMs(), createOnSign(clock, hand));
       hand.runs.add(run);
       void carryOut(run);
-      planSweep();
+      sweeping.plan(true, lease?.endsMs);
     }
   }
 
@@ -162,24 +195,8 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       hand.failed({ jobId, error, retry: undefined });
       return;
     }
-    const runAtMs = Math.ceil(
-      nowMs +
-        Math.max(
-          retryAfterMs,
-          backoffMs({ baseMs: definition.backoffBaseMs, maxMs: definition.backoffMaxMs }, attempts, random),
-        ),
-    );
+    const runAtMs = Math.ceil(nowMs + Math.max(retryAfterMs, waitMs(definition, attempts, random)));
     hand.failed({ jobId, error, retry: { runAtMs, score: scores.next(runAtMs, claimed.priority, nowMs) } });
-  }
-
-  function buried({ traceparent, ...job }: DeadJob): void {
-    log.error({ queue, ...job, traceId: traceparent?.slice(3, 35) }, 'a job is dead');
-    signals.died();
-  }
-
-  function onSign(run: Run, progress: string | undefined): void {
-    run.aliveMs = clock.monotonicMs();
-    if (run.state === 'running' && progress !== undefined) hand.progress(run.claimed.jobId, progress);
   }
 
   /** Ends attempts that take too long, and the lease when it could not be renewed. */
@@ -194,19 +211,8 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       abortRun(run, late);
     }
     if (lease && nowMs > lease.endsMs) lose('it could not be renewed in time');
-    sweepTimer = undefined;
-    planSweep();
+    sweeping.plan(hand.runs.size > 0, lease?.endsMs);
     plan();
-  }
-
-  /** Often while something runs; otherwise when the lease could have ended. */
-  function planSweep(): void {
-    if (sweepTimer && (isSweepSoon || hand.runs.size === 0)) return;
-    if (hand.runs.size === 0 && !lease) return;
-    sweepTimer?.cancel();
-    isSweepSoon = hand.runs.size > 0;
-    const untilEndMs = lease ? lease.endsMs - clock.monotonicMs() + 1 : SWEEP_MS;
-    sweepTimer = clock.after(isSweepSoon ? SWEEP_MS : Math.max(SWEEP_MS, untilEndMs), sweep, 'background');
   }
 
   function abandon(reason: unknown): void {
@@ -229,9 +235,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
 
   // Turns.
 
-  function isHungry(): boolean {
-    return state === 'open' && !isTurning && !line.mayHaveMore() && room() > 0;
-  }
+  const isHungry = () => state === 'open' && !isTurning && !line.mayHaveMore() && room() > 0;
 
   function room(): number {
     if (state !== 'open') return 0;
@@ -337,7 +341,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     for (const score of answer.released) line.woken(score);
     pace.weighed(answer.jobs.length, answer.payloadLength);
     hand.add(answer.jobs, clock.monotonicMs());
-    planSweep();
+    sweeping.plan(hand.runs.size > 0, lease.endsMs);
     const retryMs = failed.flatMap(({ retry }) => (retry ? [retry.runAtMs] : []));
     if (retryMs.length > 0) deps.scheduled(Math.min(...retryMs));
     if (line.mayHaveMore() && room() <= 0) offer(queue);
@@ -354,19 +358,12 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   }
 
   return {
-    queue,
-    line,
+    ...{ queue, line, buried, isHungry, stir: plan },
     open() {
       state = 'open';
       plan();
     },
-    stir: plan,
-    buried,
     hasRoom: () => room() > 0,
-    told() {
-      if (!isHungry()) line.told();
-    },
-    isHungry,
     health() {
       if (failures < 2) return { status: 'ok' };
       return { status: 'failing', reason: `the jobs of ${queue} cannot be taken or recorded` };
@@ -381,16 +378,10 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       }
       state = 'closed';
       next?.timer.cancel();
-      sweepTimer?.cancel();
+      sweeping.cancel();
       const held = lease;
       lease = undefined;
-      if (!held) return;
-      await withSignal(store.leave(queue, held), deadline).catch((error: unknown) => {
-        log.warn(
-          { queue, error: describeError(error) },
-          'a lease ends by itself: it could not be given back',
-        );
-      });
+      if (held) await giveBack(queue, held, deadline, deps);
     },
   };
 }

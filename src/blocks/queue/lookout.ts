@@ -53,7 +53,7 @@ export function createLookout(
     lookedMs = nowMs;
     const wasTold = isTold;
     isTold = false;
-    if (wasTold) for (const lane of lanes) lane.told();
+    if (wasTold) for (const lane of lanes) if (!lane.isHungry()) lane.line.told();
     const hungry = new Set(lanes.filter((lane) => lane.isHungry()));
     const looking = lanes.filter((lane) => hungry.has(lane) || lane.line.isLookDue(nowMs));
     const asked = looking.map(({ queue, line }) => ({ queue, fromScore: line.lookFrom(nowMs) }));
@@ -116,7 +116,8 @@ export function createLookout(
     told(news) {
       isTold = true;
       interval.stirred();
-      for (const lane of lanes) if (!news || news.has(lane.queue)) lane.told();
+      for (const { queue, line, isHungry } of lanes)
+        if ((!news || news.has(queue)) && !isHungry()) line.told();
       loop.hurry(Math.max(0, lookedMs + LOOK_GAP_MS - clock.monotonicMs()));
     },
     stirred: interval.stirred,

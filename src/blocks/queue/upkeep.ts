@@ -45,7 +45,7 @@ export interface Upkeep {
 
 const MEASURE_MS = 1000;
 /** While nothing waits or runs, and nobody enqueues here. */
-const IDLE_MEASURE_MS = 6000;
+const IDLE_MEASURE_MS = 12_000;
 /** Counting takes at most a twentieth of the time, however many jobs there are. */
 const SHARE_OF_TIME = 20;
 const CLEAR_MS = 10_000;

@@ -1,4 +1,5 @@
 export { systemErrors } from './errors.ts';
+export type { HotShape } from './hot-shape.ts';
 export type { JobContext, JobWork } from './job.ts';
 export {
   type EntityTag,

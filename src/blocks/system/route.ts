@@ -35,8 +35,15 @@ interface CommonShape<P extends TObject, Q extends TObject, B extends TSchema> {
   params?: P;
   query?: Q;
   body?: B;
-  /** The body of each successful status; null for none. */
+  /** Request headers that it heeds, by their names, for the reference: nothing checks them before the route does. */
+  headers?: Readonly<Record<string, TSchema>>;
+  /**
+   * The body of each successful status; null for none. A schema here or below whose `title` is one word in capitals
+   * (`Link`) is a type of that name to whoever generates a client; its `examples` are shown, and sent by the curl lines.
+   */
   replies: Readonly<Record<number, TSchema | null>>;
+  /** Headers of its successful answers, beyond those that every answer has, for the reference. */
+  replyHeaders?: Readonly<Record<string, TSchema>>;
   /** The errors that the route's rule can give, for the reference. */
   errors?: readonly ErrorFactory[];
   /** How fresh what it reads or returns is. */

@@ -15,6 +15,7 @@ import type { ProjectionDefinition } from '#blocks/projection';
 import type { QueueDefinition, Schedule } from '#blocks/queue';
 import type { Guards, Reference } from '#blocks/references';
 import type { Streams } from '#blocks/stream';
+import type { HotShape } from './hot-shape.ts';
 import type { JobWork } from './job.ts';
 import type { Route } from './route.ts';
 
@@ -70,6 +71,8 @@ export interface System {
    * `close`: watch the response.
    */
   hot?: (request: IncomingMessage, response: ServerResponse) => boolean;
+  /** What `hot` answers, for OpenAPI and the reference. */
+  hotShapes?: readonly HotShape[];
 }
 
 export interface SystemDefinition<S extends TObject = TObject> {

@@ -21,6 +21,7 @@ export interface LookInterval {
 const LOOK_MS_MIN = 1000;
 const UNTOLD_MS = 2000;
 
+/** @param pollMs how often who cannot be told looks */
 export function createLookInterval(
   { pollMs }: { pollMs: number },
   { clock, wakeups }: { clock: Clock; wakeups: Pick<Wakeups, 'isListening' | 'lookMsMax'> },

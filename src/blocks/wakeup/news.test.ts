@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeNews, encodeNews } from './news.ts';
-import type { News, Topic } from './wakeups.ts';
+import type { News, Subject } from './wakeups.ts';
 
-const both = (news: ReadonlyMap<Topic, News>) => decodeNews(encodeNews(news));
+const both = (news: ReadonlyMap<Subject, News>) => decodeNews(encodeNews(news));
 
 test('news arrive as they were told, with what is known of them or without', () => {
-  const news = new Map<Topic, News>([
+  const news = new Map<Subject, News>([
     ['log', new Map([['3', '9223372036854775807']])],
     ['outbox', undefined],
   ]);

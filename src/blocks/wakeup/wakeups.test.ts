@@ -10,7 +10,7 @@ import { systemRandom } from '#base/random';
 import { type Database, LISTEN_APPLICATION, sql } from '#blocks/database';
 import { eventually, makeTestDirectory, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { wakeupOptions } from './options.ts';
-import { createWakeups, type News, type Topic, type Wakeups } from './wakeups.ts';
+import { createWakeups, type News, type Subject, type Wakeups } from './wakeups.ts';
 
 let db: TestDatabase;
 before(async () => {
@@ -19,7 +19,7 @@ before(async () => {
 
 const never = new AbortController().signal;
 const deadline = () => AbortSignal.timeout(10_000);
-const TOPICS: readonly Topic[] = ['outbox', 'log', 'jobs'];
+const SUBJECTS: readonly Subject[] = ['outbox', 'log', 'jobs'];
 
 function make(database: Pick<Database, 'core' | 'listen'> = db.database, options = {}): Wakeups {
   const deps = { clock: systemClock, random: systemRandom, log: silentLog, database };
@@ -29,12 +29,14 @@ function make(database: Pick<Database, 'core' | 'listen'> = db.database, options
 /** A process that listens, and what it has been told. */
 async function startListening(database?: Pick<Database, 'core' | 'listen'>) {
   const wakeups = make(database);
-  const told: [Topic, News][] = [];
-  for (const topic of TOPICS) wakeups.on(topic, (news) => void told.push([topic, news]));
+  const told: [Subject, News][] = [];
+  for (const subject of SUBJECTS) wakeups.on(subject, (news) => void told.push([subject, news]));
   await wakeups.start(never);
   await eventually('it listens', () => wakeups.isListening());
-  const hasHeard = (topic: Topic, key: string) =>
-    eventually(`news of ${topic} ${key}`, () => told.some(([of, news]) => of === topic && news?.has(key)));
+  const hasHeard = (subject: Subject, key: string) =>
+    eventually(`news of ${subject} ${key}`, () =>
+      told.some(([of, news]) => of === subject && news?.has(key)),
+    );
   return { ...wakeups, told, hasHeard };
 }
 
@@ -66,7 +68,7 @@ test('what one process tells, the others hear, and it does not itself', async ()
   await Promise.all([two.hasHeard('log', '7'), three.hasHeard('log', '7')]);
   two.notify('jobs', new Map([['mail', '']]));
   await Promise.all([one.hasHeard('jobs', 'mail'), three.hasHeard('jobs', 'mail')]);
-  assert(!one.told.some(([topic, news]) => topic === 'log' && news !== undefined));
+  assert(!one.told.some(([subject, news]) => subject === 'log' && news !== undefined));
   for (const each of [one, two, three]) await each.stop(deadline());
 });
 
@@ -98,12 +100,12 @@ test('one that is alone sends nothing; when another comes, it does, and news of 
 
 test('a lost connection is told to whoever waits, is made again, and told again', async () => {
   const [one, two] = [await startListening(), await startListening()];
-  await eventually('all were told at the begin', () => one.told.length >= TOPICS.length);
+  await eventually('all were told at the begin', () => one.told.length >= SUBJECTS.length);
   one.told.length = 0;
   await db.admin.run(sql`
     select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${LISTEN_APPLICATION}`);
   await eventually('that news may have been missed', () =>
-    TOPICS.every((topic) => one.told.filter(([of, news]) => of === topic && !news).length >= 2),
+    SUBJECTS.every((subject) => one.told.filter(([of, news]) => of === subject && !news).length >= 2),
   );
   await eventually('both listen again', () => one.isListening() && two.isListening());
   two.notify('log', new Map([['1', '2']]));

@@ -18,19 +18,19 @@ import { decodeNews, encodeNews } from './news.ts';
 import type { WakeupOptions } from './options.ts';
 
 /** `outbox`: events wait for the relay. `log`: streams have grown. `jobs`: jobs are ready, or scheduled for soon. */
-export type Topic = 'outbox' | 'log' | 'jobs';
+export type Subject = 'outbox' | 'log' | 'jobs';
 
 /** What exactly is new, such as the position of each stream that grew; undefined when that is not known. */
 export type News = ReadonlyMap<string, string> | undefined;
 
 export interface Wakeups extends Lifecycle {
   /** Tells the other processes, soon. To be called after a commit; costs nothing where there are none. */
-  notify(topic: Topic, news?: News): void;
+  notify(subject: Subject, news?: News): void;
   /**
    * Tells `listener` of what other processes have told; also, without news, whenever something may have been missed.
    * Returns the unsubscribe.
    */
-  on(topic: Topic, listener: (news: News) => void): () => void;
+  on(subject: Subject, listener: (news: News) => void): () => void;
   /** Whether news arrive. Who waits for them looks often while they do not. */
   isListening(): boolean;
   readonly lookMsMax: number;
@@ -59,26 +59,26 @@ export const noWakeups: Pick<Wakeups, 'notify' | 'on' | 'isListening' | 'lookMsM
 };
 
 function createListeners() {
-  const listeners = new Map<Topic, Set<(news: News) => void>>();
-  const tell = (topic: Topic, news: News) => {
-    for (const listener of [...(listeners.get(topic) ?? [])]) listener(news);
+  const listeners = new Map<Subject, Set<(news: News) => void>>();
+  const tell = (subject: Subject, news: News) => {
+    for (const listener of [...(listeners.get(subject) ?? [])]) listener(news);
   };
   return {
-    on(topic: Topic, listener: (news: News) => void): () => void {
-      const own = listeners.get(topic) ?? new Set();
-      listeners.set(topic, own.add(listener));
+    on(subject: Subject, listener: (news: News) => void): () => void {
+      const own = listeners.get(subject) ?? new Set();
+      listeners.set(subject, own.add(listener));
       return () => own.delete(listener);
     },
     tell,
     tellAll(): void {
-      for (const topic of listeners.keys()) tell(topic, undefined);
+      for (const subject of listeners.keys()) tell(subject, undefined);
     },
   };
 }
 
 /** Sends at once what comes after a pause, and gathers what comes close behind it; one at a time. */
 function createSender(clock: Clock, send: (payload: string) => Promise<void>) {
-  let waiting = new Map<Topic, News>();
+  let waiting = new Map<Subject, News>();
   let timer: Timer | undefined;
   let sending: Promise<void> | undefined;
   let sentMs = Number.NEGATIVE_INFINITY;
@@ -103,10 +103,10 @@ function createSender(clock: Clock, send: (payload: string) => Promise<void>) {
   }
 
   return {
-    add(topic: Topic, news: News): void {
-      const before = waiting.get(topic);
-      const isUnknown = news === undefined || (waiting.has(topic) && before === undefined);
-      waiting.set(topic, isUnknown ? undefined : new Map([...(before ?? []), ...news]));
+    add(subject: Subject, news: News): void {
+      const before = waiting.get(subject);
+      const isUnknown = news === undefined || (waiting.has(subject) && before === undefined);
+      waiting.set(subject, isUnknown ? undefined : new Map([...(before ?? []), ...news]));
       plan();
     },
     /** Sends the rest at once. */
@@ -120,6 +120,7 @@ function createSender(clock: Clock, send: (payload: string) => Promise<void>) {
   };
 }
 
+/** Its start does not wait for the connection, and does not fail: without it everybody looks. */
 export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: WakeupsDeps): Wakeups {
   const { clock, random, log, database } = deps;
   const closing = new AbortController();
@@ -143,7 +144,7 @@ export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: Wakeup
     hasOthers = true;
     const news = decodeNews(payload);
     if (!news) tellAll();
-    else for (const [topic, of] of news) tell(topic, of);
+    else for (const [subject, of] of news) tell(subject, of);
   }
 
   /** Whether anybody else listens; those who have just begun to say so themselves. */
@@ -226,8 +227,8 @@ export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: Wakeup
   return {
     ...lifecycle,
     on,
-    notify(topic, news) {
-      if (hasOthers && !closing.signal.aborted) sender.add(topic, news);
+    notify(subject, news) {
+      if (hasOthers && !closing.signal.aborted) sender.add(subject, news);
     },
     isListening: () => connection !== undefined,
     lookMsMax,

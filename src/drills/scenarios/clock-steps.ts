@@ -37,7 +37,9 @@ function stepped(evidence: Evidence): Check {
 
 function refusalsCoded({ loaded, zeroMs }: Evidence): Check {
   const failed = loaded.filter(({ isFailure }) => isFailure);
-  const otherwise = failed.filter(({ code, retryAfter }) => !CODES.includes(code) || retryAfter === undefined);
+  const otherwise = failed.filter(
+    ({ code, retryAfter }) => !CODES.includes(code) || retryAfter === undefined,
+  );
   const problems = otherwise.map((attempt) => describeAttempt(attempt, zeroMs));
   return timed(
     checkOf(

@@ -3,6 +3,7 @@
  */
 import { createPostgresCodeSpaces, openCodeSpace } from '#blocks/ids';
 import { defineSystem } from '#blocks/system';
+import { redirectShape } from './api.ts';
 import { ownHosts } from './destination.ts';
 import { LINKS_STREAM } from './events.ts';
 import { createInvalidation } from './invalidation.ts';
@@ -51,6 +52,7 @@ export default defineSystem({
       routes: createRoutes(links, (reader, principal) => store.counts(reader, principal, clock.nowMs())),
       jobs: createJobs(links.expire, sweep),
       hot: redirects.handle,
+      hotShapes: [redirectShape(options)],
     };
   },
 });

@@ -138,7 +138,7 @@ test('of many processes that find the same dead holder, or none, exactly one win
 });
 
 test('a holder in another pid namespace is seen, and one killed there is gone at once', {
-  skip: apartFromHere,
+  skip: apartFromHere && `containers cannot be imitated: ${apartFromHere}`,
 }, async (t) => {
   const directory = scratchDirectory(t);
   const inside = contender(t, UNSHARE);

@@ -17,6 +17,7 @@ import { createChangeWatch } from './change-watch.ts';
 import { type DatabaseFile, type DirectoryName, isWanted, readDatabaseFile } from './database-file.ts';
 import { type DirectoryLock, lockDirectory } from './directory-lock.ts';
 import { createEnsemble, type OwnEnsemble } from './ensemble.ts';
+import { noteOnFileSystem } from './file-systems.ts';
 import type { PostgresPlace } from './place.ts';
 import { carryOut, finish } from './promotion.ts';
 import { makeParent, type SiteOptions } from './site.ts';
@@ -152,7 +153,10 @@ async function start(
   const { ensemble, ending } = run;
   const timeout = startTimeout(clock, options.startTimeoutMs, parent, () => ensemble.tail());
   try {
-    run.lock = lockDirectory(makeParent(options.directory));
+    const parent = makeParent(options.directory);
+    run.lock = lockDirectory(parent);
+    const note = noteOnFileSystem(parent);
+    if (note !== undefined) deps.log.warn(note);
     await ensemble.claim(timeout.signal);
     run.inherited = readDatabaseFile(ensemble.dataDirectory).promotion?.id;
     await openPrimary(ensemble, { ...deps, signal: timeout.signal });

@@ -119,6 +119,12 @@ export function toProgramError(
   said: readonly string[],
 ): Error {
   const lines = said.map((line) => line.replace(/^.*?(?=(?:FATAL|PANIC|ERROR): )/, ''));
+  const memory = lines.find((line) => /shared memory segment .*No space left on device/.test(line));
+  if (memory) {
+    return embeddedErrors.postgres_start_failed({
+      detail: `the memory that processes share (/dev/shm) is full; give it more (a container: --shm-size 256m): ${what} ${ending}; it said: ${memory}`,
+    });
+  }
   const full = lines.find((line) =>
     /No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes/.test(line),
   );

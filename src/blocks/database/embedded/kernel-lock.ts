@@ -8,7 +8,6 @@
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
-import { delimiter } from 'node:path';
 import { embeddedErrors } from './errors.ts';
 import { findProgram, PROGRAM_ENVIRONMENT } from './program-environment.ts';
 
@@ -49,8 +48,7 @@ export function openLocked(file: string, kind: LockKind): number | undefined {
 }
 
 function lock(fd: number, kind: LockKind, file: string): boolean {
-  // Not only where the system's own programs are: some distributions have them elsewhere.
-  const program = findProgram('flock', `${PROGRAM_ENVIRONMENT.PATH}${delimiter}${process.env.PATH ?? ''}`);
+  const program = findProgram('flock');
   if (program === undefined) {
     throw embeddedErrors.lock_unavailable({
       detail: `${file} cannot be locked: there is no flock program; install util-linux`,

@@ -38,6 +38,7 @@ export async function createOtherUserSite(
   deps: SiteDeps,
 ): Promise<Site> {
   const account = chooseAccount(directory, options.owner);
+  refusePowerless(account);
   const reachable = reachableInstallation(installation, account, options, deps.randomName);
   const dataDirectory = placeData(directory, account, options.otherUserDirectory, deps.randomName);
   const environment = { ...PROGRAM_ENVIRONMENT };
@@ -62,6 +63,15 @@ function chooseAccount(directory: string, owner: number | undefined): NamedAccou
   if (chosen) return chosen;
   throw embeddedErrors.data_foreign({
     detail: `Postgres cannot run as root, and ${owner === undefined ? 'this machine has no other user' : `${directory} belongs to uid ${owner}, which has no name here`}`,
+  });
+}
+
+/** Root in name only, as in a container without capabilities: before anything is copied. */
+function refusePowerless({ uid, gid, name }: NamedAccount): void {
+  const { error } = spawnSync('/bin/sh', ['-c', ':'], { uid, gid, env: PROGRAM_ENVIRONMENT, cwd: '/' });
+  if ((error as NodeJS.ErrnoException | undefined)?.code !== 'EPERM') return;
+  throw embeddedErrors.postgres_missing({
+    detail: `Postgres does not run as root, and this root may neither make user namespaces nor run it as ${name} (it lacks the capabilities SETUID and SETGID); run the server as an ordinary user (a container: --user 1000:1000, with a data directory of that user's), or set database.primary to a Postgres of your own`,
   });
 }
 

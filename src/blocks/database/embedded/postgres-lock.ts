@@ -4,7 +4,7 @@
  * holds a lock of its own: a file that it and all its processes inherit, open and locked. It is free when the last of them
  * has ended.
  */
-import { closeSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type Clock, sleep } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
@@ -61,6 +61,8 @@ export function createPostgresLock(dataDirectory: string, { clock }: { clock: Cl
     release() {
       if (fd === undefined) return;
       closeSync(fd);
+      fd = undefined;
+      if (!existsSync(file)) return;
       // Only if nothing of our Postgres has it any more: else the next one would lock another file of that name.
       fd = open();
       if (fd === undefined) return;

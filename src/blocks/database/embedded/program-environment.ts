@@ -11,10 +11,8 @@ export const PROGRAM_ENVIRONMENT: Readonly<Record<string, string>> = {
   TZ: 'UTC',
 };
 
-export function findProgram(name: string, path = PROGRAM_ENVIRONMENT.PATH ?? ''): string | undefined {
-  return path
-    .split(delimiter)
-    .filter((directory) => directory.startsWith('/'))
+export function findProgram(name: string): string | undefined {
+  return PROGRAM_ENVIRONMENT.PATH?.split(delimiter)
     .map((directory) => join(directory, name))
     .find((file) => existsSync(file));
 }

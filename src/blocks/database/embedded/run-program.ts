@@ -29,13 +29,8 @@ export function runProgram(
 ): Promise<ProgramEnd> {
   options.signal.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const child = spawn(command.file, command.args, {
-      ...command.as,
-      env: options.environment,
-      stdio: ['pipe', 'pipe', 'pipe'],
-      cwd: '/',
-      detached: true,
-    });
+    const child = trySpawn(command, options.environment);
+    if ('ending' in child) return resolve(child);
     let output = '';
     const keep = (chunk: string) => {
       output = (output + chunk).slice(-OUTPUT_CHARS_MAX);
@@ -63,6 +58,22 @@ export function runProgram(
       settle(code === null ? `was ended by ${name}` : `ended with code ${code}`, code === 0),
     );
   });
+}
+
+/** Some failures (EPERM: we may not become that user) are thrown, others come as an event. */
+function trySpawn(command: Command, environment: Record<string, string>) {
+  try {
+    return spawn(command.file, command.args, {
+      ...command.as,
+      env: environment,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      cwd: '/',
+      detached: true,
+    });
+  } catch (error) {
+    const ending = `could not be run (${(error as NodeJS.ErrnoException).code})`;
+    return { ending, ok: false, said: [] };
+  }
 }
 
 function killGroup(pid: number): void {

@@ -84,10 +84,11 @@ export function createServerLog(log: Log, onLine: (line: LogLine) => void): Serv
   function take(line: string): void {
     if (line.trim() === '') return;
     const parsed = parseLogLine(line);
-    if (line.startsWith('\t') && message) return lengthen(message, line.trim());
-    if (DETAILS.has(parsed.severity) && message?.line.pid === parsed.pid)
-      addDetail(message as Message, parsed);
-    else begin(parsed, line.startsWith('\t') || DETAILS.has(parsed.severity) ? 'debug' : levelOf(parsed));
+    const isFurther = line.startsWith('\t');
+    const isDetail = DETAILS.has(parsed.severity);
+    if (isFurther && message) lengthen(message, line.trim());
+    else if (isDetail && message && message.line.pid === parsed.pid) addDetail(message, parsed);
+    else begin(parsed, isFurther || isDetail ? 'debug' : levelOf(parsed));
     onLine(parsed);
   }
 

@@ -2,6 +2,7 @@
  * Postgres settings, each with its reason. They go on the command line, so that neither a file in the data directory
  * nor `alter system` can quietly take the promises away. What is not here keeps Postgres 18's default.
  */
+import { statfsSync } from 'node:fs';
 import { POSTGRES_PORT } from './socket-directory.ts';
 
 export const DATABASE_NAME = 'loadstone';
@@ -71,6 +72,25 @@ const SETTINGS: Record<string, string> = {
   log_timezone: 'UTC',
 };
 
+const SHARED_MEMORY_DIRECTORY = '/dev/shm';
+/** Postgres begins with a megabyte there, and takes more for a while when it works in parallel. */
+const SHARED_MEMORY_BYTES_MIN = 16 << 20;
+
+/**
+ * Where /dev/shm is too small (some sandboxes give 64 kB) or missing, Postgres takes its shared memory from the kernel
+ * without a file (System V).
+ */
+export function sharedMemorySettings(directory = SHARED_MEMORY_DIRECTORY): Record<string, string> {
+  if (process.platform !== 'linux') return {};
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    if (bavail * bsize >= SHARED_MEMORY_BYTES_MIN) return {};
+  } catch {
+    // Not there, or not to be looked at.
+  }
+  return { dynamic_shared_memory_type: 'sysv' };
+}
+
 /** The arguments of `postgres`. `overrides` win over the settings above, except where the socket is. */
 export function postgresArguments(
   dataDirectory: string,
@@ -79,6 +99,7 @@ export function postgresArguments(
 ): string[] {
   const settings = {
     ...SETTINGS,
+    ...sharedMemorySettings(),
     ...overrides,
     port: String(POSTGRES_PORT),
     unix_socket_directories: `"${socketDirectory}"`,

@@ -26,7 +26,7 @@ export function createGroupBeats(core: Queryable): GroupBeats {
     // Numbers of 64 bits go as text: JSON's would lose their last digits.
     const rows = await core.rows<Row>(sql`
       with asked as (
-        select * from unnest(${asked.map(({ streamId }) => streamId)}::integer[],
+        select stream_id, group_name, member, nth from unnest(${asked.map(({ streamId }) => streamId)}::integer[],
           ${asked.map(({ group }) => group)}::text[], ${asked.map(({ member }) => member)}::text[])
           with ordinality as one (stream_id, group_name, member, nth)
       ), beaten as (

@@ -1,0 +1,28 @@
+/**
+ * The shape of what a hot path answers: it skips the framework, so that nothing is validated by it; OpenAPI and the
+ * reference are made from it as from a route's.
+ */
+import type { Method, RouteShape } from './route.ts';
+
+export interface HotShape
+  extends Pick<
+    RouteShape,
+    | 'id'
+    | 'summary'
+    | 'description'
+    | 'params'
+    | 'query'
+    | 'headers'
+    | 'replies'
+    | 'replyHeaders'
+    | 'errors'
+    | 'consistency'
+    | 'whenPartitioned'
+  > {
+  /** `GET` means `HEAD` too. */
+  method: Method;
+  /** Outside of the server's own paths; parameters as `:name`. */
+  path: `/${string}`;
+  /** Who may ask: anyone, or whoever has a key. */
+  access: 'anyone' | 'key';
+}
