@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { systemRandom } from '#base/random';
 import { listBackups } from '#blocks/backup';
+import { lockDirectory } from '#blocks/database';
 import { BACKUP_KEY, backupDestroyRestore, restore, runBackup } from './backup.fixture.ts';
 import { BOOTSTRAP, createScene, eventually, IS_ROOT } from './process.fixture.ts';
 
@@ -93,11 +95,26 @@ test('one installation: encrypted, interrupted, on a full disk, restored with it
     assert.match(done.stderr, /is not empty/);
   });
 
+  await t.test('beside another one it waits, and says for whom', async () => {
+    const other = lockDirectory(repository, systemRandom);
+    const waiting = scene.spawn(['backup', repository, ...flags]);
+    await eventually(
+      'it waits',
+      () => /another backup is being written there/.test(waiting.stderr()),
+      60_000,
+    );
+    assert.match(waiting.stderr(), new RegExp(`and is waited for: .*\\b${process.pid}\\b`));
+    assert(!waiting.hasExited());
+    other.release();
+    assert.deepEqual(await waiting.exited(), { code: 0, signal: null }, waiting.stderr());
+  });
+
   await t.test('a schedule is made, listed and taken away', async () => {
     const data = ['--data', server.data];
     const schedule = (pattern: string) => scene.run(['backup', repository, ...flags, '--schedule', pattern]);
     const [bad, made] = await Promise.all([schedule('now and then'), schedule('0 3 * * *')]);
-    assert.match(bad.stderr, /is not a cron pattern/);
+    assert.equal(bad.code, 2);
+    assert.match(bad.stderr, /^loadstone: --schedule: .* is not a cron pattern/);
     assert.match(made.stdout, /^a base backup into .* by "0 3 \* \* \*" \(UTC\), next at .*T03:00:00Z\n$/);
     assert.match((await scene.run(['backup', 'ls', ...data])).stdout, /^base +0 3 .* has not run$/m);
     assert.equal((await scene.run(['backup', ...data, '--unschedule'])).code, 0);

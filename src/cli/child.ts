@@ -147,7 +147,10 @@ async function serve({ configuration, deps, opened }: Configured): Promise<void>
   const { server, obey, drain, stopUnderWay } = createOrders(configuration, deps);
   opened?.setQuiet(true);
   process.on('SIGTERM', drain);
-  process.on('message', obey);
+  process.on('message', (message: FromSupervisor) => {
+    if (message.kind === 'drain') opened?.setQuiet(true);
+    obey(message);
+  });
   try {
     await tell({ kind: 'attentive' });
     await server.start(new AbortController().signal);

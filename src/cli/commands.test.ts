@@ -104,9 +104,12 @@ describe('jobs, beside a server', () => {
     assert.match(shown, new RegExp(`^job +${id}\n(.*\n)*state +scheduled\n(.*\n)*unique key +${linkId}\n`));
     assert.match(why, new RegExp(`^job ${id}: it waits for its time, \\S+Z \\(in \\d+ min\\)\n$`));
 
-    assert.match(await run(`jobs retry ${id}`), /waited for its time, and runs now\n$/);
+    const said = await run(`jobs retry ${id}`);
+    assert.match(said, /waited for its time, and runs now(; it has put job \d+ in its place)?\n$/);
     // It finds that the link is not due yet, and has another one wait for that.
     await untilState(id, 'replaced');
+    const { replacedBy } = await json<{ replacedBy: string }>(`jobs show ${id}`);
+    assert.equal(await refusal(`jobs retry ${id}`), `job ${id} is replaced by job ${replacedBy}`);
   });
 
   test('dead ones: why, retried once what was wrong has been repaired, redriven, discarded', async () => {
@@ -146,7 +149,10 @@ describe('jobs, beside a server', () => {
     assert.match(await run(`jobs discard ${four}`), /is discarded\n$/);
     assert.equal(await stateOf(four), 'discarded');
     trial.allow('repaired');
-    assert.match(await run(`jobs retry ${one}`), /was dead, and runs again with all its attempts\n$/);
+    assert.match(
+      await run(`jobs retry ${one}`),
+      /was dead, and runs again with all its attempts(; it is done)?\n$/,
+    );
     await untilState(one, 'done');
     assert.deepEqual((await json(`jobs show ${one}`)).result, { repaired: true });
     assert.deepEqual(await json('jobs redrive trial_once --limit 1'), {
@@ -480,11 +486,15 @@ describe('the command line', () => {
       ['jobs ls --state gone', /'gone' is invalid. Allowed choices are scheduled, ready, .*dropped\.$/],
       ['jobs ls --before me', /^option '--before': me is not an id$/],
       ['groups discard a b', /^missing required argument 'position'$/],
-      ['groups seek a b soon', /'soon' is invalid .*Allowed is a position/],
+      ['groups seek a b soon', /'soon' is invalid .*Allowed are earliest, latest, and a position/],
     ];
     await Promise.all(
       cases.map(async ([line, expected]) => assert.match(await refusal(line, 2), expected, line)),
     );
+  });
+
+  test('the drills are listed, the quick one first', async () => {
+    assert.match(await run('drill ls'), /^DRILL +LOAD +WHAT\nquick +\d+ s +\S/);
   });
 
   test('without an installation there is an error, and still none', async () => {

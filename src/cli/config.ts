@@ -8,6 +8,7 @@ import Type, { type TObject } from 'typebox';
 import { parseDocument } from 'yaml';
 import { optionsErrors, parseOptions } from '#base/options';
 import type { SystemDefinition } from '#blocks/system';
+import { parseListen } from '#server/listen-address';
 import { type ServerOptions, serverOptions } from '#server/options';
 import { isSystemPath, loadSystems } from '#server/systems';
 import { noteFault } from './flag-fault.ts';
@@ -195,8 +196,9 @@ function checkProcesses({ processes, database }: ServerOptions): void {
   );
 }
 
-/** What a pattern cannot tell: whether the proxies' networks can exist. */
-function checkAddresses({ trustedProxies }: ServerOptions): void {
+/** What a pattern cannot tell: whether the address to listen on and the proxies' networks can exist. */
+function checkAddresses({ listen, trustedProxies }: ServerOptions): void {
+  parseListen(listen);
   for (const [index, network] of trustedProxies.entries()) {
     const [address = '', prefix = '0'] = network.split('/');
     const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;

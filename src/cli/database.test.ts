@@ -75,6 +75,12 @@ test('a standby is promoted beside a server that serves, which goes on with all 
     [again.code, again.stderr],
     [1, 'loadstone: postgres-standby-1 is the primary already, in term 2\n'],
   );
+
+  assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  const log = server.stderr().trim().split('\n');
+  const amiss = log.filter((line) => /"level":"(warn|error|fatal)"/.test(line));
+  assert.doesNotMatch(log.join('\n'), /"level":"(error|fatal)"|"stack"/, 'a clean promotion, a clean stop');
+  assert(amiss.length <= 8, amiss.join('\n'));
 });
 
 test('what cannot be promoted is refused with one line', async (t) => {

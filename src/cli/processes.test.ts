@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -61,6 +61,24 @@ describe('two processes', { skip: !isLinux && 'connections are found in /proc' }
   test('each is told when it listens, and the key is shown once', () => {
     assert.deepEqual([...childrenOf(server).keys()].sort(), [1, 2]);
     assert.equal(server.stdout().match(/lsk_[\w-]{40} {3}\(shown once/g)?.length, 1);
+  });
+
+  test('the supervisor is named, titled and listed, and alone tells of the start', async () => {
+    const said = server.stdout();
+    assert.match(said, new RegExp(`processes +${COUNT}, supervised by pid ${server.pid} \\(kill -HUP `));
+    assert.doesNotMatch(server.stderr(), /starting Postgres/);
+    const title = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', '');
+    assert.equal(title(server.pid), `loadstone: supervisor (${data})`);
+    for (const [number, pid] of childrenOf(server)) {
+      assert.equal(title(pid), `loadstone: process ${number} of ${COUNT} (${data})`);
+    }
+    const { stdout } = await scene.run(['ps', '--data', data, '--json']);
+    const { items } = JSON.parse(stdout) as { items: { pid: number; role: string; state: string }[] };
+    const supervisor = items.find(({ pid }) => pid === server.pid);
+    assert.deepEqual(
+      [supervisor?.role, supervisor?.state, items.length],
+      ['supervisor', 'serving', COUNT + 1],
+    );
   });
 
   test('whichever answers, /metrics is of all of them', async () => {

@@ -39,19 +39,20 @@ function describe(entries: readonly ListedProcess[]): string {
   return `${alignColumns([HEAD, ...entries.map(row)])}\n\n${summary}`;
 }
 
+export function processToJson(entry: ListedProcess) {
+  const { startedAt, address, ...rest } = entry;
+  return {
+    ...rest,
+    state: stateOf(entry),
+    address: address ?? null,
+    startedAt: toTime(startedAt.getTime()),
+  };
+}
+
 async function ps({ ground, configuration }: CommandContext): Promise<Answer> {
   const store = createPostgresRegistry(ground.database.core);
   const entries = await listProcesses(store, configuration.options.registry);
-  const items = entries.map((entry) => {
-    const { startedAt, address, ...rest } = entry;
-    return {
-      ...rest,
-      state: stateOf(entry),
-      address: address ?? null,
-      startedAt: toTime(startedAt.getTime()),
-    };
-  });
-  return { text: describe(entries), json: { items } };
+  return { text: describe(entries), json: { items: entries.map(processToJson) } };
 }
 
 export function addPsCommand(program: Command): void {

@@ -56,8 +56,20 @@ describe('flags, environment and file', { concurrency: 2 }, () => {
 
   test('an impossible port', async () => {
     const line = /^listen: "127\.0\.0\.1:99999" is not allowed; allowed is .*65535/;
-    assert.match(await refusal(['--listen', '127.0.0.1:99999']), line);
+    assert.match(await refusal(['--listen', '127.0.0.1:99999'], { code: 2 }), line);
     assert.match(await refusal([], { env: { LOADSTONE_LISTEN: '127.0.0.1:99999' } }), line);
+  });
+
+  test('a flag that names or adds up to nothing is a wrong command line too', async () => {
+    const cases: [string[], RegExp][] = [
+      [['--systems', 'lynx'], /^systems: "lynx" is not known/],
+      [['--processes', '0'], /^processes: 0 is not allowed/],
+      [['--processes', '11'], /^processes: 11 are more than/],
+      [['--public-url', 'go.example.com'], /^publicUrl: /],
+      [['--config', 'missing.yaml'], /^config: missing\.yaml does not exist$/],
+      [['--join', 'x', '--data', 'y'], /^join: names the data directory already/],
+    ];
+    for (const [args, line] of cases) assert.match(await refusal(args, { code: 2 }), line);
   });
 
   test('an unknown key in the file', async () => {
