@@ -154,9 +154,9 @@ async function measureWriting(
 /** Each event with its mutation, as many as the API takes. */
 export function sustainByApi(stage: SustainedStage, seconds: number, prefix: string): Promise<Sustained> {
   const { workplace, url, key, connections, pin } = stage;
-  const creation = { path: '/v1/links', hasKey: true, hasTtl: false };
+  const creation = { kind: 'link', path: '/v1/links', hasKey: true, hasTtl: false } as const;
   return measureWriting(stage, async () => {
-    const load = { ...creation, url, apiKey: key, prefix, seconds, connections, pin };
+    const load = { creation, url, apiKey: key, prefix, seconds, connections, pin };
     const { requests, requestsPerS } = await createUnderLoad(workplace, load);
     return { events: requests, eventsPerS: requestsPerS };
   });

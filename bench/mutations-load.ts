@@ -11,13 +11,14 @@ import { type LoadResult, parseReport } from './wrk.ts';
 const EXTRA_MS = 15_000;
 const TTL_S = 30 * 86_400;
 
-export interface Creation {
-  path: string;
-  hasKey: boolean;
-  hasTtl: boolean;
-}
+export type Creation = { hasKey: boolean } & (
+  | { kind: 'link'; path: string; hasTtl: boolean }
+  /** Entries of so many counters, each request another one. */
+  | { kind: 'entry'; counters: number }
+);
 
-export interface CreateLoad extends Creation {
+export interface CreateLoad {
+  creation: Creation;
   url: string;
   apiKey: string;
   /** Makes the keys of this run unlike those of any other. */
@@ -28,24 +29,36 @@ export interface CreateLoad extends Creation {
   pin: (command: readonly string[]) => string[];
 }
 
+/** Lua that gives the request's path and body; `made` counts requests. */
+function writeRequest(creation: Creation): { path: string; before: string; after: string } {
+  if (creation.kind === 'entry') {
+    const path = `string.format("/v1/counter/c%09d", made % ${creation.counters})`;
+    return { path, before: '{"text":"an entry of some thirty characters ', after: '"}' };
+  }
+  const ttl = creation.hasTtl ? `,"ttl":${TTL_S}` : '';
+  return {
+    path: `"${creation.path}"`,
+    before: '{"url":"https://shop.example.com/en/collections/summer/products/',
+    after: `?utm_source=newsletter&utm_medium=email&utm_id=1729"${ttl}}`,
+  };
+}
+
 /** Requests differ in a number of nine digits, so that most of each can be made before. */
-function makeScript({ path, hasKey, hasTtl, apiKey, prefix }: CreateLoad): string {
-  const ttl = hasTtl ? `,"ttl":${TTL_S}` : '';
-  const before = '{"url":"https://shop.example.com/en/collections/summer/products/';
-  const after = `?utm_source=newsletter&utm_medium=email&utm_id=1729"${ttl}}`;
+function makeScript({ creation, apiKey, prefix }: CreateLoad): string {
+  const { path, before, after } = writeRequest(creation);
   const length = before.length + 9 + after.length;
-  const key = hasKey ? `Idempotency-Key: \\"${prefix}-%09d\\"\\r\\n` : '';
+  const key = creation.hasKey ? `Idempotency-Key: \\"${prefix}-%09d\\"\\r\\n` : '';
   return `local made = 0
 local head
 
 function init(args)
-  head = "POST ${path} HTTP/1.1\\r\\nHost: " .. wrk.host .. ":" .. wrk.port ..
+  head = " HTTP/1.1\\r\\nHost: " .. wrk.host .. ":" .. wrk.port ..
     "\\r\\nAuthorization: Bearer ${apiKey}\\r\\nContent-Type: application/json\\r\\nContent-Length: ${length}\\r\\n"
 end
 
 function request()
   made = made + 1
-  return head .. string.format("${key}\\r\\n", made) ..
+  return "POST " .. ${path} .. head .. string.format("${key}\\r\\n", made) ..
     '${before}' .. string.format("%09d", made) .. '${after}'
 end
 

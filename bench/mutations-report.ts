@@ -71,9 +71,33 @@ export function differenceOf(
   );
 }
 
-export function judge({ roundTrips }: Results): Bar[] {
-  const waits = summarize(roundTrips.waits);
+/** What a mutation does in the time of one bare insert behind fastify, by requests a second in the same round. */
+const SHARES: readonly { name: string; shareMin: number }[] = [
+  { name: 'noTtl', shareMin: 0.8 },
+  { name: 'full', shareMin: 0.6 },
+  { name: 'hot', shareMin: 0.5 },
+  { name: 'hundred', shareMin: 0.7 },
+];
+
+function judgeShares({ rounds, subjects }: Results): Bar[] {
+  return SHARES.map(({ name, shareMin }) => {
+    const share = summarize(
+      rounds.map((round) => (round[name]?.requestsPerS ?? 0) / (round.bare?.requestsPerS ?? 1)),
+    );
+    const label = subjects.find((subject) => subject.name === name)?.label ?? name;
+    return {
+      claim: `${label}: at least ${shareMin} of fastify and one insert`,
+      measured: formatSummary(share, 2),
+      isMet: share.median >= shareMin,
+    };
+  });
+}
+
+export function judge(results: Results): Bar[] {
+  const waits = summarize(results.roundTrips.waits);
+  const { roundTrips } = results;
   return [
+    ...judgeShares(results),
     {
       claim: `at most ${ROUND_TRIPS_MAX} round trips to Postgres for each mutation`,
       measured: `${formatSummary(waits, 0)} over ${roundTrips.waits.length} mutations`,

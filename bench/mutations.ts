@@ -61,7 +61,8 @@ interface Stage {
 }
 
 async function startOwn(workplace: Workplace, place: DataPlace): Promise<Process> {
-  const command = [process.execPath, join(ROOT, 'src/cli/main.ts'), 'start'];
+  const systems = ['--systems', `links,${join(import.meta.dirname, 'systems', 'counter')}`];
+  const command = [process.execPath, join(ROOT, 'src/cli/main.ts'), 'start', ...systems];
   const { child, address } = startLoadstone(workplace, place, command, { hasChannel: true });
   return { url: await address, pid: child.pid };
 }
@@ -90,7 +91,14 @@ async function startPeer(
 }
 
 function listSubjects(own: Process, peer: Process): Subject[] {
-  const post = (hasKey: boolean, hasTtl: boolean) => ({ path: '/v1/links', hasKey, hasTtl });
+  const post = (hasKey: boolean, hasTtl: boolean): Creation => ({
+    kind: 'link',
+    path: '/v1/links',
+    hasKey,
+    hasTtl,
+  });
+  const bare: Creation = { kind: 'link', path: '/bare', hasKey: false, hasTtl: true };
+  const entries = (counters: number): Creation => ({ kind: 'entry', hasKey: true, counters });
   const subject = (
     name: string,
     label: string,
@@ -107,7 +115,9 @@ function listSubjects(own: Process, peer: Process): Subject[] {
     subject('noKey', 'loadstone: event, job', own, post(false, true)),
     subject('noTtl', 'loadstone: key, event', own, post(true, false)),
     subject('eight', eight, peer, post(true, true)),
-    subject('bare', 'fastify and one insert', peer, { path: '/bare', hasKey: false, hasTtl: true }),
+    subject('bare', 'fastify and one insert', peer, bare),
+    subject('hot', 'loadstone: lock and count, one aggregate', own, entries(1)),
+    subject('hundred', 'loadstone: lock and count, 100 aggregates', own, entries(100)),
     subject('pool', 'one insert by the pool, no HTTP', peer, undefined),
     subject('fullTogether', 'loadstone, Postgres on its core', own, post(true, true), 'together'),
     subject('eightTogether', `${eight}, Postgres on its core`, peer, post(true, true), 'together'),
@@ -154,7 +164,7 @@ async function drive(
   const pin = (command: readonly string[]) =>
     placement === 'free' ? [...command] : pinned(cores.load, command);
   return createUnderLoad(workplace, {
-    ...creation,
+    creation,
     ...{ url: on.url, apiKey: key, prefix, seconds, connections, pin },
   });
 }
@@ -253,7 +263,7 @@ async function runRounds(
 
 export const mutations: Bench = {
   summary: 'POST /v1/links with key, event and job against the same writes by hand; bar: 3 round trips',
-  connections: 32,
+  connections: 64,
   async run(options, workplace) {
     const cores = chooseCores();
     requireWrk(workplace.say);

@@ -96,7 +96,7 @@ async function measureInstallation(
   const creations = (forS: number, prefix: string) =>
     createUnderLoad(workplace, {
       ...{ url, prefix, connections, seconds: forS, apiKey: key },
-      ...{ path: '/v1/links', hasKey: true, hasTtl: false },
+      creation: { kind: 'link', path: '/v1/links', hasKey: true, hasTtl: false },
       pin: (command) => pinned(cores.load, command),
     });
   await redirects(WARM_UP_S, 'sequential');

@@ -14,16 +14,28 @@ export {
   type Consistency,
   type Database,
   isConstraintViolation,
+  numbers,
   type Placement,
   type Queryable,
   type Sql,
   type SqlValue,
   sql,
   type Transaction,
+  texts,
+  times,
 } from '#blocks/database';
 export type { Principal } from '#blocks/identity';
 export { type Ids, isId, parseId } from '#blocks/ids';
-export type { MutationTx } from '#blocks/mutation';
+export {
+  done,
+  held,
+  type MutationTx,
+  refuse,
+  type SetCall,
+  type SetRule,
+  type SetTx,
+  type Verdict,
+} from '#blocks/mutation';
 export type { NewEvent } from '#blocks/outbox';
 export { defineProjection, type ProjectionDefinition, type ProjectionEvent } from '#blocks/projection';
 export {

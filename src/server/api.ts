@@ -161,7 +161,8 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
       const session = createSession(headers);
       request.loadstone.session = session;
       const onCommit = session.committed;
-      const asked = { system, shape, url, body, key, principal, traceparent, signal, onCommit };
+      const bytes = Number(headers['content-length'] ?? 0);
+      const asked = { system, shape, url, body, key, principal, traceparent, signal, bytes, onCommit };
       const work = handle(
         {
           params: request.params as Record<string, unknown>,
@@ -177,7 +178,7 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
           log: request.loadstone.log(),
           reader: () =>
             deps.database.reader({ consistency: shape.consistency, after: session.after(), signal }),
-          mutate: createMutate(asked, deps.mutations),
+          ...createMutate(asked, deps.mutations),
         },
       );
       const result = await withSignal(work, signal);

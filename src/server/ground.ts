@@ -184,7 +184,7 @@ export function createGround(
   });
   const idempotency = createIdempotency(options.idempotency, { ...deps, core });
 
-  const mutations = createMutations({ ...deps, database, idempotency, outbox, queue });
+  const mutations = createMutations(options.mutation, { ...deps, database, idempotency, outbox, queue });
   const references = createReferences(options.references, {
     ...deps,
     database,

@@ -2,10 +2,10 @@
  * A route's way to write: its reply, kept for the request's Idempotency-Key where the route takes one.
  */
 import assert from 'node:assert/strict';
-import { parseIdempotencyKey } from '#blocks/idempotency';
+import { type Outcome, parseIdempotencyKey } from '#blocks/idempotency';
 import type { Principal } from '#blocks/identity';
-import type { KeyedRequest, Mutations } from '#blocks/mutation';
-import type { CallContext, RouteShape } from '#blocks/system';
+import type { KeyedRequest, Mutation, Mutations } from '#blocks/mutation';
+import type { CallContext, MutationPlace, Reply, RouteShape } from '#blocks/system';
 
 /** One request, as far as its mutation is concerned. */
 export interface Asked {
@@ -19,6 +19,8 @@ export interface Asked {
   principal: Principal;
   traceparent: string;
   signal: AbortSignal;
+  /** Of the body. */
+  bytes: number;
   /** Told of the position of the commit. */
   onCommit: (position: string) => void;
 }
@@ -30,22 +32,34 @@ function keyedOf({ shape, url, body, key: header, principal }: Asked): KeyedRequ
   return { keyId: principal.keyId, route: `${shape.method} ${shape.path}`, path: url, key, body };
 }
 
+const toOutcome = ({ status, headers = {}, body }: Reply): Outcome => ({ status, headers, body });
+
 /** @throws idempotency_key_invalid, at once: also for a request whose rule would not write */
-export function createMutate(asked: Asked, mutations: Mutations): CallContext['mutate'] {
+export function createMutate(
+  asked: Asked,
+  mutations: Mutations,
+): Pick<CallContext, 'mutate' | 'mutateInSet'> {
   const keyed = keyedOf(asked);
-  const { system, principal, traceparent, signal, onCommit } = asked;
+  const { system, principal, traceparent, signal, onCommit, bytes } = asked;
   const { workspaceId } = principal;
   let isUsed = false;
-  return async (place, rule) => {
+  function begin(place: MutationPlace): Mutation {
     assert(!isUsed, 'a call makes one mutation: a second would find the record of the first');
     isUsed = true;
     const placed = keyed && 'shardKey' in place ? { shardKey: keyed.key } : place;
-    const placement = { system, workspaceId, ...placed };
-    const mutation = { placement, keyed, traceparent, signal, onCommit };
-    const { outcome } = await mutations.run(mutation, async (tx) => {
-      const { status, headers = {}, body } = await rule(tx);
-      return { status, headers, body };
-    });
-    return outcome;
+    return { placement: { system, workspaceId, ...placed }, keyed, traceparent, signal, bytes, onCommit };
+  }
+  return {
+    async mutate(place, rule) {
+      const { outcome } = await mutations.run(begin(place), async (tx) => toOutcome(await rule(tx)));
+      return outcome;
+    },
+    async mutateInSet(place, rule, input, toReply) {
+      const mutation = begin(place);
+      const { outcome } = await mutations.runInSet(mutation, rule, input, (value) =>
+        toOutcome(toReply(value)),
+      );
+      return outcome;
+    },
   };
 }

@@ -10,6 +10,7 @@ import { registryOptions } from '#blocks/discovery';
 import { idempotencyOptions } from '#blocks/idempotency';
 import { identityOptions } from '#blocks/identity';
 import { idsOptions } from '#blocks/ids';
+import { mutationOptions } from '#blocks/mutation';
 import { outboxOptions } from '#blocks/outbox';
 import { projectionOptions } from '#blocks/projection';
 import { queueOptions } from '#blocks/queue';
@@ -233,6 +234,7 @@ const properties = {
   outbox: outboxOptions,
   queue: queueOptions,
   idempotency: idempotencyOptions,
+  mutation: mutationOptions,
   projection: projectionOptions,
   references: referencesOptions,
   registry: registryOptions,

@@ -35,6 +35,12 @@ export interface Connection extends Queryable {
   release(isBroken?: boolean): void;
 }
 
+interface Stream {
+  cork(): void;
+  uncork(): void;
+  destroy(): void;
+}
+
 export interface ConnectionDeps {
   /** Told once, when the connection breaks though nobody here has asked for it. */
   onFailure: (error: unknown) => void;
@@ -52,8 +58,20 @@ export function createConnection(
   signal: AbortSignal | undefined,
   { onFailure, onRelease, term, isReplaced }: ConnectionDeps,
 ): Connection {
-  const { stream } = (client as unknown as { connection: { stream: { destroy(): void } } }).connection;
+  const { stream } = (client as unknown as { connection: { stream: Stream } }).connection;
   let lostBy: Error | undefined;
+  let isGathering = false;
+
+  /** What is sent in one turn of the event loop goes out in one write: a write each took a third of a server's time. */
+  function gather(): void {
+    if (isGathering) return;
+    isGathering = true;
+    stream.cork();
+    process.nextTick(() => {
+      isGathering = false;
+      stream.uncork();
+    });
+  }
 
   function lose(error: Error): void {
     if (lostBy) return;
@@ -74,6 +92,7 @@ export function createConnection(
 
   async function send(query: string | pg.QueryConfig): Promise<pg.QueryResult> {
     if (lostBy) throw failed(lostBy);
+    gather();
     try {
       return await client.query(query);
     } catch (error) {

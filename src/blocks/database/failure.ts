@@ -72,6 +72,14 @@ export function isConflict(error: unknown): boolean {
   return classify(isLoadstoneError(error) ? error.cause : error) === 'conflict';
 }
 
+/** Cardinality, data exception, integrity constraint, program limit (an index row that is too large), `raise exception`. */
+const DATA_CLASSES = /^(21|22|23|54|P0)...$/;
+
+/** Whether `error` (coded or not) says that what was sent is at fault, not that the database could not carry it out. */
+export function isDataError(error: unknown): boolean {
+  return DATA_CLASSES.test(codeOf(isLoadstoneError(error) ? error.cause : error) ?? '');
+}
+
 /** Whether Postgres itself refused what was sent and says so: it did not take effect, and the answer was not lost. */
 export function isRefusal(error: unknown): boolean {
   const raw = isLoadstoneError(error) ? error.cause : error;

@@ -1,3 +1,4 @@
+export { bytes, jsonTexts, numbers, texts, times } from './array-literals.ts';
 export { BUCKETS, bucketOf } from './buckets.ts';
 export {
   type AlterOptions,
@@ -31,7 +32,7 @@ export { askForPromotion, type PromotionOutcome } from './embedded/promotion-req
 export { type DatabaseStatus, databaseStatus } from './embedded/status.ts';
 export { syncDirectory } from './embedded/sync-directory.ts';
 export { databaseErrors } from './errors.ts';
-export { isConstraintViolation } from './failure.ts';
+export { isConstraintViolation, isDataError } from './failure.ts';
 export { LISTEN_APPLICATION, type ListenConnection, type ListenOptions } from './listen-connection.ts';
 export { createLookUps, type LookUps, type LookUpsOptions } from './look-ups.ts';
 export type { MigrationSet } from './migration-files.ts';

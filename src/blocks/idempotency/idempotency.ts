@@ -13,10 +13,11 @@
  */
 import type { Clock, Timer } from '#base/clock';
 import { withSignal } from '#base/deadline';
+import type { LoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { type MasterKey, masterKeyErrors } from '#base/master-key';
-import { isConstraintViolation, type Queryable, sql } from '#blocks/database';
+import { bytes, isConstraintViolation, numbers, type Queryable, sql } from '#blocks/database';
 import { idempotencyErrors } from './errors.ts';
 import { canonicalJson, hashFields } from './key.ts';
 import type { IdempotencyOptions } from './options.ts';
@@ -36,6 +37,17 @@ export interface Outcome {
   body: unknown;
 }
 
+export interface KeptOutcome {
+  request: IdempotentRequest;
+  outcome: Outcome;
+}
+
+/** What a look-up has found: nothing (the request is new, and locked), its outcome, or why it cannot be answered. */
+export type Look =
+  | { kind: 'new' }
+  | { kind: 'kept'; outcome: Outcome }
+  | { kind: 'refused'; error: LoadstoneError };
+
 export interface Idempotency extends Lifecycle {
   /** @param route method and path pattern */
   identify(
@@ -50,8 +62,12 @@ export interface Idempotency extends Lifecycle {
    * @throws idempotency_key_reused, idempotency_in_progress
    */
   find(tx: Queryable, request: IdempotentRequest): Promise<Outcome | undefined>;
+  /** The same for requests that differ, in one statement; gives for each what `find` would give or throw. */
+  findEach(tx: Queryable, requests: readonly IdempotentRequest[]): Promise<Look[]>;
   /** Inside the transaction, as its last statement. @throws a violation for which `isRepeated` is true */
   keep(tx: Queryable, request: IdempotentRequest, outcome: Outcome): Promise<unknown>;
+  /** The same for several, in the order of their keys, so that two that do this cannot wait for each other in a circle. */
+  keepEach(tx: Queryable, kept: readonly KeptOutcome[]): Promise<unknown>;
   /** Whether `error` says that the same request was completed meanwhile: run again, and it will be found. */
   isRepeated(error: unknown): boolean;
 }
@@ -68,7 +84,7 @@ const SEAL_PURPOSE = 'idempotency outcomes';
 const SWEEP_BATCH = 1000;
 
 interface Found {
-  locked: boolean;
+  nth: number;
   request_hash: Buffer | null;
   outcome: Buffer | null;
 }
@@ -121,6 +137,48 @@ export function createIdempotency(options: IdempotencyOptions, deps: Idempotency
     });
   }
 
+  function judge({ requestHash }: IdempotentRequest, found: Found | undefined): Look {
+    if (!found) return { kind: 'new' };
+    if (!found.outcome || !found.request_hash)
+      return { kind: 'refused', error: idempotencyErrors.idempotency_in_progress({ retryAfterS: 1 }) };
+    if (!found.request_hash.equals(requestHash))
+      return { kind: 'refused', error: idempotencyErrors.idempotency_key_reused() };
+    const text = masterKey.open(SEAL_PURPOSE, found.outcome).toString('utf8');
+    return { kind: 'kept', outcome: JSON.parse(text) as Outcome };
+  }
+
+  /** Gives a row for those that are not new only: of most requests there is none. */
+  async function findEach(tx: Queryable, requests: readonly IdempotentRequest[]): Promise<Look[]> {
+    const rows = await tx.rows<Found>(sql`
+      with claimed as materialized (
+        select asked.nth, asked.record_id, pg_try_advisory_xact_lock(asked.lock) as locked
+        from unnest(${bytes(requests.map(({ recordId }) => recordId))}::bytea[],
+          ${numbers(requests.map(({ recordId }) => lockKey(recordId)))}::bigint[])
+          with ordinality as asked (record_id, lock, nth)
+      )
+      select claimed.nth::integer, kept.request_hash, kept.outcome
+      from claimed left join core.idempotency_records as kept on kept.record_id = claimed.record_id
+      where kept.record_id is not null or not claimed.locked`);
+    const found = new Map(rows.map((row) => [row.nth, row]));
+    return requests.map((request, at) => judge(request, found.get(at + 1)));
+  }
+
+  function keepEach(tx: Queryable, kept: readonly KeptOutcome[]): Promise<number> {
+    const sorted = kept.toSorted((a, b) => Buffer.compare(a.request.recordId, b.request.recordId));
+    const of = <T>(pick: (request: IdempotentRequest) => T) => sorted.map(({ request }) => pick(request));
+    const sealed = sorted.map(({ outcome }) =>
+      masterKey.seal(SEAL_PURPOSE, Buffer.from(JSON.stringify(outcome))),
+    );
+    const nowMs = clock.nowMs();
+    return tx.run(sql`
+      insert into core.idempotency_records (record_id, workspace_id, bucket, request_hash, outcome, created_at)
+      select record_id, workspace_id, bucket, request_hash, outcome, ${new Date(nowMs)}::timestamptz
+      from unnest(${bytes(of(({ recordId }) => recordId))}::bytea[],
+        ${numbers(of(({ workspaceId }) => workspaceId))}::bigint[], ${numbers(of(({ bucket }) => bucket))}::smallint[],
+        ${bytes(of(({ requestHash }) => requestHash))}::bytea[], ${bytes(sealed)}::bytea[])
+        as record (record_id, workspace_id, bucket, request_hash, outcome)`);
+  }
+
   const lifecycle = createLifecycle('idempotency', {
     async start(signal) {
       await withSignal(proveMasterKey(), signal);
@@ -145,27 +203,14 @@ export function createIdempotency(options: IdempotencyOptions, deps: Idempotency
     },
 
     async find(tx, request) {
-      const found = await tx.first<Found>(sql`
-        with claimed as materialized (select pg_try_advisory_xact_lock(${lockKey(request.recordId)}) as locked)
-        select claimed.locked, kept.request_hash, kept.outcome
-        from claimed left join core.idempotency_records kept
-          on kept.record_id = ${request.recordId}`);
-      if (found?.outcome && found.request_hash) {
-        if (!found.request_hash.equals(request.requestHash)) throw idempotencyErrors.idempotency_key_reused();
-        return JSON.parse(masterKey.open(SEAL_PURPOSE, found.outcome).toString('utf8')) as Outcome;
-      }
-      if (found?.locked !== true) throw idempotencyErrors.idempotency_in_progress({ retryAfterS: 1 });
-      return undefined;
+      const [look] = await findEach(tx, [request]);
+      if (look?.kind === 'refused') throw look.error;
+      return look?.kind === 'kept' ? look.outcome : undefined;
     },
+    findEach,
 
-    keep(tx, request, outcome) {
-      const sealed = masterKey.seal(SEAL_PURPOSE, Buffer.from(JSON.stringify(outcome)));
-      const { recordId, workspaceId, bucket, requestHash } = request;
-      const now = new Date(clock.nowMs());
-      return tx.run(sql`
-        insert into core.idempotency_records (record_id, workspace_id, bucket, request_hash, outcome, created_at)
-        values (${recordId}, ${workspaceId}, ${bucket}, ${requestHash}, ${sealed}, ${now})`);
-    },
+    keep: (tx, request, outcome) => keepEach(tx, [{ request, outcome }]),
+    keepEach,
 
     isRepeated: (error) => isConstraintViolation(error, 'idempotency_records_once'),
   };

@@ -4,6 +4,8 @@ export {
   type Idempotency,
   type IdempotencyDeps,
   type IdempotentRequest,
+  type KeptOutcome,
+  type Look,
   type Outcome,
 } from './idempotency.ts';
 export { canonicalJson, parseIdempotencyKey } from './key.ts';

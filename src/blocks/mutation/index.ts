@@ -8,3 +8,5 @@ export {
   type MutationsDeps,
   type MutationTx,
 } from './mutation.ts';
+export { type MutationOptions, mutationOptions } from './options.ts';
+export { done, held, refuse, type SetCall, type SetRule, type SetTx, type Verdict } from './set-rule.ts';

@@ -1,86 +1,23 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { systemClock } from '#base/clock';
 import { defineErrors } from '#base/errors';
-import { silentLog } from '#base/log';
-import { createMasterKey } from '#base/master-key';
-import { parseOptions } from '#base/options';
-import { systemRandom } from '#base/random';
-import { createTracer } from '#base/trace';
 import { isConstraintViolation, sql } from '#blocks/database';
-import {
-  createIdempotency,
-  idempotencyMigrations,
-  idempotencyOptions,
-  type Outcome,
-} from '#blocks/idempotency';
-import { createIds, createPostgresWorkerLeases, idsMigrations, idsOptions } from '#blocks/ids';
-import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
-import { createOutbox, outboxMigrations, outboxOptions } from '#blocks/outbox';
-import { createQueue, queueMigrations, queueOptions } from '#blocks/queue';
-import { createPostgresStreams, createStreams, streamMigrations, streamOptions } from '#blocks/stream';
+import type { Outcome } from '#blocks/idempotency';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
-import { createMutations, type Mutation, type Mutations, type MutationTx } from './mutation.ts';
+import { groundMigrations, mutationOf, startGround, type TestGround } from './ground.fixture.ts';
+import type { Mutations, MutationTx } from './mutation.ts';
 
 const errors = defineErrors('mutation_test', {
   test_refused: { status: 422, title: 'Refused', doc: 'A refusal of the rule.' },
   test_unavailable: { status: 503, title: 'Not now', retryable: true, doc: 'A failure.' },
 });
 
-const never = () => new AbortController().signal;
-
-/** Everything that a server has below its routes, on one Postgres. */
-async function startGround(it: TestDatabase) {
-  const { database, signals } = it;
-  const tracer = createTracer(systemRandom);
-  const common = { clock: systemClock, random: systemRandom, log: silentLog, signals, tracer, database };
-  const ids = createIds(parseOptions(idsOptions, {}), {
-    ...common,
-    store: createPostgresWorkerLeases(database.core),
-  });
-  const leases = createPostgresLeases(database.core);
-  const streams = createStreams(parseOptions(streamOptions, {}), {
-    ...common,
-    store: createPostgresStreams(database.core),
-  });
-  const outbox = createOutbox(parseOptions(outboxOptions, {}), { ...common, ids, leases, streams });
-  const queue = createQueue(parseOptions(queueOptions, {}), {
-    ...common,
-    ids,
-    leader: { held: () => true },
-    definitions: [{ name: 'mail' }],
-    schedules: [],
-  });
-  const masterKey = createMasterKey(systemRandom.bytes(32), systemRandom);
-  const idempotency = createIdempotency(parseOptions(idempotencyOptions, {}), {
-    ...common,
-    masterKey,
-    core: database.core,
-  });
-  const parts = [ids, streams, outbox, queue, idempotency];
-  for (const part of parts) await part.start(never());
-  await streams.declare('things');
-  return {
-    mutations: createMutations({ tracer, database, idempotency, outbox, queue }),
-    ids,
-    streams,
-    queue,
-    async stop() {
-      for (const part of parts.toReversed()) await part.stop(never());
-    },
-  };
-}
-
 describe('mutation', () => {
   let it: TestDatabase;
-  let ground: Awaited<ReturnType<typeof startGround>>;
+  let ground: TestGround;
   let mutations: Mutations;
   before(async () => {
-    const migrations = [
-      ...[idsMigrations, leasesMigrations, streamMigrations, outboxMigrations, queueMigrations],
-      idempotencyMigrations,
-    ];
-    it = await startTestDatabase({ migrations });
+    it = await startTestDatabase({ migrations: groundMigrations });
     await it.admin.run(sql`create table public.things (name text primary key)`);
     await it.admin.run(sql`grant all on public.things to loadstone_app`);
     ground = await startGround(it);
@@ -90,16 +27,6 @@ describe('mutation', () => {
     await ground.stop();
     await it.stop();
   });
-
-  function mutation(key?: string, body: unknown = {}): Mutation {
-    const keyed = { keyId: 'root', route: 'POST /v1/things', path: '/v1/things', body };
-    return {
-      placement: { system: 'test', workspaceId: '1', shardKey: 'x' },
-      keyed: key === undefined ? undefined : { ...keyed, key },
-      traceparent: undefined,
-      signal: never(),
-    };
-  }
 
   const make =
     (name: string) =>
@@ -127,7 +54,7 @@ describe('mutation', () => {
   }
 
   test('rows, event and job appear together', async () => {
-    const { outcome, isReplayed } = await mutations.run(mutation(), make('together'));
+    const { outcome, isReplayed } = await mutations.run(mutationOf(), make('together'));
     assert.deepEqual([outcome.status, isReplayed], [201, false]);
     assert.deepEqual(await settled('together', 1), { rows: 1, jobs: 1, events: 1 });
   });
@@ -137,19 +64,19 @@ describe('mutation', () => {
       await make('none')(tx);
       throw errors.test_unavailable();
     };
-    await assert.rejects(mutations.run(mutation('none-key'), rule), { code: 'test_unavailable' });
+    await assert.rejects(mutations.run(mutationOf('none-key'), rule), { code: 'test_unavailable' });
     assert.deepEqual(await traces('none'), { rows: 0, jobs: 0, events: 0 });
-    const again = await mutations.run(mutation('none-key'), make('none'));
+    const again = await mutations.run(mutationOf('none-key'), make('none'));
     assert.equal(again.isReplayed, false, 'a failure is not kept');
   });
 
   test('a keyed request has one outcome', async () => {
-    const first = await mutations.run(mutation('key-1'), make('once'));
-    const second = await mutations.run(mutation('key-1'), make('once'));
+    const first = await mutations.run(mutationOf('key-1'), make('once'));
+    const second = await mutations.run(mutationOf('key-1'), make('once'));
     const headers = { 'idempotency-replayed': 'true' };
     assert.deepEqual(second, { outcome: { ...first.outcome, headers }, isReplayed: true });
     assert.deepEqual(await settled('once', 1), { rows: 1, jobs: 1, events: 1 });
-    await assert.rejects(mutations.run(mutation('key-1', { other: 1 }), make('twice')), {
+    await assert.rejects(mutations.run(mutationOf('key-1', { other: 1 }), make('twice')), {
       code: 'idempotency_key_reused',
     });
   });
@@ -165,7 +92,7 @@ describe('mutation', () => {
       });
     };
     for (const body of [{}, {}, { other: 1 }]) {
-      await assert.rejects(mutations.run(mutation('key-2', body), refuse), {
+      await assert.rejects(mutations.run(mutationOf('key-2', body), refuse), {
         code: 'test_refused',
         status: 422,
         message: 'not like this',
@@ -176,18 +103,18 @@ describe('mutation', () => {
     assert.deepEqual(await traces('refused'), { rows: 0, jobs: 0, events: 0 });
     const kept = await it.admin.first<{ n: string }>(sql`
       select count(*) as n from core.idempotency_records where workspace_id = 1`);
-    const corrected = await mutations.run(mutation('key-2', { name: 'corrected' }), make('corrected'));
+    const corrected = await mutations.run(mutationOf('key-2', { name: 'corrected' }), make('corrected'));
     assert.equal(corrected.isReplayed, false);
-    const again = await mutations.run(mutation('key-2', { name: 'corrected' }), refuse);
+    const again = await mutations.run(mutationOf('key-2', { name: 'corrected' }), refuse);
     assert.deepEqual([again.isReplayed, again.outcome.body], [true, corrected.outcome.body]);
-    await assert.rejects(mutations.run(mutation('key-2'), refuse), { code: 'idempotency_key_reused' });
+    await assert.rejects(mutations.run(mutationOf('key-2'), refuse), { code: 'idempotency_key_reused' });
     const after = await it.admin.first<{ n: string }>(sql`
       select count(*) as n from core.idempotency_records where workspace_id = 1`);
     assert.equal(Number(after?.n) - Number(kept?.n), 1, 'refusals leave nothing');
   });
 
   test('64 equal requests at once make one thing; each answer is that one or 409, and all agree when repeated', async () => {
-    const ask = () => mutations.run(mutation('storm'), make('storm'));
+    const ask = () => mutations.run(mutationOf('storm'), make('storm'));
     const answers = await Promise.allSettled(Array.from({ length: 64 }, ask));
     const done = answers
       .filter((answer) => answer.status === 'fulfilled')
@@ -202,8 +129,8 @@ describe('mutation', () => {
   });
 
   test('a violated constraint of the rule comes out as it is and is not kept', async () => {
-    await mutations.run(mutation(), make('taken'));
-    await assert.rejects(mutations.run(mutation('taken-key'), make('taken')), (error) =>
+    await mutations.run(mutationOf(), make('taken'));
+    await assert.rejects(mutations.run(mutationOf('taken-key'), make('taken')), (error) =>
       isConstraintViolation(error, 'things_pkey'),
     );
   });
@@ -215,11 +142,11 @@ describe('mutation', () => {
       const jobId = tx.enqueue({ queue: 'mail', payload: { name }, uniqueKey: 'only one' });
       return { status: 201, headers: {}, body: { jobId } };
     };
-    await mutations.run(mutation(), rule('first twin'));
-    await assert.rejects(mutations.run(mutation(), rule('second twin')), { code: 'job_duplicate' });
+    await mutations.run(mutationOf(), rule('first twin'));
+    await assert.rejects(mutations.run(mutationOf(), rule('second twin')), { code: 'job_duplicate' });
     assert.deepEqual(await traces('second twin'), { rows: 0, jobs: 0, events: 0 });
     for (let i = 0; i < 2; i++) {
-      const refused = mutations.run(mutation('twin-key'), rule('third twin'));
+      const refused = mutations.run(mutationOf('twin-key'), rule('third twin'));
       await assert.rejects(refused, { code: 'job_duplicate' });
     }
     assert.deepEqual(await traces('third twin'), { rows: 0, jobs: 0, events: 0 });
@@ -231,13 +158,13 @@ describe('mutation', () => {
       tx.publish({ stream: 'nowhere', type: 'x', key: 'x', payload: {} });
       return { status: 201, headers: {}, body: {} };
     };
-    await assert.rejects(mutations.run(mutation(), rule), { code: 'stream_unknown' });
+    await assert.rejects(mutations.run(mutationOf(), rule), { code: 'stream_unknown' });
     assert.deepEqual(await traces('undone'), { rows: 0, jobs: 0, events: 0 });
   });
 
   test('a rule that has ended takes no more events and jobs', async () => {
     let leaked: MutationTx | undefined;
-    await mutations.run(mutation(), async (tx) => {
+    await mutations.run(mutationOf(), async (tx) => {
       leaked = tx;
       return make('leaky')(tx);
     });

@@ -9,13 +9,20 @@
  * Events and jobs can be made only through the transaction that the rule is given: there is no other way to them.
  */
 import assert from 'node:assert/strict';
+import type { Clock } from '#base/clock';
 import { defineFaults } from '#base/faults';
+import { nextTurn, type Tick } from '#base/tick';
 import type { Tracer } from '#base/trace';
 import type { Database, Placement, Queryable, Transaction, TransactOptions } from '#blocks/database';
 import type { Idempotency, IdempotentRequest, Outcome } from '#blocks/idempotency';
 import type { NewEvent, Outbox } from '#blocks/outbox';
 import type { NewJob, PreparedJob, Queue } from '#blocks/queue';
+import { identify } from './identify.ts';
+import type { MutationOptions } from './options.ts';
+import { createOrigin, type Origin } from './origin.ts';
 import { unfold } from './outcome.ts';
+import type { SetRule } from './set-rule.ts';
+import { createSets } from './sets.ts';
 
 const faults = defineFaults('mutation', {
   rule_ended: 'the rule has written its rows; nothing is committed',
@@ -52,6 +59,8 @@ export interface Mutation {
   keyed: KeyedRequest | undefined;
   traceparent: string | undefined;
   signal: AbortSignal;
+  /** Of the request's body: what a set holds is bounded. Default: 0. */
+  bytes?: number;
   /** See `TransactOptions`; told of a replayed outcome as well. */
   onCommit?: (position: string) => void;
 }
@@ -71,15 +80,29 @@ export interface Mutations {
    *   database_unavailable, database_busy, database_conflict, outcome_unknown, deadline_exceeded
    */
   run(mutation: Mutation, rule: (tx: MutationTx) => Promise<Outcome>): Promise<MutationResult>;
-  /** The same for work that no request asks for, such as a job's: gives what `rule` gives, and keeps nothing of it. */
+  /**
+   * The same for a rule that is written for many calls at once: calls that arrive while a set of them is on its way travel
+   * together in the next. A refusal is a value; a call that fails never fails its neighbours.
+   * @param toOutcome what is answered, and kept for the request's Idempotency-Key
+   */
+  runInSet<Input, Value, Found>(
+    mutation: Mutation,
+    rule: SetRule<Input, Value, Found>,
+    input: Input,
+    toOutcome: (value: Value) => Outcome,
+  ): Promise<MutationResult>;
+  /** The same as `run` for work that no request asks for, such as a job's: gives what `rule` gives, and keeps nothing of it. */
   write<T>(work: Omit<Mutation, 'keyed'>, rule: (tx: MutationTx) => Promise<T>): Promise<T>;
 }
 
 export interface MutationsDeps {
+  clock: Clock;
+  /** Default: the next turn of the event loop. */
+  tick?: Tick;
   tracer: Pick<Tracer, 'begin'>;
   database: Pick<Database, 'transact'>;
-  idempotency: Pick<Idempotency, 'identify' | 'find' | 'keep' | 'isRepeated'>;
-  outbox: Pick<Outbox, 'assertRoom' | 'insertEvents' | 'wake'>;
+  idempotency: Pick<Idempotency, 'identify' | 'find' | 'findEach' | 'keep' | 'keepEach' | 'isRepeated'>;
+  outbox: Pick<Outbox, 'assertRoom' | 'insertEvents' | 'insertEach' | 'wake'>;
   queue: Pick<Queue, 'prepareJob' | 'insertJobs' | 'release' | 'wakeFor' | 'waitForRoom'>;
 }
 
@@ -103,31 +126,12 @@ interface Record {
   outcome: Outcome;
 }
 
-/** The step of the trace that events and jobs come from. */
-interface Origin {
-  /** What they carry. */
-  traceparent(): string;
-  end(): void;
-}
-
 interface Prepared {
   mutation: Mutation;
   deps: MutationsDeps;
   made: Made;
   full: Full;
   origin: Origin;
-}
-
-/** Begun with the first event or job; there is none for what makes neither. */
-function createOrigin(tracer: MutationsDeps['tracer'], { traceparent, placement }: Mutation): Origin {
-  let step: ReturnType<Tracer['begin']> | undefined;
-  return {
-    traceparent() {
-      step ??= tracer.begin(traceparent, `publish ${placement.system}`, 'producer');
-      return step.trace.traceparent;
-    },
-    end: () => step?.span.end(),
-  };
 }
 
 /** The transaction given to the rule: collects events and jobs, and refuses them once the rule has ended. */
@@ -178,19 +182,9 @@ function sendWithCommit(
 }
 
 /** The mutations of one database. */
-export function createMutations(deps: MutationsDeps): Mutations {
+export function createMutations(options: MutationOptions, deps: MutationsDeps): Mutations {
   const { database, idempotency, outbox, queue } = deps;
-
-  function identify({ placement, keyed }: Mutation, bucket: number): IdempotentRequest | undefined {
-    if (!keyed) return undefined;
-    const { keyId, route, path, key, body } = keyed;
-    return idempotency.identify(
-      { workspaceId: placement.workspaceId, keyId, route, key },
-      path,
-      body,
-      bucket,
-    );
-  }
+  const sets = createSets(options, { tick: nextTurn, ...deps });
 
   /** The rule, and behind it everything that travels with the commit. `recordOf` is what is kept for the request. */
   async function carryOut<T>(
@@ -249,7 +243,7 @@ export function createMutations(deps: MutationsDeps): Mutations {
   function runOnce(mutation: Mutation, rule: (tx: MutationTx) => Promise<Outcome>): Promise<MutationResult> {
     return withRoom(mutation.signal, (full) =>
       transact(mutation, full, async (tx, prepared) => {
-        const request = identify(mutation, tx.bucket);
+        const request = identify(idempotency, mutation, tx.bucket);
         const earlier = request && (await idempotency.find(tx, request));
         if (earlier) return { outcome: earlier, isReplayed: true };
         const recordOf = (outcome: Outcome) => request && { request, outcome };
@@ -269,6 +263,11 @@ export function createMutations(deps: MutationsDeps): Mutations {
           if (!idempotency.isRepeated(error) || tries >= TRIES_MAX) throw error;
         }
       }
+    },
+
+    async runInSet(mutation, rule, input, toOutcome) {
+      outbox.assertRoom();
+      return sets.run(mutation, rule, input, toOutcome);
     },
 
     async write(work, rule) {

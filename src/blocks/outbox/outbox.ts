@@ -2,6 +2,7 @@
  * The outbox of one database: events are written to it in the transactions whose rows they tell of, and moved to the log
  * by the relay of one of the processes. See README.md for what is promised and why it holds.
  */
+import assert from 'node:assert/strict';
 import { type Clock, type Timer, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
@@ -15,7 +16,7 @@ import { createLeader, type LeaseStore } from '#blocks/leases';
 import { createBell, type Streams } from '#blocks/stream';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { outboxErrors } from './errors.ts';
-import { type EventPlace, insertEvents, type NewEvent } from './insert.ts';
+import { EVENTS_MAX, type EventPlace, insertEvents, type NewEvent, type Told } from './insert.ts';
 import type { OutboxOptions } from './options.ts';
 import { createRelay, type Relay } from './relay.ts';
 import { createOutboxRows, type OutboxRows } from './rows.ts';
@@ -40,6 +41,8 @@ export interface Outbox extends Lifecycle {
     events: readonly NewEvent[],
     traceparent: string | undefined,
   ): Promise<void>;
+  /** The same for the events of several callers whose writes share the transaction. */
+  insertEach(tx: Queryable, told: readonly Told[]): Promise<void>;
   /** After the commit: the relay starts at once, in whichever process it is. */
   wake(): void;
   /** As of the last second. */
@@ -184,6 +187,13 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
     return health.status === 'failing' ? health : leader.health();
   }
 
+  function insertEach(tx: Queryable, told: readonly Told[]): Promise<void> {
+    for (const { events } of told)
+      assert(events.length <= EVENTS_MAX, `one caller writes at most ${EVENTS_MAX} events in a transaction`);
+    if (told.every(({ events }) => events.length === 0)) return Promise.resolve();
+    return insertEvents(tx, told, { nextId: ids.next, nowMs: clock.nowMs() });
+  }
+
   const lifecycle = createLifecycle('outbox', {
     async start(signal) {
       if (isCandidate) await leader.start(signal);
@@ -202,11 +212,8 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
 
   return {
     ...lifecycle,
-    insertEvents(tx, { workspaceId, bucket }, events, traceparent) {
-      if (events.length === 0) return Promise.resolve();
-      const made = { ids: events.map(() => ids.next(bucket)), nowMs: clock.nowMs(), traceparent };
-      return insertEvents(tx, { workspaceId, bucket }, events, made);
-    },
+    insertEvents: (tx, place, events, traceparent) => insertEach(tx, [{ place, events, traceparent }]),
+    insertEach,
     wake() {
       gauge.stirred();
       bell.ring();

@@ -17,6 +17,7 @@ export { createQueue, type EnqueueOptions, type Queue, type QueueDeps } from './
 export { RUN_AT_MS_MAX } from './score.ts';
 export { drainSeconds } from './signals.ts';
 export type { JobFilter, QueueMeasure, StoredJob } from './store.ts';
+export { twinsOf } from './stores/insert.ts';
 export type { LeaderLease } from './upkeep.ts';
 export type { Why } from './why.ts';
 export { createWorker, type WorkerDeps, type WorkerOptions } from './worker.ts';

@@ -12,7 +12,7 @@ import { identifier, sql } from '#blocks/database';
 import { createIdempotency, idempotencyMigrations, idempotencyOptions } from '#blocks/idempotency';
 import { createIds, createPostgresWorkerLeases, idsMigrations, idsOptions } from '#blocks/ids';
 import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
-import { createMutations, type MutationTx } from '#blocks/mutation';
+import { createMutations, type MutationTx, mutationOptions } from '#blocks/mutation';
 import { createOutbox, outboxMigrations, outboxOptions } from '#blocks/outbox';
 import { createQueue, createWorker, type Job, queueMigrations, queueOptions } from '#blocks/queue';
 import { createPostgresStreams, createStreams, streamMigrations, streamOptions } from '#blocks/stream';
@@ -94,7 +94,12 @@ async function startParts(it: TestDatabase) {
     masterKey: createMasterKey(systemRandom.bytes(32), systemRandom),
     core: database.core,
   });
-  const mutations = createMutations({ tracer, database, idempotency, outbox, queue });
+  const mutations = createMutations(parseOptions(mutationOptions, {}), {
+    ...common,
+    idempotency,
+    outbox,
+    queue,
+  });
   const deps = { log, signals, database, streams, queue, mutations, declared: Object.values(declared) };
   const references = createReferences(options, deps);
   const parts = [ids, streams, outbox, queue, idempotency];

@@ -6,7 +6,7 @@ import type { ErrorFactory } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Consistency, Queryable } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
-import type { MutationTx } from '#blocks/mutation';
+import type { MutationTx, SetRule } from '#blocks/mutation';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -72,6 +72,16 @@ export interface CallContext {
    * what is thrown.
    */
   mutate(place: MutationPlace, rule: (tx: MutationTx) => Promise<Reply>): Promise<Reply>;
+  /**
+   * The same for a rule that is written for many calls at once: what arrives while a set of them is on its way to the
+   * database travels together in the next. For rules that matter for throughput; see `SetRule`.
+   */
+  mutateInSet<Input, Value, Found>(
+    place: MutationPlace,
+    rule: SetRule<Input, Value, Found>,
+    input: Input,
+    toReply: (value: Value) => Reply,
+  ): Promise<Reply>;
 }
 
 /**

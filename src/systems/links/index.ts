@@ -28,7 +28,7 @@ export default defineSystem({
   projections: [linkCounts],
   create(options, deps) {
     const { clock, random, database, ids, publicUrl } = deps;
-    const store = createLinksStore({ database, nextId: ids.next });
+    const store = createLinksStore({ database });
     const codes = openCodeSpace(
       'links',
       { store: createPostgresCodeSpaces(database.core), random },
@@ -38,6 +38,7 @@ export default defineSystem({
     const links = createLinks({
       clock,
       store,
+      nextId: ids.next,
       nextCode: codes.next,
       own: ownHosts(publicUrl, [deps.listen]),
       publicUrl,

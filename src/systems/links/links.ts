@@ -3,12 +3,11 @@
  */
 import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
-import type { Principal } from '#blocks/identity';
 import { isId, parseId } from '#blocks/ids';
 import type { MutationTx } from '#blocks/mutation';
 import type { CallContext, Preconditions, Reply } from '#blocks/system';
-import { isReserved, parseAlias } from './alias.ts';
 import type { Link, RedirectStatus } from './api.ts';
+import { createCreation } from './creation.ts';
 import { type OwnHosts, parseDestination } from './destination.ts';
 import { linksErrors } from './errors.ts';
 import { type LinkEventType, linkEvent } from './events.ts';
@@ -41,7 +40,7 @@ export interface VersionedLink {
 export type ReadingCall = Pick<CallContext, 'principal' | 'reader'>;
 
 /** Who calls, and the caller's way to write. */
-export type MutatingCall = Pick<CallContext, 'principal' | 'mutate'>;
+export type MutatingCall = Pick<CallContext, 'principal' | 'mutate' | 'mutateInSet'>;
 
 type ToReply = (link: VersionedLink) => Reply;
 
@@ -68,6 +67,7 @@ export interface Links {
 export interface LinksDeps {
   clock: Clock;
   store: LinksStore;
+  nextId: (bucket: number) => string;
   nextCode: () => Promise<string>;
   own: OwnHosts;
   publicUrl: string;
@@ -76,9 +76,6 @@ export interface LinksDeps {
 }
 
 const DEFAULT_REDIRECT_STATUS: RedirectStatus = 302;
-
-/** A generated code may meet an alias or a reserved word: then the next is taken. Ten in a row mean a defect. */
-const CODE_TRIES_MAX = 10;
 
 function encodeCursor(id: string): string {
   return Buffer.from(`1:${id}`).toString('base64url');
@@ -111,23 +108,7 @@ export function createLinks(deps: LinksDeps): Links {
     return { link, version: stored.version };
   }
 
-  type Unnamed = Omit<NewLink, 'code'>;
-
-  async function insertGenerated(tx: MutationTx, principal: Principal, link: Unnamed, first: string) {
-    for (let code = first, tries = 1; tries <= CODE_TRIES_MAX; tries++, code = await deps.nextCode()) {
-      const stored = isReserved(code) ? undefined : await store.insert(tx, principal, { ...link, code });
-      if (stored) return stored;
-    }
-    throw linksErrors.codes_exhausted({ detail: `${CODE_TRIES_MAX} codes in a row were taken` });
-  }
-
-  async function insertAlias(tx: MutationTx, principal: Principal, link: NewLink) {
-    const stored = await store.insert(tx, principal, link);
-    if (stored) return stored;
-    throw linksErrors.alias_taken({ errors: [{ pointer: '/alias', detail: `${link.code} is taken` }] });
-  }
-
-  function parseInput(input: LinkInput): Unnamed {
+  function parseInput(input: LinkInput): Omit<NewLink, 'code'> {
     const nowMs = clock.nowMs();
     return {
       url: parseDestination(input.url, own),
@@ -164,6 +145,8 @@ export function createLinks(deps: LinksDeps): Links {
     return outcome.link;
   }
 
+  const creation = createCreation({ ...deps, parseInput });
+
   /** Mutates one link, and sees to it that its redirect is not answered from memory any more. */
   async function mutateLink(
     { mutate }: MutatingCall,
@@ -194,19 +177,10 @@ export function createLinks(deps: LinksDeps): Links {
   }
 
   return {
-    async create({ principal, mutate }, input, toReply) {
-      const { alias } = input;
-      const code = alias ?? (await deps.nextCode());
-      return mutate({ shardKey: code }, async (tx) => {
-        const link = parseInput(input);
-        const stored =
-          alias === undefined
-            ? await insertGenerated(tx, principal, link, code)
-            : await insertAlias(tx, principal, { ...link, code: parseAlias(alias) });
-        tx.publish(linkEvent('link.created', stored, { was: null, is: 'live' }));
-        scheduleExpiry(tx, stored, 'reject');
-        return toReply(present(stored));
-      });
+    async create({ principal, mutateInSet }, input, toReply) {
+      const code = input.alias ?? (await deps.nextCode());
+      const asked = { input, code, createdBy: principal.keyId };
+      return mutateInSet({ shardKey: code }, creation, asked, (stored) => toReply(present(stored)));
     },
 
     async read({ principal, reader }, id) {

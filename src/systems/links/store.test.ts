@@ -21,7 +21,7 @@ before(async () => {
   ];
   // One connection a role, so that it can be told to report its counts.
   it = await startTestDatabase({ migrations, options: { poolMax: 1 } });
-  store = createLinksStore({ database: it.database, nextId: () => '1' });
+  store = createLinksStore({ database: it.database });
   reader = it.database.reader({ consistency: 'session', signal });
   // Two workspaces, so that a scan of one is told from a scan of all.
   await it.admin.run(sql`

@@ -3,7 +3,7 @@
  * a redirect, which knows only the code.
  */
 
-import { type Database, type Queryable, type Sql, sql } from '#blocks/database';
+import { type Database, numbers, type Queryable, type Sql, sql, texts, times } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx } from '#blocks/mutation';
 import type { Preconditions } from '#blocks/system';
@@ -30,6 +30,14 @@ export interface NewLink {
   redirectStatus: RedirectStatus;
   expiresAtMs: number | null;
   nowMs: number;
+}
+
+/** A new link with its name and place. */
+export interface PlacedLink extends NewLink {
+  workspaceId: string;
+  bucket: number;
+  linkId: string;
+  createdBy: string;
 }
 
 /** What is to change; an absent field stays. */
@@ -72,8 +80,9 @@ export interface LinkCounts {
 }
 
 export interface LinksStore {
-  /** Undefined when the code is taken. */
-  insert(tx: MutationTx, principal: Principal, link: NewLink): Promise<StoredLink | undefined>;
+  /** Gives each link its code unless that is taken. @returns the ids of those that have got it */
+  claimCodes(tx: Queryable, links: readonly PlacedLink[]): Promise<string[]>;
+  insertEach(tx: Queryable, links: readonly PlacedLink[]): Promise<number>;
   find(reader: Queryable, principal: Principal, linkId: string): Promise<StoredLink | undefined>;
   /** Up to `count` living links with ids below `beforeId`, newest first. */
   list(
@@ -118,12 +127,11 @@ export interface LinksStore {
   targets(codes: readonly string[], signal: AbortSignal): Promise<Target[]>;
 }
 
-export function createLinksStore(deps: {
+export function createLinksStore({
+  database,
+}: {
   database: Pick<Database, 'reader' | 'anonymous'>;
-  nextId: (bucket: number) => string;
 }): LinksStore {
-  const { database } = deps;
-
   /**
    * Carries out `assignments` on the link, and tells a missing one from one of another version. The row is locked before
    * its state is read, so that the state it leaves is the one that the change before has made.
@@ -157,23 +165,33 @@ export function createLinksStore(deps: {
   }
 
   return {
-    insert(tx, principal, link) {
-      const { workspaceId, keyId } = principal;
-      const now = new Date(link.nowMs);
-      const linkId = deps.nextId(tx.bucket);
-      return tx.first(sql<StoredLink>`
-        with named as (
-          insert into links.codes (domain, code, workspace_id, bucket, link_id)
-          values (${DEFAULT_DOMAIN}, ${link.code}, ${workspaceId}, ${tx.bucket}, ${linkId})
-          on conflict (domain, code) do nothing
-          returning domain, code, workspace_id, bucket, link_id
-        )
+    async claimCodes(tx, links) {
+      const column = <K extends keyof PlacedLink>(name: K) => links.map((link) => link[name]);
+      const rows = await tx.rows<{ linkId: string }>(sql`
+        insert into links.codes (domain, code, workspace_id, bucket, link_id)
+        select ${DEFAULT_DOMAIN}, code, workspace_id, bucket, link_id
+        from unnest(${texts(column('code'))}::text[], ${numbers(column('workspaceId'))}::bigint[],
+          ${numbers(column('bucket'))}::smallint[], ${numbers(column('linkId'))}::bigint[])
+          as wanted (code, workspace_id, bucket, link_id)
+        order by code, link_id
+        on conflict (domain, code) do nothing
+        returning link_id as "linkId"`);
+      return rows.map(({ linkId }) => linkId);
+    },
+
+    insertEach(tx, links) {
+      const column = <K extends keyof PlacedLink>(name: K) => links.map((link) => link[name]);
+      const created = times(column('nowMs'));
+      return tx.run(sql`
         insert into links.links (workspace_id, bucket, link_id, domain, code, url, redirect_status, expires_at,
           created_by, created_at, updated_at)
-        select workspace_id, bucket, link_id, domain, code, ${link.url}, ${link.redirectStatus}::smallint,
-          ${toDate(link.expiresAtMs)}::timestamptz, ${keyId}, ${now}::timestamptz, ${now}::timestamptz
-        from named
-        returning ${columns}`);
+        select workspace_id, bucket, link_id, ${DEFAULT_DOMAIN}, code, url, redirect_status, expires_at, created_by,
+          created_at, created_at
+        from unnest(${numbers(column('workspaceId'))}::bigint[], ${numbers(column('bucket'))}::smallint[],
+          ${numbers(column('linkId'))}::bigint[], ${texts(column('code'))}::text[], ${texts(column('url'))}::text[],
+          ${numbers(column('redirectStatus'))}::smallint[], ${times(column('expiresAtMs'))}::timestamptz[],
+          ${texts(column('createdBy'))}::text[], ${created}::timestamptz[])
+          as link (workspace_id, bucket, link_id, code, url, redirect_status, expires_at, created_by, created_at)`);
     },
 
     find(reader, principal, linkId) {

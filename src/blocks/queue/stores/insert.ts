@@ -3,11 +3,19 @@
  * 7 µs. So a run of jobs that differ only in id, score and payload goes as one statement of three arrays, and the rest
  * as one of thirteen; all of them sent together, in one round trip.
  */
-import { isConstraintViolation, type Queryable, type Sql, sql } from '#blocks/database';
+import { isLoadstoneError } from '#base/errors';
+import {
+  isConstraintViolation,
+  jsonTexts,
+  numbers,
+  type Queryable,
+  type Sql,
+  sql,
+  texts,
+} from '#blocks/database';
 import { queueErrors } from '../errors.ts';
 import type { PreparedJob } from '../job.ts';
 import type { Scores } from '../score.ts';
-import { jsonTexts, numbers, texts } from './literals.ts';
 
 /** A shorter run is not worth a statement of its own. */
 const RUN_LENGTH_MIN = 16;
@@ -81,9 +89,12 @@ function insertMixed(jobs: readonly PreparedJob[], onConflict: Sql): Sql {
     ${onConflict}`;
 }
 
+const compareText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+const uniqueOf = ({ workspaceId, queue, uniqueKey }: PreparedJob) => `${workspaceId} ${queue} ${uniqueKey}`;
+
 /** Of jobs that replace each other within one call, the last stays. */
 function lastOfEachKey(jobs: readonly PreparedJob[]): PreparedJob[] {
-  const byKey = new Map(jobs.map((job) => [`${job.workspaceId}:${job.queue}:${job.uniqueKey}`, job]));
+  const byKey = new Map(jobs.map((job) => [uniqueOf(job), job]));
   return [...byKey.values()];
 }
 
@@ -106,6 +117,18 @@ function replaceJobs(jobs: readonly PreparedJob[]): Sql {
   return sql`select core.replace_jobs(${JSON.stringify(given)}::jsonb)`;
 }
 
+/**
+ * Postgres itself refuses twins, and with them the transaction, and names all of them at once: a count of what was inserted
+ * would be known only after the commit, which may have been sent behind the statement without waiting.
+ */
+function insertRejected(jobs: readonly PreparedJob[]): Sql {
+  return sql`
+    with inserted as (${insertMixed(jobs, KEEP_ON_CONFLICT)} returning job_id)
+    select core.refuse_twins(array(
+      select job_id from unnest(${numbers(jobs.map(({ jobId }) => jobId))}::bigint[]) as job (job_id)
+      except all select job_id from inserted))`;
+}
+
 interface Plan {
   statements: Sql[];
   /** Writes those that are to be rejected if they have a twin. */
@@ -115,7 +138,10 @@ interface Plan {
 function planInsert(jobs: readonly PreparedJob[], scores: Scores): Plan {
   const wanted = jobs.filter(({ isDropped }) => !isDropped);
   const { runs, others } = splitRuns(wanted.filter(({ uniqueKey }) => uniqueKey === undefined));
-  const unique = wanted.filter(({ uniqueKey }) => uniqueKey !== undefined);
+  // In the order of their keys, so that two transactions cannot wait for each other's in a circle.
+  const unique = wanted
+    .filter(({ uniqueKey }) => uniqueKey !== undefined)
+    .toSorted((a, b) => compareText(uniqueOf(a), uniqueOf(b)));
   const of = (onDuplicate: PreparedJob['onDuplicate']) =>
     unique.filter((job) => job.onDuplicate === onDuplicate);
   const [reject, ignore, replace] = [of('reject'), of('ignore'), of('replace')];
@@ -124,13 +150,9 @@ function planInsert(jobs: readonly PreparedJob[], scores: Scores): Plan {
   if (ignore.length > 0) statements.push(insertMixed(ignore, KEEP_ON_CONFLICT));
   if (replace.length > 0) statements.push(replaceJobs(replace));
   if (reject.length === 0) return { statements, rejecting: undefined };
-  return { statements, rejecting: insertMixed(reject, NOTHING_ON_CONFLICT) };
+  return { statements, rejecting: insertRejected(reject) };
 }
 
-/**
- * Postgres itself refuses the twin, and with it the transaction: a count of what was inserted would be known only after
- * the commit, which may have been sent behind the statement without waiting.
- */
 async function insertRejecting(tx: Queryable, statement: Sql): Promise<void> {
   try {
     await tx.run(statement);
@@ -141,6 +163,12 @@ async function insertRejecting(tx: Queryable, statement: Sql): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** The ids of the jobs that have a twin, as a `job_duplicate` names them. */
+export function twinsOf(error: unknown): readonly string[] {
+  const cause = isLoadstoneError(error) && error.code === 'job_duplicate' ? error.cause : undefined;
+  return (cause as { detail?: string } | undefined)?.detail?.split(' ') ?? [];
 }
 
 /** @throws job_duplicate */

@@ -1,10 +1,9 @@
 /**
  * Jobs as people look at them, and what they do to them by hand.
  */
-import { isConstraintViolation, type Queryable, type Sql, sql } from '#blocks/database';
+import { isConstraintViolation, numbers, type Queryable, type Sql, sql } from '#blocks/database';
 import { parseId } from '#blocks/ids';
 import type { JobFilter, JobInspectionStore, StoredJob, WaitCircumstances } from '../store.ts';
-import { numbers } from './literals.ts';
 
 /** Counting stops here: "more than" is answer enough. */
 const AHEAD_MAX = 10_000;

@@ -11,11 +11,10 @@
  *   this, 2,000 at a time                               6.5 µs   97,000/s
  */
 import { isLoadstoneError } from '#base/errors';
-import { databaseErrors, type Queryable, sql } from '#blocks/database';
+import { databaseErrors, numbers, type Queryable, sql, texts } from '#blocks/database';
 import type { Scores } from '../score.ts';
 import type { JobStore, Reaped } from '../store.ts';
 import { insertJobs, insertStatement } from './insert.ts';
-import { numbers, texts } from './literals.ts';
 import { takeTurn } from './turn.ts';
 
 function deadOf(line: string): Reaped['dead'][number] {

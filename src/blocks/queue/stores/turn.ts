@@ -1,10 +1,9 @@
 /**
  * A worker's turn, over to core.turn_jobs and back.
  */
-import { type Queryable, sql } from '#blocks/database';
+import { jsonTexts, numbers, type Queryable, sql, texts } from '#blocks/database';
 import type { ClaimedJob, JsonValue } from '../job.ts';
 import type { Turn, TurnRequest } from '../store.ts';
-import { jsonTexts, numbers, texts } from './literals.ts';
 
 interface Row {
   fence: string | null;

@@ -1,9 +1,8 @@
 /**
  * Counting, clearing and cron, on Postgres.
  */
-import { type Queryable, sql } from '#blocks/database';
+import { numbers, type Queryable, sql, texts } from '#blocks/database';
 import type { QueueCount, QueueMeasure, ScheduleStore, UpkeepStore } from '../store.ts';
-import { numbers, texts } from './literals.ts';
 
 /** Keys looked at in one pass. */
 const ORPHANED_KEYS_MAX = 1000;
