@@ -90,17 +90,19 @@ const count: SetRule<Input, Value, Map<string, Counter>> = {
     tx.trail(
       tx.run(sql`
         insert into counter.counters as counters (workspace_id, bucket, counter, n)
-        select * from unnest(${numbers(counters.map(([key]) => key.split(' ', 1)[0] ?? ''))}::bigint[],
+        select workspace_id, bucket, counter, n from unnest(${numbers(counters.map(([key]) => key.split(' ', 1)[0] ?? ''))}::bigint[],
           ${numbers(counters.map(([, { bucket }]) => bucket))}::smallint[],
           ${texts(counters.map(([key]) => key.slice(key.indexOf(' ') + 1)))}::text[],
           ${numbers(counters.map(([, { n }]) => n))}::bigint[])
+          as given (workspace_id, bucket, counter, n)
         on conflict (workspace_id, counter) do update set n = excluded.n`),
     );
     tx.trail(
       tx.run(sql`
         insert into counter.entries (workspace_id, bucket, counter, n, text)
-        select * from unnest(${numbers(column('workspaceId'))}::bigint[], ${numbers(column('bucket'))}::smallint[],
-          ${texts(column('counter'))}::text[], ${numbers(column('n'))}::bigint[], ${texts(column('text'))}::text[])`),
+        select workspace_id, bucket, counter, n, text from unnest(${numbers(column('workspaceId'))}::bigint[], ${numbers(column('bucket'))}::smallint[],
+          ${texts(column('counter'))}::text[], ${numbers(column('n'))}::bigint[], ${texts(column('text'))}::text[])
+          as entry (workspace_id, bucket, counter, n, text)`),
     );
     return verdicts;
   },

@@ -8,6 +8,7 @@ export function numbers(values: readonly (number | string | null)[]): string {
   return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
 }
 
+/** Texts; what is absent is null. */
 export function texts(values: readonly (string | null | undefined)[]): string {
   return `{${values.map((value) => (value == null ? 'NULL' : `"${value.replaceAll(/["\\]/g, '\\$&')}"`)).join(',')}}`;
 }
@@ -22,6 +23,7 @@ export function times(valuesMs: readonly (number | null)[]): string {
   return `{${valuesMs.map((ms) => (ms === null ? 'NULL' : `"${new Date(ms).toISOString()}"`)).join(',')}}`;
 }
 
+/** Bytes, in hexadecimal. */
 export function bytes(values: readonly Buffer[]): string {
   return `{${values.map((value) => `"\\\\x${value.toString('hex')}"`).join(',')}}`;
 }

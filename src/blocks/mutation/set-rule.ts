@@ -25,8 +25,11 @@ export type Verdict<Value> =
   | { kind: 'refused'; error: LoadstoneError }
   | { kind: 'held' };
 
+/** What the call asked for is written; the value is what its caller is told. */
 export const done = <Value>(value: Value): Verdict<Value> => ({ kind: 'done', value });
+/** Nothing of the call is written. */
 export const refuse = (error: LoadstoneError): Verdict<never> => ({ kind: 'refused', error });
+/** The row is locked elsewhere. */
 export const held: Verdict<never> = { kind: 'held' };
 
 /** One call of a set, as its rule sees it. */
