@@ -47,7 +47,7 @@ describe('examine', () => {
       /MiB in tables and indexes; the largest: pg_catalog\.pg_proc .*(, .*){4}$/,
     );
     const connections = findings.find(({ id }) => id === 'connections');
-    assert.match(connections?.what ?? '', /^\d+ of 57 connections are in use$/);
+    assert.match(connections?.what ?? '', /^\d+ of 77 connections are in use$/);
   });
 
   test('an open snapshot is found', async () => {
@@ -142,7 +142,7 @@ describe('examine', () => {
   });
 
   test('a server whose connections run out is found', async () => {
-    for (let i = 0; i < 48; i++) await open();
+    for (let i = 0; i < 68; i++) await open();
     const finding = await find('connections');
     assert.notEqual(finding?.severity, 'ok', finding?.what);
   });
