@@ -7,10 +7,10 @@
 import Type, { type TString } from 'typebox';
 
 /**
- * `origin`: scheme, host and port, and nothing else. `base`: a path may follow, which others are put behind.
+ * `origin`: scheme, host and port, and nothing else; `any_origin`: or `*`. `base`: a path may follow, which others are put behind.
  * `postgres`: as libpq takes it, with credentials, a database and parameters; it is checked and kept as it is.
  */
-export type UrlKind = 'origin' | 'base' | 'postgres';
+export type UrlKind = 'origin' | 'any_origin' | 'base' | 'postgres';
 
 export type UrlReading = { url: string } | { problem: string };
 
@@ -19,11 +19,13 @@ const INVISIBLE = /[\u0000-\u001f\u007f-\u009f]|[\p{White_Space}\ufeff\u200b-\u2
 const PARTS = /^(?:([a-z][a-z0-9+.-]*):)?(\/\/[^/?#]*)?([^?#]*)(\?[^#]*)?(#.*)?$/i;
 const SCHEMES: Record<UrlKind, RegExp> = {
   origin: /^https?$/i,
+  any_origin: /^https?$/i,
   base: /^https?$/i,
   postgres: /^postgres(ql)?$/i,
 };
 const ALLOWED: Record<UrlKind, string> = {
   origin: 'http:// or https:// and a host, without a path',
+  any_origin: 'an origin as browsers send it, such as https://app.example.com, or * for any',
   base: 'an address such as http://127.0.0.1:4318',
   postgres: 'an address such as postgres://login:password@host:5432/database',
 };
@@ -51,18 +53,19 @@ function problemOf(text: string, kind: UrlKind): string | undefined {
   if (authority === '' || authority === '//') return 'it has no host';
   if (authority.includes('@')) return 'it has credentials (@)';
   if (query !== undefined) return 'it has a query (?)';
-  return kind === 'origin' && path !== '' && path !== '/' ? 'it has a path' : undefined;
+  return kind !== 'base' && path !== '' && path !== '/' ? 'it has a path' : undefined;
 }
 
 /** A URL option in its normal form, or what is wrong with it, in words for a person. */
 export function readUrl(text: string, kind: UrlKind): UrlReading {
+  if (kind === 'any_origin' && text === '*') return { url: text };
   const problem = problemOf(text, kind);
   if (problem !== undefined) return { problem };
   if (kind === 'postgres') return { url: text };
   const url = URL.parse(text);
   if (url === null) return { problem: 'its host or port cannot exist' };
   if (url.port === '0') return { problem: 'it has the port 0' };
-  return { url: kind === 'origin' ? url.origin : `${url.origin}${url.pathname.replace(/\/+$/, '')}` };
+  return { url: kind === 'base' ? `${url.origin}${url.pathname.replace(/\/+$/, '')}` : url.origin };
 }
 
 /** The schema of an option that is a URL: `parseOptions` reads it by the one rule. */

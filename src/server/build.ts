@@ -12,6 +12,7 @@ import { createTracer } from '#base/trace';
 import { createIdentity } from '#blocks/identity';
 import type { SystemDefinition } from '#blocks/system';
 import { createTraceExport } from '#blocks/telemetry';
+import { createAccessSamples } from './access-samples.ts';
 import { createGround } from './ground.ts';
 import { localUrl } from './listen-address.ts';
 import { createListener, type Listener } from './listener.ts';
@@ -72,9 +73,10 @@ export function createServer(
   const tracer = createTracer(random);
   const stopping = new AbortController();
 
+  const samples = createAccessSamples(options.log, deps);
   const listener = createListener(options, {
     ...deps,
-    tracer,
+    ...{ tracer, samples },
     onCutOff: () => stopping.abort(lifecycleErrors.stopped()),
   });
   const { masterKey, set: setMasterKey } = deferMasterKey();
@@ -94,7 +96,7 @@ export function createServer(
     tracer,
     ground,
     identity,
-    listener,
+    ...{ listener, samples },
     publicUrl,
     health: () => whole.health(),
     metrics: deps.gatherSignals ?? (() => signals.registry.metrics()),

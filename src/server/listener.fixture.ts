@@ -7,6 +7,7 @@ import { createLog } from '#base/log';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
 import { createTracer } from '#base/trace';
+import { createAccessSamples } from './access-samples.ts';
 import { createListener, type Handler, type Listener } from './listener.ts';
 import { type ServerOptions, serverOptions } from './options.ts';
 
@@ -29,6 +30,7 @@ export async function startTestListener(
   );
   const listener = createListener(options, {
     ...{ clock: systemClock, log, tracer: createTracer(systemRandom) },
+    samples: createAccessSamples(options.log, { clock: systemClock }),
     onCutOff: () => {},
   });
   listener.setHandler(handler);

@@ -19,6 +19,7 @@ import { describeError, type LoadstoneError } from '#base/errors';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Tracer } from '#base/trace';
+import type { AccessSamples } from './access-samples.ts';
 import { boundUnreadBody, continueWhenRead } from './body.ts';
 import { serverErrors } from './errors.ts';
 import { createFramingCheck, originForm } from './framing.ts';
@@ -49,6 +50,8 @@ export interface ListenerDeps {
   clock: Clock;
   log: Log;
   tracer: Tracer;
+  /** Which of the lines that anybody can cause are written. */
+  samples: Pick<AccessSamples, 'anonymous'>;
   /** Called when a drain has run out of time: requests still in flight are to be given up. */
   onCutOff: () => void;
 }

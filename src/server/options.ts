@@ -22,18 +22,12 @@ import { pagesOptions } from './pages-options.ts';
 
 const corsOptions = optionsSchema(
   {
-    origins: Type.Array(
-      Type.String({
-        pattern: '^(\\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\\[[0-9a-f:.]+\\](:[0-9]{1,5})?)$',
-        allowed: 'an origin as browsers send it, such as https://app.example.com, or * for any',
-      }),
-      {
-        default: [],
-        maxItems: 100,
-        description:
-          'Origins whose pages may call `/v1` from a browser, with a key in `Authorization`; cookies are not sent along. By default none.',
-      },
-    ),
+    origins: Type.Array(urlOption('any_origin'), {
+      default: [],
+      maxItems: 100,
+      description:
+        'Origins whose pages may call `/v1` from a browser, with a key in `Authorization`; cookies are not sent along. By default none.',
+    }),
   },
   'Calls from pages of other origins (CORS).',
 );

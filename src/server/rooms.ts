@@ -10,7 +10,7 @@ import type { Tracer } from '#base/trace';
 import type { Identity } from '#blocks/identity';
 import { createWorker } from '#blocks/queue';
 import type { System, SystemDefinition } from '#blocks/system';
-import { createAccessSamples } from './access-samples.ts';
+import type { AccessSamples } from './access-samples.ts';
 import { createApi } from './api.ts';
 import { checkParts } from './api-parts.ts';
 import { addFrontRoutes } from './front-routes.ts';
@@ -34,6 +34,7 @@ export interface RoomsDeps {
   ground: Ground;
   identity: Identity;
   listener: Listener;
+  samples: AccessSamples;
   publicUrl: () => string;
   /** The health of the whole server. */
   health: () => Health;
@@ -54,13 +55,11 @@ export function createRooms(
   definitions: readonly SystemDefinition[],
   deps: RoomsDeps,
 ): Lifecycle {
-  const { clock, random, log, signals, tracer, ground, identity, listener } = deps;
+  const { clock, random, log, signals, tracer, ground, identity, listener, samples } = deps;
   const { database, ids, streams, queue, mutations, references } = ground;
   const answers = options.role !== 'worker';
   const works = options.role !== 'api';
   const running: Lifecycle[] = [];
-
-  const samples = createAccessSamples(options.log, { clock });
 
   /** What is shown to people; the address is known once the port is bound. */
   function makeFront() {

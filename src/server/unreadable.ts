@@ -8,6 +8,7 @@ import type { Clock } from '#base/clock';
 import type { ErrorDetails, ErrorFactory, LoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Tracer } from '#base/trace';
+import type { AccessSamples } from './access-samples.ts';
 import { failBody } from './body.ts';
 import { serverErrors } from './errors.ts';
 import { rawProblem } from './problem.ts';
@@ -64,8 +65,9 @@ export function createUnreadable(deps: {
   clock: Clock;
   log: Log;
   tracer: Tracer;
+  samples: Pick<AccessSamples, 'anonymous'>;
 }): (error: Unreadable, socket: Socket) => void {
-  const { clock, log, tracer } = deps;
+  const { clock, log, tracer, samples } = deps;
   /** Once is enough: whatever else comes of them is thrown away. */
   const told = new WeakSet<Socket>();
 
@@ -74,7 +76,9 @@ export function createUnreadable(deps: {
     const traceId = traceparent.slice(3, 35);
     const coded = codedError(error);
     socket.write(rawProblem(coded, { traceId, traceparent }));
-    log.info({ code: error.code, status: coded.status, traceId }, 'unreadable request');
+    const sampled = samples.anonymous(coded.status);
+    if (sampled)
+      log.info({ code: error.code, status: coded.status, traceId, ...sampled }, 'unreadable request');
   }
 
   /** Waits for the answers before; one whose request is the unreadable one is told so. */

@@ -2,9 +2,10 @@
  * A connection outside of the pools, which stays in one session: where Postgres's notifications arrive (LISTEN), and one
  * may be sent (pg_notify) without a connection that a transaction wants.
  */
-import pg from 'pg';
+import type pg from 'pg';
 import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
+import { createClient } from './driver.ts';
 import { databaseErrors } from './errors.ts';
 import { toCoded } from './failure.ts';
 import { type Address, CONNECT_TIMEOUT_MS, type PoolOptions, startupOptions } from './pool.ts';
@@ -52,9 +53,8 @@ export async function openListenConnection(
   { clock, primaryTerm }: ListenDeps,
 ): Promise<ListenConnection> {
   signal.throwIfAborted();
-  const client = new pg.Client({
+  const client = createClient({
     ...settings.address,
-    ssl: settings.address.ssl ?? false,
     application_name: LISTEN_APPLICATION,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
