@@ -67,7 +67,7 @@ export async function openListenConnection(
     if (isOver) return;
     isOver = true;
     cut(client);
-    if (reason) onLost(reason);
+    if (reason) onLost(toCoded(reason));
   }
 
   async function first<Row>(query: Sql<Row>): Promise<Row | undefined> {
