@@ -92,12 +92,7 @@ export function createServer(
 
   const rooms = createRooms(options, systemOptions, definitions, {
     ...deps,
-    signals,
-    tracer,
-    ground,
-    identity,
-    ...{ listener, samples },
-    publicUrl,
+    ...{ signals, tracer, ground, identity, listener, samples, publicUrl },
     health: () => whole.health(),
     metrics: deps.gatherSignals ?? (() => signals.registry.metrics()),
     stopping: stopping.signal,
