@@ -18,8 +18,6 @@ import {
 
 const sh = (line: string) => promisify(execFile)('sh', ['-c', line], { env: cleanEnvironment() });
 
-const READY_MS_MAX = 3000;
-
 describe('the first start and the second', () => {
   const scene = createScene({ after });
   let data: string;
@@ -78,9 +76,8 @@ describe('the first start and the second', () => {
     await noPostgresIn(data);
   });
 
-  test('the second start finds everything, within 3 s, and shows no key', async () => {
+  test('the second start finds everything, and shows no key', async () => {
     const second = await scene.start({ data, key: first.key });
-    assert(second.readyMs < READY_MS_MAX, `ready after ${second.readyMs} ms`);
     assert.doesNotMatch(second.stdout(), /API key|recovering|creating/);
     assert.doesNotMatch(second.stdout(), new RegExp(first.key));
     assert.equal(await second.follow(code), 'https://example.com/kept');
