@@ -32,6 +32,26 @@ describe('the ramp', () => {
     );
   });
 
+  test('sees that the rate of the drill is held after one that was too high, and goes down where it is not', async () => {
+    const tried: number[] = [];
+    let left = 0;
+    const found = await climb(scenario, async (rate) => {
+      tried.push(Math.round(rate));
+      // What was too much has left work for four more tries.
+      if (rate > 400) left = 4;
+      else if (left > 0) left -= 1;
+      return rate <= 400 && left === 0;
+    });
+    assert.deepEqual(tried, [29, 89, 179, 357, 714, 714, 714, 125, 125, 125, 62]);
+    assert.deepEqual([found?.ratePerS, Math.round(found?.heldPerS ?? 0)], [62, 357]);
+    let wasHeld = true;
+    const never = await climb(scenario, async (rate) => {
+      wasHeld &&= rate < 100;
+      return wasHeld;
+    });
+    assert.equal(never, undefined, 'a server that does not come back is not drilled');
+  });
+
   test('tries a rate again before it gives it up', async () => {
     let calls = 0;
     const found = await climb(scenario, async () => ++calls % 3 === 0);

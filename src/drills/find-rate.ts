@@ -51,26 +51,37 @@ export function isHeld(
 }
 
 /**
- * Pure: goes up a ramp until a rate is not held.
- * @param tries of a rate, one after the other
+ * Pure: goes up a ramp until a rate is not held, and then sees that the rate of the drill is: what a rate that was too high has
+ * left behind must be worked off before anything is broken.
+ * @param holds whether a rate is held when it is tried once
  * @returns undefined where not even the least is held
  */
 export async function climb(
-  { ratePerS, ratePerSMin = RATE_PER_S_MIN }: Pick<Scenario, 'ratePerS' | 'ratePerSMin'>,
+  { ratePerS: most, ratePerSMin = RATE_PER_S_MIN }: Pick<Scenario, 'ratePerS' | 'ratePerSMin'>,
   holds: (ratePerS: number) => Promise<boolean>,
 ): Promise<FoundRate | undefined> {
-  const most = ratePerS / HELD_SHARE;
-  const least = Math.min(ratePerSMin, ratePerS) / HELD_SHARE;
-  const rates = [least, ...STEPS.map((share) => share * most).filter((rate) => rate > least * STEP_MIN)];
+  const least = Math.min(ratePerSMin, most);
+  const shares = STEPS.map((share) => share * most).filter((rate) => rate > least * STEP_MIN);
+  const rates = [least, ...shares].map((rate) => rate / HELD_SHARE);
+  async function isHeldOnce(ratePerS: number): Promise<boolean> {
+    for (let left = TRIES; left > 0; left--) if (await holds(ratePerS)) return true;
+    return false;
+  }
+
   let heldPerS: number | undefined;
+  let isAtTop = true;
   for (const rate of rates) {
-    let isUp = false;
-    for (let left = TRIES; left > 0 && !isUp; left--) isUp = await holds(rate);
-    if (!isUp) break;
+    isAtTop = await isHeldOnce(rate);
+    if (!isAtTop) break;
     heldPerS = rate;
   }
   if (heldPerS === undefined) return undefined;
-  return { heldPerS, ratePerS: Math.max(1, Math.round(heldPerS * HELD_SHARE)) };
+  let ratePerS = Math.max(1, Math.round(heldPerS * HELD_SHARE));
+  while (!isAtTop && !(await isHeldOnce(ratePerS))) {
+    if (ratePerS <= least) return undefined;
+    ratePerS = Math.max(least, Math.floor(ratePerS / 2));
+  }
+  return { heldPerS, ratePerS };
 }
 
 /**
