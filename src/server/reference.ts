@@ -2,8 +2,9 @@
  * The API reference as one page of HTML, from the OpenAPI document; and the error reference.
  */
 import { errorCatalogue } from '#base/errors';
+import { escapeHtml } from './html.ts';
 import type { OpenApi } from './openapi.ts';
-import { escapeHtml, renderInline, renderMarkdown } from './reference/markdown.ts';
+import { renderInline, renderMarkdown } from './reference/markdown.ts';
 import { type Placed, placedOperations, renderOperation, signature } from './reference/operation.ts';
 import { page } from './reference/page.ts';
 

@@ -3,7 +3,8 @@
  */
 import type { TSchema } from 'typebox';
 import { describeAllowed } from '#base/schema';
-import { escapeHtml, renderInline, renderMarkdown } from './markdown.ts';
+import { escapeHtml } from '../html.ts';
+import { renderInline, renderMarkdown } from './markdown.ts';
 import { type JsonSchema, SCHEMAS_AT } from './schema.ts';
 
 export type Schemas = Readonly<Record<string, JsonSchema>>;

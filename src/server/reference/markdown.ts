@@ -5,17 +5,7 @@
  *
  * Our own, because a Markdown library is made to let HTML through, and needs a second one that takes it out again.
  */
-const ENTITIES: Record<string, string> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-export function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
-}
+import { escapeHtml } from '../html.ts';
 
 const FENCE = /^```/;
 const ITEM = /^\s*(?:[-*]|\d+\.)\s+/;
