@@ -154,12 +154,15 @@ test('a batch whose commit is not heard of is neither lost nor moved twice', asy
   process.outbox.wake();
   await waitFor(process, 2, 100);
   await write(process, 3, 4);
-  assert.deepEqual(process.line.takeFailures(), ['outcome_unknown']);
+  // A busy machine may have let the relay go on by itself: both batches may have failed already.
+  const failures = process.line.takeFailures();
   process.outbox.wake();
   await eventually('the second batch is late', () => {
     process.clock.advance(100);
-    return process.line.takeFailures().includes('outcome_unknown');
+    failures.push(...process.line.takeFailures());
+    return failures.length >= 2;
   });
+  assert.deepEqual(failures.slice(0, 2), ['outcome_unknown', 'outcome_unknown']);
   process.line.release();
   assert.deepEqual(await waitFor(process, 4, 100), [1, 2, 3, 4]);
 });
