@@ -5,7 +5,7 @@ import { spec } from 'node:test/reporters';
 
 interface RunnerEvent {
   type: string;
-  data: { nesting?: number; message?: string };
+  data: { nesting?: number; message?: string; name?: string };
 }
 
 const COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
@@ -20,13 +20,39 @@ function elapsed(): string {
   return startedMs > 0 ? `# elapsed ${((Date.now() - startedMs) / 1000).toFixed(1)} s\n` : '';
 }
 
+/**
+ * Ends a run in which no test has begun or ended for so long, and says which files were under way: a test that hangs has
+ * its own limit, so that this is a file that does not end.
+ */
+function watchSilence(write: (text: string) => void) {
+  const silenceMs = Number(process.env.LOADSTONE_TEST_SILENCE_MS);
+  const underWay = new Set<string>();
+  const timer = setTimeout(
+    () => {
+      write(
+        `\nnothing has happened for ${silenceMs / 60_000} minutes; under way: ${[...underWay].join(', ')}\n`,
+      );
+      process.kill(process.pid, 'SIGTERM');
+    },
+    silenceMs || 2 ** 31 - 1,
+  ).unref();
+  return ({ type, data: { nesting, name } }: RunnerEvent) => {
+    timer.refresh();
+    if (nesting !== 0 || name === undefined) return;
+    if (type === 'test:start') underWay.add(name);
+    if (type === 'test:complete') underWay.delete(name);
+  };
+}
+
 export default async function* report(events: AsyncIterable<RunnerEvent>): AsyncGenerator<string> {
   const reporter = new spec();
   const counts: string[] = [];
   function* written(): Generator<string> {
     for (let chunk = reporter.read(); chunk !== null; chunk = reporter.read()) yield String(chunk);
   }
+  const watch = watchSilence((text) => process.stderr.write(text));
   for await (const event of events) {
+    watch(event);
     if (isCount(event)) counts.push(`# ${event.data.message}\n`);
     else reporter.write(event);
     yield* written();

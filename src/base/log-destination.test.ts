@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createManualClock, sleep, systemClock } from './clock.ts';
+import { eventually } from './eventually.fixture.ts';
 import { createLogDestination } from './log-destination.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'loadstone-log-'));
@@ -16,13 +17,6 @@ function openFile(t: { after(undo: () => void): void }, name: string) {
   return { fd, text: () => readFileSync(file, 'utf8') };
 }
 
-async function eventually(condition: () => boolean): Promise<void> {
-  for (let turn = 0; !condition(); turn++) {
-    assert(turn < 500, 'not within 5 s');
-    await sleep(systemClock, 10);
-  }
-}
-
 test('lines wait for 200 ms, or until there are 4 KiB of them', async (t) => {
   const clock = createManualClock();
   const { fd, text } = openFile(t, 'batches');
@@ -32,10 +26,10 @@ test('lines wait for 200 ms, or until there are 4 KiB of them', async (t) => {
   destination.write('two\n');
   assert.equal(text(), '');
   clock.advance(1);
-  await eventually(() => text() === 'one\ntwo\n');
+  await eventually('it is written', () => text() === 'one\ntwo\n');
   const long = `${'x'.repeat(5000)}\n`;
   destination.write(long);
-  await eventually(() => text() === `one\ntwo\n${long}`);
+  await eventually('it is written', () => text() === `one\ntwo\n${long}`);
 });
 
 test('every line arrives whole and in order', async (t) => {
@@ -48,7 +42,7 @@ test('every line arrives whole and in order', async (t) => {
     expected += line;
     if (i % 5000 === 0) await sleep(systemClock, 1);
   }
-  await eventually(() => text().length === expected.length);
+  await eventually('it is written', () => text().length === expected.length);
   assert.equal(text(), expected);
 });
 
@@ -67,7 +61,7 @@ test('past its bound the backlog drops lines, and says how many', async (t) => {
   const line = `${'x'.repeat(99_999)}\n`;
   // The first one is on its way at once; 41 more fit.
   for (let i = 0; i < 50; i++) destination.write(line);
-  await eventually(() => text().includes('dropped'));
+  await eventually('it is written', () => text().includes('dropped'));
   assert.equal(text(), `${line.repeat(42)}{"level":"warn","dropped":8,"msg":"log lines dropped"}\n`);
 });
 

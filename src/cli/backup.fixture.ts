@@ -45,9 +45,9 @@ export function write(server: Loadstone): Writing {
   const writers = Array.from({ length: WRITERS }, (_, writer) => one(writer));
   return {
     written,
-    more(count) {
+    async more(count) {
       const target = written.length + count;
-      return eventually(`${count} more links`, () => written.length >= target, 60_000);
+      await eventually(`${count} more links`, () => written.length >= target);
     },
     async stop() {
       isStopped = true;

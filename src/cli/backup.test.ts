@@ -97,11 +97,7 @@ test('one installation: encrypted, interrupted, on a full disk, restored with it
   await t.test('beside another one it waits, and says for whom', async () => {
     const other = lockDirectory(repository);
     const waiting = scene.spawn(['backup', repository, ...flags]);
-    await eventually(
-      'it waits',
-      () => /another backup is being written there/.test(waiting.stderr()),
-      60_000,
-    );
+    await eventually('it waits', () => /another backup is being written there/.test(waiting.stderr()));
     assert.match(waiting.stderr(), new RegExp(`and is waited for: .*\\b${process.pid}\\b`));
     assert(!waiting.hasExited());
     other.release();

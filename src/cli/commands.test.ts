@@ -339,14 +339,10 @@ describe('verify, rebuild and doctor, beside a server', () => {
     void commands.finally(() => {
       isOver = true;
     });
-    await eventually(
-      'they have ended',
-      async () => {
-        const target = await server.follow(code);
-        return isOver && target === 'https://example.com/at-once';
-      },
-      60_000,
-    );
+    await eventually('they have ended', async () => {
+      const target = await server.follow(code);
+      return isOver && target === 'https://example.com/at-once';
+    });
     const [, said] = await commands;
     assert.match(said, /\n?(ok|warning) +oldest_snapshot +\S.*\n(.+\n)+\n0 problems, \d warnings?\n$/);
   });

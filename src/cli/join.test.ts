@@ -94,7 +94,7 @@ describe('a joined process', () => {
     owner = await starting;
     assert.equal(await other.follow(code), 'https://example.com/of-the-owner');
     assert.deepEqual(await other.stop(), CLEAN);
-    await eventually('it is ready', async () => (await joined.request('/readyz')).ok, 60_000);
+    await eventually('it is ready', async () => (await joined.request('/readyz')).ok);
     const made = await joined.shorten('https://example.com/after');
     assert.equal(await owner.follow(made), 'https://example.com/after');
     assert.deepEqual(await joined.stop(), CLEAN);

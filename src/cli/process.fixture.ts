@@ -8,6 +8,10 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmS
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { sleep, systemClock } from '#base/clock';
+import { eventually } from '#base/eventually.fixture';
+import { copyCluster } from '#fixtures/database';
+
+export { eventually };
 
 export const ROOT = join(import.meta.dirname, '..', '..');
 export const IS_ROOT = process.getuid?.() === 0;
@@ -16,11 +20,9 @@ export const NOBODY = { uid: 65534, gid: 65534 };
 
 export const FREE_PORT = '127.0.0.1:0';
 
-const EXIT_BOUND_MS = 60_000;
-const READY_BOUND_MS = 60_000;
+const EXIT_BOUND_MS = 300_000;
 /** For what a test has left running. */
-const STOP_BOUND_MS = 10_000;
-const ORPHAN_BOUND_MS = 10_000;
+const STOP_BOUND_MS = 60_000;
 
 export interface Exit {
   code: number | null;
@@ -47,7 +49,7 @@ export interface RunOptions {
   detached?: boolean;
   /** What runs the program; the default is this Node with the bootstrap of this checkout. */
   command?: readonly [string, ...string[]];
-  /** How long it may take to end, for `run`, or to become ready, for `start`. */
+  /** How long it may take to end, for `run`. */
   boundMs?: number;
 }
 
@@ -56,6 +58,8 @@ export interface StartOptions extends RunOptions {
   data?: string;
   /** Arguments of `start`; by default the data directory and a free port. */
   args?: readonly string[];
+  /** It makes its database itself, as a user's first start does; by default it finds one that has been prepared. */
+  isFresh?: boolean;
   /** The API key, where the start does not print one. */
   key?: string;
 }
@@ -142,8 +146,10 @@ export function createScene(hooks: { after(undo: () => Promise<void>): void }): 
       const beganMs = systemClock.monotonicMs();
       const data = options.data ?? join(directory(), 'data');
       const args = options.args ?? ['--data', data, '--listen', FREE_PORT];
+      const isPrepared = !options.isFresh && options.as === undefined && args.includes(data);
+      if (isPrepared) await copyCluster(data);
       const running = spawnIn(['start', ...args], { cwd: join(data, '..'), ...options });
-      return ready(running, { data, key: options.key, beganMs }, options.boundMs ?? READY_BOUND_MS);
+      return ready(running, { data, key: options.key, beganMs });
     },
   };
 }
@@ -235,7 +241,6 @@ function signalAll({ pid }: Running, { detached }: RunOptions, signal: NodeJS.Si
 async function ready(
   running: Running,
   known: { data: string; key: string | undefined; beganMs: number },
-  boundMs: number,
 ): Promise<Loadstone> {
   const find = (pattern: RegExp) => pattern.exec(running.stdout())?.[1];
   await eventually(
@@ -243,11 +248,10 @@ async function ready(
     () =>
       running.hasExited() ||
       (running.stdout().includes(' s  listening\n') && running.stdout().endsWith('\n\n')),
-    boundMs,
   );
   assert(!running.hasExited(), `it ended: ${running.stdout()}${running.stderr()}`);
   const url = find(/^ {2}address +(\S+)/m) as string;
-  await eventually('it is ready', async () => (await fetch(`${url}/readyz`)).ok, boundMs);
+  await eventually('it is ready', async () => (await fetch(`${url}/readyz`)).ok);
   const readyMs = systemClock.monotonicMs() - known.beganMs;
   const key = known.key ?? find(/^ {2}API key +(\S+)/m) ?? '';
 
@@ -288,26 +292,6 @@ async function ready(
       await running.exited();
     },
   };
-}
-
-/** Polls until `condition` holds. One that throws does not hold yet. */
-export async function eventually(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  boundMs = 10_000,
-): Promise<void> {
-  const untilMs = systemClock.monotonicMs() + boundMs;
-  let failure: unknown;
-  for (;;) {
-    try {
-      if (await condition()) return;
-    } catch (error) {
-      failure = error;
-    }
-    if (systemClock.monotonicMs() > untilMs)
-      throw new Error(`not within ${boundMs} ms: ${what}`, { cause: failure });
-    await sleep(systemClock, 10);
-  }
 }
 
 /** The processes whose command line or working directory is at or below `directory`; empty without a /proc. */
@@ -358,7 +342,7 @@ function processes(): { pid: number; name: string; cwd: string; args: string[] }
 /** Postgres must be gone soon after its server; what is not is killed, and is a failure. */
 export async function noPostgresIn(directory: string): Promise<void> {
   try {
-    await eventually('no Postgres is left', () => postgresIn(directory).length === 0, ORPHAN_BOUND_MS);
+    await eventually('no Postgres is left', () => postgresIn(directory).length === 0);
   } catch (error) {
     for (const pid of postgresIn(directory)) process.kill(pid, 'SIGKILL');
     throw error;

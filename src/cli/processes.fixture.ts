@@ -179,7 +179,7 @@ export function startLoad(server: Loadstone, code: string, clients = 8): Load {
 /** So that what follows happens under load. */
 export async function moreAnswers(load: Load, count: number): Promise<void> {
   const before = load.answered();
-  await eventually(`${count} more answers`, () => load.answered() >= before + count, 60_000);
+  await eventually(`${count} more answers`, () => load.answered() >= before + count);
 }
 
 /** No request failed but those whose connections were cut. */
@@ -198,7 +198,6 @@ export async function serving(server: Loadstone, count: number): Promise<void> {
   await eventually(
     `${count} processes serve`,
     async () => (await readSignal(server, 'loadstone_processes_serving')) === count,
-    60_000,
   );
 }
 

@@ -102,7 +102,6 @@ test('a disk that fills up loses nothing that was acknowledged, and works again 
   await eventually(
     'links are made again',
     async () => (await tryToShorten(server, 'https://example.com/')).status === 201,
-    20_000,
   );
   await server.stop();
   const again = await scene.start({ data: join(disk, 'data'), key: KEY, env });

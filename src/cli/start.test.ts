@@ -26,7 +26,7 @@ describe('the first start and the second', () => {
 
   before(async () => {
     data = join(scene.directory(), 'data');
-    first = await scene.start({ data });
+    first = await scene.start({ data, isFresh: true });
   });
 
   test('it tells its steps with elapsed seconds, then the address, the data directory, the key and two lines', () => {

@@ -7,18 +7,9 @@ import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { sleep, systemClock } from '#base/clock';
+import { eventually } from '#base/eventually.fixture';
 import { makeTestDirectory, startTestPostgres } from '#fixtures/database';
 import { problem, startTestServer } from './server.fixture.ts';
-
-/** Polls a real condition; bounded. */
-async function until(what: string, holds: () => Promise<boolean> | boolean, boundMs = 20_000): Promise<void> {
-  const deadlineMs = systemClock.monotonicMs() + boundMs;
-  while (!(await holds())) {
-    assert(systemClock.monotonicMs() < deadlineMs, `${what} did not happen within ${boundMs} ms`);
-    await sleep(systemClock, 10);
-  }
-}
 
 /** The postmaster's pid as this process sees it. */
 function postmasterOf(dataDirectory: string): number | undefined {
@@ -47,7 +38,7 @@ describe('server', { skip: process.platform !== 'linux' && 'finds Postgres in /p
         const now = postmasterOf(it.server.dataDirectory);
         return now !== undefined && now !== killed;
       };
-      await until('recovery', async () => {
+      await eventually('recovery', async () => {
         tries += 1;
         const made = await it.send('POST', '/v1/links', {
           url: 'https://example.com/',
@@ -91,7 +82,7 @@ describe('server', { skip: process.platform !== 'linux' && 'finds Postgres in /p
       assert.match(String((await problem(notReady)).detail), /database/);
       assert.equal('detail' in (await problem(await fetch(`${it.url}/readyz`))), false, 'reasons need a key');
       await startTestPostgres(dataDirectory);
-      await until('recovery', async () => (await it.call('/readyz')).status === 200);
+      await eventually('recovery', async () => (await it.call('/readyz')).status === 200);
       assert.equal((await it.call('/cold')).status, 302);
     } finally {
       await it.stop();
@@ -122,9 +113,9 @@ test('a stopping server fails its readiness, finishes what is in flight and clos
     received += chunk;
   });
   socket.write(head + body.slice(0, 5));
-  await until('the request to arrive', async () => (await it.call('/livez')).status === 200);
+  await eventually('the request to arrive', async () => (await it.call('/livez')).status === 200);
   const stopped = it.stop();
-  await until('readiness to fail', async () => (await fetch(`${it.url}/readyz`)).status === 503);
+  await eventually('readiness to fail', async () => (await fetch(`${it.url}/readyz`)).status === 503);
   socket.write(body.slice(5));
   await stopped;
   assert.match(received, /^HTTP\/1\.1 201 /);
@@ -138,7 +129,7 @@ test('a request that outlives the drain is cut off at the deadline', async () =>
   const socket = connect(it.port, '127.0.0.1');
   const closed = new Promise((resolve) => socket.on('close', resolve).on('error', () => {}));
   socket.write('POST /v1/links HTTP/1.1\r\nHost: x\r\n');
-  await until('the connection', async () => (await it.call('/livez')).status === 200);
+  await eventually('the connection', async () => (await it.call('/livez')).status === 200);
   await it.server.stop(AbortSignal.abort(new Error('at once')));
   await closed;
   await it.stop();

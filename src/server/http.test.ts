@@ -179,16 +179,15 @@ describe('http', () => {
   });
 
   test('a silent connection does not hold up a stop', async () => {
-    const other = await startTestServer();
+    // A stop that waited for the connection would take as long.
+    const other = await startTestServer({ options: { http: { drainTimeoutMs: 600_000 } } });
     const { connect } = await import('node:net');
     const socket = connect(other.port, '127.0.0.1');
     const closed = new Promise((resolve) => socket.on('close', resolve).on('error', () => {}));
     await new Promise((resolve) => socket.on('connect', resolve));
     assert.equal((await other.call('/livez')).status, 200);
-    const startedMs = performance.now();
     await other.stop();
     await closed;
-    assert(performance.now() - startedMs < 8000, 'the drain timeout is 10 s');
   });
 
   test('headers and bodies that arrive too slowly are 408', async () => {

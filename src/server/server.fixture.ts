@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '#base/clock';
 import { createLog } from '#base/log';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
+import { copyCluster } from '#fixtures/database';
 import { createServer, type Server } from './build.ts';
 import { type ServerOptions, serverOptions } from './options.ts';
 import { loadSystems } from './systems.ts';
@@ -70,10 +71,11 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     secrets: { rootKey: ROOT_KEY, masterKey: given.masterKey },
     report: () => {},
   });
+  await copyCluster(dataDirectory);
   await server.start(new AbortController().signal);
 
   const stop = async () => {
-    await server.stop(AbortSignal.timeout(20_000));
+    await server.stop(AbortSignal.timeout(300_000));
     if (given.dataDirectory === undefined) rmSync(dataDirectory, { recursive: true, force: true });
   };
   const url = server.localUrl;

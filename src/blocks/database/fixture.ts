@@ -7,18 +7,22 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { sleep, systemClock } from '#base/clock';
+import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
 import { createSignals, type Signals } from '#base/signals';
 import { parseAddress } from './address.ts';
 import { createDatabase, type Database, type Queryable } from './database.ts';
+import { copyCluster } from './embedded/cluster.fixture.ts';
 import { createEmbeddedPostgres, SUPERUSER_NAME } from './embedded/embedded.ts';
 import type { MigrationSet } from './migration-files.ts';
 import { type DatabaseOptions, databaseOptions } from './options.ts';
 import { createPool } from './pool.ts';
 import { identifier, sql } from './sql.ts';
+
+export { eventually } from '#base/eventually.fixture';
+export { copyCluster } from './embedded/cluster.fixture.ts';
 
 export interface TestDatabaseSettings {
   migrations?: readonly MigrationSet[];
@@ -53,10 +57,8 @@ export interface TestPostgres {
 }
 
 const never = new AbortController().signal;
-const STOP_TIMEOUT_MS = 10_000;
-const START_TIMEOUT_MS = 60_000;
-const EVENTUALLY_MS_MAX = 10_000;
-const POLL_MS = 10;
+const STOP_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 300_000;
 
 const running = new Set<() => Promise<void>>();
 // At the end of the file, wherever its tests called from: an `after` made inside a `before` would run at once.
@@ -104,8 +106,9 @@ export function makeTestDatabase(settings: TestDatabaseSettings = {}) {
 /** Starts a database, embedded unless the options name another, with the block's own migrations and those given. */
 export async function startTestDatabase(settings: TestDatabaseSettings = {}): Promise<TestDatabase> {
   const made = makeTestDatabase(settings);
-  await made.database.start(AbortSignal.timeout(START_TIMEOUT_MS));
   const { primary } = settings.options ?? {};
+  if (primary === undefined && settings.embedded !== 'join') await copyCluster(made.dataDirectory);
+  await made.database.start(AbortSignal.timeout(START_TIMEOUT_MS));
   const url = primary ?? urlOf(readPostmasterFile(made.dataDirectory).socketDirectory, 'loadstone');
   const admin = openAdmin(url);
   const stop = stopAtEnd(async () => {
@@ -168,6 +171,7 @@ export async function startTestPostgres(dataDirectory = makeTestDirectory()): Pr
     { clock: systemClock, random: systemRandom, log: silentLog },
   );
   const stopPostgres = stopAtEnd(() => postgres.stop(AbortSignal.timeout(STOP_TIMEOUT_MS)));
+  await copyCluster(dataDirectory);
   await postgres.start(never);
   const { host } = postgres.address;
   const admin = openAdmin(urlOf(host, 'loadstone'));
@@ -195,20 +199,6 @@ export async function startTestPostgres(dataDirectory = makeTestDirectory()): Pr
     },
     stop,
   };
-}
-
-/** Asks until the answer is neither false nor undefined, and gives it; fails after ten seconds. */
-export async function eventually<T>(
-  what: string,
-  ask: () => Promise<T> | T,
-): Promise<Exclude<T, false | undefined>> {
-  const endMs = systemClock.monotonicMs() + EVENTUALLY_MS_MAX;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== false && answer !== undefined) return answer as Exclude<T, false | undefined>;
-    if (systemClock.monotonicMs() > endMs) throw new Error(`${what}: not within ${EVENTUALLY_MS_MAX} ms`);
-    await sleep(systemClock, POLL_MS);
-  }
 }
 
 /** What other sessions are doing right now whose query contains `text`. */

@@ -115,8 +115,15 @@ function copyOut(client: pg.Client, table: CopiedTable): Readable {
         // The driver's chunk is a view of a buffer that it uses again.
         if (!rows.push(Buffer.from(chunk))) from.stream.pause();
       },
-      handleError: (error) => rows.destroy(toCoded(error)),
-      onDone: () => rows.push(null),
+      handleError(error) {
+        wire?.stream.resume();
+        rows.destroy(toCoded(error));
+      },
+      onDone() {
+        // Nobody asks for more than the end: a pause for the last rows would last for ever.
+        wire?.stream.resume();
+        rows.push(null);
+      },
     }),
   );
   return rows;

@@ -58,7 +58,7 @@ suite('the registry of processes', () => {
       version: '0.1.0',
       isLive: true,
     });
-    assert(silentMs < OPTIONS.silentMsMax && startedAt.getTime() <= Date.now() + 1000);
+    assert(silentMs >= 0 && startedAt.getTime() <= Date.now() + 1000);
     await one.stop(never);
     assert.equal(await find(one.processId), undefined);
     assert((await find(two.processId))?.isLive);

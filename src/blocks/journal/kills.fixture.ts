@@ -7,13 +7,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '#base/eventually.fixture';
 import { seededRandom } from '#base/random';
 import type { TestDatabase } from '#fixtures/database';
 import { listJournals } from './directories.ts';
 import { makeJournal, never, scratchDirectory } from './journal.fixture.ts';
 import { appliedTo, applyTo, shipperDefaults, shipperDeps } from './records.fixture.ts';
 import { createShipper } from './shipper.ts';
-import { until } from './shipping.fixture.ts';
+
 import type { WriterArguments } from './writer.fixture.ts';
 
 const WRITER = fileURLToPath(new URL('./writer.fixture.ts', import.meta.url));
@@ -46,7 +47,7 @@ async function shipTheRest({ database }: TestDatabase, root: string, run: string
   );
   await journal.start(never);
   await shipper.start(never);
-  await until('all is shipped', () => journal.sources().length === 1);
+  await eventually('all is shipped', () => journal.sources().length === 1);
   await shipper.stop(never);
   await journal.stop(never);
 }
@@ -68,7 +69,10 @@ export async function checkSurvivor(made: TestDatabase, seed: number): Promise<v
   const random = seededRandom(seed);
   const writer = { url: made.url, root, round: 0, run, callers: 4, journal: { fileBytesMax: 65_536 } };
   const told = await writeUntilKilled(writer, 100 + Math.floor(random.fraction() * 1000));
-  await until('the directory of the killed one is gone', () => listJournals(root, 'clicks').length === 1);
+  await eventually(
+    'the directory of the killed one is gone',
+    () => listJournals(root, 'clicks').length === 1,
+  );
   await shipper.stop(never);
   await journal.stop(never);
   const applied = (await appliedTo(made.database, run)).map((text) => Number(text.split(':')[1]));

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { createManualClock, systemClock } from '#base/clock';
+import { createManualClock } from '#base/clock';
+import { eventually } from '#base/eventually.fixture';
 import type { Lifecycle } from '#base/lifecycle';
 import { lifecycleSuite } from '#base/lifecycle.suite';
 import type { Signals } from '#base/signals';
@@ -21,7 +22,7 @@ import {
 } from './records.fixture.ts';
 import type { Apply } from './shipment.ts';
 import { createShipper, type ShipperDeps } from './shipper.ts';
-import { startShippingDatabase, until } from './shipping.fixture.ts';
+import { startShippingDatabase } from './shipping.fixture.ts';
 
 let made: TestDatabase;
 before(async () => {
@@ -81,7 +82,7 @@ async function metric({ shipperSignals }: Scene, name: string): Promise<number> 
 
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `record ${from + i}`);
 const caughtUp = (scene: Scene) =>
-  until('all is shipped', async () => (await metric(scene, 'lag_records')) === 0);
+  eventually('all is shipped', async () => (await metric(scene, 'lag_records')) === 0);
 
 lifecycleSuite('shipper', async () => {
   const { journal, shipper } = makeScene();
@@ -109,7 +110,7 @@ test('records arrive in order, in batches, and their files are deleted', async (
   assert.equal(await metric(scene, 'shipped_total'), 1000);
   assert.equal(await metric(scene, 'lag_seconds'), 0);
   const [own] = scene.journal.sources();
-  await until('only the last file is left', () => own!.files().length <= 1);
+  await eventually('only the last file is left', () => own!.files().length <= 1);
 });
 
 test('a record waits for others, at most lingerMs; a whole batch does not wait', async (t) => {
@@ -123,7 +124,7 @@ test('a record waits for others, at most lingerMs; a whole batch does not wait',
   await caughtUp(scene);
   assert.deepEqual(await scene.applied(), numbers(9));
   await scene.append(numbers(25, 9));
-  await until('two batches are there', async () => (await scene.applied()).length === 29);
+  await eventually('two batches are there', async () => (await scene.applied()).length === 29);
   assert.equal(await metric(scene, 'lag_records'), 5);
 });
 
@@ -150,7 +151,7 @@ test('a restart goes on where the stored position says, and forgets what is done
   await second.shipper.start(never);
   await caughtUp(second);
   assert.deepEqual(await second.applied(), numbers(25), 'in the order of the processes');
-  await until('what is done is gone', () => second.journal.sources().length === 1);
+  await eventually('what is done is gone', () => second.journal.sources().length === 1);
   assert.equal(readdirSync(first.root).length, 1);
   assert(!(await knownJournals(made.database)).includes(journalId));
   await second.stop();
@@ -167,7 +168,7 @@ test('one journal in two places is shipped once', async (t) => {
     started(t, { root: scene.root, run, shipper }),
     started(t, { root: copyAsKilled(scene.root), run, shipper }),
   ]);
-  for (const each of both) await until('it is done', () => each.journal.sources().length === 1);
+  for (const each of both) await eventually('it is done', () => each.journal.sources().length === 1);
   assert.deepEqual(await scene.applied(), numbers(200));
 });
 
@@ -180,7 +181,7 @@ test('Postgres dies under load: nothing is lost, nothing comes twice', async (t)
   };
   for (let i = 0; i < 5; i++) await appendMore();
   process.kill(readPostmasterFile(made.dataDirectory).pid, 'SIGKILL');
-  await until('a failure is noticed', async () => {
+  await eventually('a failure is noticed', async () => {
     await appendMore();
     return (await metric(scene, 'ship_failures_total')) > 0;
   });
@@ -207,7 +208,7 @@ test('what cannot be applied holds back the rest, but nothing before it, and is 
   });
   await scene.append(numbers(100));
   const failures = () => log.lines('records could not be shipped; trying again');
-  await until('it stands alone', () =>
+  await eventually('it stands alone', () =>
     failures().some(({ records }) => JSON.stringify(records) === '{"first":77,"count":1,"waiting":23}'),
   );
   assert.deepEqual(await scene.applied(), numbers(77));
@@ -222,14 +223,12 @@ test('a transaction that hangs is given up and tried again', async (t) => {
   const apply: Apply = async (records, tx) => {
     if (!isHung) {
       isHung = true;
-      await tx.run(sql`select pg_sleep(60)`);
+      await tx.run(sql`select pg_sleep(3600)`);
     }
     await applyTo(run)(records, tx);
   };
   const scene = await started(t, { run, deps: { apply }, shipper: { timeoutMs: 200 } });
-  const startMs = systemClock.monotonicMs();
   await scene.append(numbers(10));
   await caughtUp(scene);
   assert.deepEqual(await scene.applied(), numbers(10));
-  assert(systemClock.monotonicMs() - startMs < 10_000);
 });

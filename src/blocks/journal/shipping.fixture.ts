@@ -1,7 +1,6 @@
 /**
  * A real Postgres for records to be shipped into.
  */
-import { sleep, systemClock } from '#base/clock';
 import { sql } from '#blocks/database';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { journalMigrations } from './migrations.ts';
@@ -13,17 +12,4 @@ export async function startShippingDatabase(): Promise<TestDatabase> {
   await made.admin.run(sql`grant select, insert on core.journal_test_records to loadstone_system`);
   await made.admin.run(sql`grant usage on sequence core.journal_test_records_place_seq to loadstone_system`);
   return made;
-}
-
-/** Asks until it is so, for at most `boundMs`. */
-export async function until(
-  what: string,
-  holds: () => Promise<boolean> | boolean,
-  boundMs = 20_000,
-): Promise<void> {
-  const endMs = systemClock.monotonicMs() + boundMs;
-  while (!(await holds())) {
-    if (systemClock.monotonicMs() > endMs) throw new Error(`not within ${boundMs} ms: ${what}`);
-    await sleep(systemClock, 5);
-  }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createConnection, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { before, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { sleep, systemClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
 import { silentLog } from '#base/log';
@@ -17,13 +17,21 @@ before(async () => {
   db = await startTestDatabase();
 });
 
+const made: Wakeups[] = [];
+// One that a failed test has left would try to connect for ever.
+after(async () => {
+  for (const wakeups of made) await wakeups.stop(deadline());
+});
+
 const never = new AbortController().signal;
 const deadline = () => AbortSignal.timeout(10_000);
 const SUBJECTS: readonly Subject[] = ['outbox', 'log', 'jobs'];
 
 function make(database: Pick<Database, 'core' | 'listen'> = db.database, options = {}): Wakeups {
   const deps = { clock: systemClock, random: systemRandom, log: silentLog, database };
-  return createWakeups(parseOptions(wakeupOptions, options), deps);
+  const wakeups = createWakeups(parseOptions(wakeupOptions, options), deps);
+  made.push(wakeups);
+  return wakeups;
 }
 
 /** A process that listens, and what it has been told. */
@@ -116,6 +124,9 @@ test('a lost connection is told to whoever waits, is made again, and told again'
 
 test('what is told last is sent before the stop, and nothing after it', async () => {
   const [one, two] = [await startListening(), await startListening()];
+  // From now on the first knows that it is not alone.
+  two.notify('jobs', new Map([['mail', '']]));
+  await one.hasHeard('jobs', 'mail');
   one.notify('outbox');
   one.notify('log', new Map([['5', '6']]));
   await one.stop(deadline());

@@ -128,6 +128,7 @@ export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: Wakeup
   let connection: ListenConnection | undefined;
   let running = Promise.resolve();
   let hasOthers = false;
+  let heard = 0;
   let said: string | undefined;
 
   const sender = createSender(clock, async (payload) => {
@@ -141,6 +142,7 @@ export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: Wakeup
   });
 
   function onNotification(payload: string): void {
+    heard += 1;
     hasOthers = true;
     const news = decodeNews(payload);
     if (!news) tellAll();
@@ -149,10 +151,12 @@ export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: Wakeup
 
   /** Whether anybody else listens; those who have just begun to say so themselves. */
   async function check(): Promise<void> {
+    const before = heard;
     const found = await (connection ?? database.core).first<{ others: boolean }>(sql`
       select count(*) > ${connection ? 1 : 0} as others from pg_stat_activity
       where datname = current_database() and application_name = ${LISTEN_APPLICATION}`);
-    hasOthers = found?.others ?? true;
+    // Who was heard of meanwhile came after the answer, even if that is read later.
+    if (heard === before) hasOthers = found?.others ?? true;
   }
 
   /** Until the connection is lost. @throws what has lost it, or kept it from being made */

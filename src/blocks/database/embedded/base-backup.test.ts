@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 import { systemRandom } from '#base/random';
 import { syncTree, takeBaseBackup } from './base-backup.ts';
 import {
-  eventuallySo,
+  eventually,
   IS_ROOT,
   NOBODY,
   never,
@@ -48,7 +48,7 @@ test('a Postgres on a copy made under load has all that was acknowledged before 
   const source = await startedAt(t, shared);
   await query(source.address, 'create table kept (n int primary key, filling text)');
   const load = writeTo(source);
-  await eventuallySo('rows are written', () => load.acknowledged() > 20);
+  await eventually('rows are written', () => load.acknowledged() > 20);
   const before = load.acknowledged();
   const target = join(scratchDirectory(t), 'postgres');
   const told = await takeBaseBackup({ address: source.address, dataDirectory: shared }, target, {
@@ -93,10 +93,10 @@ test('a backup that is given up ends at once, and leaves neither a slot nor a ba
     }),
     reason,
   );
-  await eventuallySo('it copies', () => existsSync(target));
+  await eventually('it copies', () => existsSync(target));
   controller.abort(reason);
   await ended;
-  await eventuallySo('the slot is gone', async () => {
+  await eventually('the slot is gone', async () => {
     const slots = await query(source.address, 'select 1 from pg_replication_slots');
     return slots.length === 0;
   });

@@ -10,7 +10,8 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { sleep, systemClock } from '#base/clock';
+import { systemClock } from '#base/clock';
+import { eventually } from '#base/eventually.fixture';
 import { silentLog } from '#base/log';
 import { systemRandom } from '#base/random';
 import { DIRECTORY_NAMES } from './database-file.ts';
@@ -24,6 +25,8 @@ import {
 import { identifyProcess, postgresProcessesIn } from './process-identity.ts';
 import { realDirectory } from './site.ts';
 import { removeSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
+
+export { eventually };
 
 export const IS_ROOT = process.getuid?.() === 0;
 export const NOBODY = { uid: 65534, gid: 65534 };
@@ -52,33 +55,6 @@ export function scratchDirectory(t: Scope): string {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'loadstone-embedded-')));
   atEnd(t, () => rmSync(directory, { recursive: true, force: true }));
   return directory;
-}
-
-export async function eventually(what: string, condition: () => boolean, boundMs = 10_000): Promise<void> {
-  const untilMs = systemClock.monotonicMs() + boundMs;
-  while (!condition()) {
-    assert(systemClock.monotonicMs() < untilMs, `not within ${boundMs} ms: ${what}`);
-    await sleep(systemClock, 10);
-  }
-}
-
-/** As `eventually`, of what has to be asked for. A question that fails counts as not yet. */
-export async function eventuallySo(
-  what: string,
-  condition: () => Promise<boolean> | boolean,
-  boundMs = 30_000,
-): Promise<void> {
-  const untilMs = systemClock.monotonicMs() + boundMs;
-  let failure = '';
-  for (;;) {
-    try {
-      if (await condition()) return;
-    } catch (error) {
-      failure = `; ${error}`;
-    }
-    assert(systemClock.monotonicMs() < untilMs, `not within ${boundMs} ms: ${what}${failure}`);
-    await sleep(systemClock, 10);
-  }
 }
 
 export function postgresAt(
@@ -158,10 +134,8 @@ export function serveElsewhere(
   atEnd(t, async () => {
     await kill('SIGKILL');
     const directories = DIRECTORY_NAMES.map((name) => join(dirname(options.directory), name));
-    await eventually(
-      'no Postgres is left',
-      () => directories.every((directory) => postgresProcessesIn(directory).length === 0),
-      20_000,
+    await eventually('no Postgres is left', () =>
+      directories.every((directory) => postgresProcessesIn(directory).length === 0),
     );
     // A killed server cannot remove them, and no other starts here.
     if (existsSync(dirname(options.directory))) {

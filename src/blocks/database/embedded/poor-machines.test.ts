@@ -11,6 +11,8 @@ import { toProgramError } from './errors.ts';
 import { fileSystemOf } from './file-systems.ts';
 import { sharedMemorySettings } from './settings.ts';
 
+// What is hidden by a small /dev/shm must not be in it.
+process.env.TMPDIR = '/tmp';
 const scratch = scratchDirectory({ after: (run) => after(run) });
 
 const SMALL_SHM = [

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { faultCatalogue } from '#base/faults';
 import { readDatabaseFile } from './database-file.ts';
-import { eventuallySo, query, type Scope, scratchDirectory, serveElsewhere } from './embedded.fixture.ts';
+import { eventually, query, type Scope, scratchDirectory, serveElsewhere } from './embedded.fixture.ts';
 import { socketIn } from './joined.ts';
 import { promote } from './standby.fixture.ts';
 import { databaseStatus } from './status.ts';
@@ -17,10 +17,9 @@ export const PROMOTION_FAULTS: readonly string[] = [...faultCatalogue().keys()].
 );
 
 async function eventuallyStreams(data: string): Promise<void> {
-  await eventuallySo(
+  await eventually(
     'the standby follows',
     async () => (await databaseStatus(data)).standbys[0]?.state === 'streaming',
-    60_000,
   );
 }
 
@@ -42,15 +41,11 @@ export async function crashAt(t: Scope, directory: string, fault: string, isForc
   const [counted] = await query(address, 'select count(*)::int as rows from crashes');
 
   const asked = promote(data, { isForced });
-  await eventuallySo('the owner is dead', () => owner.child.signalCode === 'SIGKILL');
+  await eventually('the owner is dead', () => owner.child.signalCode === 'SIGKILL');
   assert.equal((await asked).kind, 'pending');
 
   const next = serveElsewhere(t, { directory, standbys: 1 });
-  await eventuallySo(
-    'the promotion is finished',
-    () => readDatabaseFile(data).promotion?.state === 'done',
-    60_000,
-  );
+  await eventually('the promotion is finished', () => readDatabaseFile(data).promotion?.state === 'done');
   const after = readDatabaseFile(data);
   assert.deepEqual(
     [after.term, after.primary, after.standbys, after.promotion?.lostBytes],

@@ -10,7 +10,7 @@ import { armFaults } from '#base/faults';
 import { createLog, silentLog } from '#base/log';
 import { systemRandom } from '#base/random';
 import { changeDatabaseFile, readDatabaseFile } from './database-file.ts';
-import { atEnd, eventuallySo, never, query, scratchDirectory } from './embedded.fixture.ts';
+import { atEnd, eventually, never, query, scratchDirectory } from './embedded.fixture.ts';
 import { createEmbeddedPostgres } from './embedded.ts';
 import {
   assertKept,
@@ -63,16 +63,16 @@ test('a promotion that fails half way is refused or tried again, and everything 
   writeFileSync(join(data, 'postgres', 'fenced'), '{}');
   await assert.rejects(promote(data), { code: 'promotion_refused' });
   assert.equal(said(/fault point database.promotion_seized/), 1);
-  await eventuallySo('the primary cannot be started', () => said(/was the primary until/) > 0);
+  await eventually('the primary cannot be started', () => said(/was the primary until/) > 0);
   assert.equal(it.health().status, 'failing');
   rmSync(join(data, 'postgres', 'fenced'));
-  await eventuallySo('it is tried again', () => it.health().status === 'ok');
+  await eventually('it is tried again', () => it.health().status === 'ok');
   await eventuallyStreaming(it);
 
   lines.length = 0;
   assert.equal((await promote(data, { isForced: true })).lostBytes, 0);
   assert.equal(said(/fault point database.promotion_seized/), 1);
-  await eventuallySo('it is the primary', () => it.health().status === 'ok' && it.term === 2);
+  await eventually('it is the primary', () => it.health().status === 'ok' && it.term === 2);
   await assertKept(it, 100);
   await eventuallyStreaming(it);
   assert.equal(said(/Postgres is down and will be restarted/), 0, lines.join(''));

@@ -7,7 +7,7 @@ import { after, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { readDatabaseFile } from './database-file.ts';
 import {
-  eventuallySo,
+  eventually,
   isGone,
   never,
   query,
@@ -45,7 +45,7 @@ test('a planned promotion under load loses nothing, the old primary follows, and
   assert.deepEqual(joined.address, it.address);
   const first = it.address;
   const load = writeTo(t, it);
-  await eventuallySo('rows are written', () => load.acknowledged() > 20);
+  await eventually('rows are written', () => load.acknowledged() > 20);
 
   const outcome = await promote(data);
   assert.deepEqual(outcome, {
@@ -55,27 +55,24 @@ test('a planned promotion under load loses nothing, the old primary follows, and
     term: outcome.term,
     lostBytes: 0,
   });
-  await eventuallySo(
+  await eventually(
     'its owner has switched over',
     () => it.term === outcome.term && it.health().status === 'ok',
   );
-  await eventuallySo(
+  await eventually(
     'who has joined has too',
     () => joined.term === outcome.term && joined.health().status === 'ok',
   );
   assert.notDeepEqual(it.address, first);
   assert.deepEqual(joined.address, it.address);
   await eventuallyStreaming(it);
-  await eventuallySo('the old one is a standby', () => joined.standbys()[0]?.host === first.host);
+  await eventually('the old one is a standby', () => joined.standbys()[0]?.host === first.host);
   assert.deepEqual(await query(first, 'select pg_is_in_recovery() as standby'), [{ standby: true }]);
 
   const back = await promote(data, { standby: 'postgres' });
   assert.equal(back.lostBytes, 0);
   assert.equal(back.term, outcome.term + 1);
-  await eventuallySo(
-    'it is where it was',
-    () => it.address.host === first.host && it.health().status === 'ok',
-  );
+  await eventually('it is where it was', () => it.address.host === first.host && it.health().status === 'ok');
   await eventuallyStreaming(it);
   await assertKept(it, await load.stop());
   await joined.stop(never());
@@ -87,14 +84,14 @@ test('a primary that hangs is killed, what it had acknowledged is kept, and it t
   const it = await startedWithStandby(t);
   const old = it.address;
   const load = writeTo(t, it);
-  await eventuallySo('rows are written', () => load.acknowledged() > 20);
+  await eventually('rows are written', () => load.acknowledged() > 20);
   // Its own processes first: what they do for clients ends, and nobody is told.
   const pids = postgresProcessesIn(directory);
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
   const { lostBytes } = await promote(data, { isForced: true });
   assert.equal(lostBytes, 0);
-  await eventuallySo('nothing is left that could go on', () => pids.every(isGone));
-  await eventuallySo('the standby has taken over', () => it.address.host !== old.host);
+  await eventually('nothing is left that could go on', () => pids.every(isGone));
+  await eventually('the standby has taken over', () => it.address.host !== old.host);
   await query(it.address, 'insert into kept values (-1)');
   await assert.rejects(query(old, 'insert into kept values (-2)'));
   await eventuallyStreaming(it);
@@ -113,7 +110,7 @@ test('a killed primary whose standby lagged behind: the log on its disk is repla
   await query(it.address, 'insert into kept select generate_series(0, 999)');
   const { lostBytes } = await promote(data, { isForced: true });
   assert.equal(lostBytes, 0);
-  await eventuallySo('the standby has taken over', () => it.health().status === 'ok' && it.term > 1);
+  await eventually('the standby has taken over', () => it.health().status === 'ok' && it.term > 1);
   assert.equal(readDatabaseFile(data).primary, name);
   assert.notEqual(primary, name);
   await assertKept(it, 1000);
@@ -129,19 +126,19 @@ test('what cannot be promoted is refused, and the primary goes on', async (t) =>
   await assert.rejects(promote(data, { standby: 'postgres-standby-2' }), refused(/is no standby; known is/));
   const [name = 'postgres'] = standbys;
   process.kill(Number(postgresProcessesIn(join(data, name))[0]), 'SIGKILL');
-  await eventuallySo('it is down', () => it.standbys().length === 0);
+  await eventually('it is down', () => it.standbys().length === 0);
   const asked = promote(data).then(
     () => 'done',
     (error) => String(error.message),
   );
   assert.match(await asked, /done|does not follow the primary/);
   assert(readDatabaseFile(data).term >= term);
-  await eventuallySo('the primary answers', async () => (await query(it.address, 'select 1')).length === 1);
+  await eventually('the primary answers', async () => (await query(it.address, 'select 1')).length === 1);
   await it.stop(never());
 
   const without = await startedAt(t, directory);
   await assert.rejects(promote(data), refused(/has no standby; database.standbys gives it one/));
-  await eventuallySo('no log is kept for the standby', async () => {
+  await eventually('no log is kept for the standby', async () => {
     const slots = await query(without.address, 'select slot_name from pg_replication_slots');
     return slots.length === 0;
   });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { sleep, systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
 import { DATABASE_FILE, DIRECTORY_NAMES, type DirectoryName } from './database-file.ts';
-import { atEnd, eventuallySo, never, query, type Scope } from './embedded.fixture.ts';
+import { atEnd, eventually, never, query, type Scope } from './embedded.fixture.ts';
 import type { EmbeddedPostgres, PostgresPlace } from './embedded.ts';
 import { postgresProcessesIn } from './process-identity.ts';
 import { askForPromotion } from './promotion-request.ts';
@@ -15,14 +15,10 @@ import { realDirectory } from './site.ts';
 import { socketDirectoryOf } from './socket-directory.ts';
 
 export async function eventuallyStreaming(it: EmbeddedPostgres, count = 1): Promise<void> {
-  await eventuallySo(
-    `${count} standbys follow`,
-    () => {
-      const states = [...it.standbyStates().values()];
-      return states.filter((state) => state.kind === 'following' && state.isStreaming).length === count;
-    },
-    60_000,
-  );
+  await eventually(`${count} standbys follow`, () => {
+    const states = [...it.standbyStates().values()];
+    return states.filter((state) => state.kind === 'following' && state.isStreaming).length === count;
+  });
 }
 
 /** Rows of `kept`, one after another, wherever the primary is; those that were refused are tried again. */

@@ -9,7 +9,7 @@ import { systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
 import { changeDatabaseFile, readDatabaseFile } from './database-file.ts';
 import {
-  eventuallySo,
+  eventually,
   IS_ROOT,
   isGone,
   NOBODY,
@@ -39,16 +39,16 @@ test('a standby whose log the primary has dropped is made anew', async (t) => {
   const { ino } = statSync(standby);
   const pids = postgresProcessesIn(standby);
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
-  await eventuallySo('the primary has given it up', async () => {
+  await eventually('the primary has given it up', async () => {
     return (await query(it.address, 'select 1 from pg_stat_replication')).length === 0;
   });
-  await eventuallySo('its slot is lost', async () => {
+  await eventually('its slot is lost', async () => {
     await query(it.address, `select pg_logical_emit_message(false, '', 'x'), pg_switch_wal()`);
     await query(it.address, 'checkpoint');
     const slots = await query(it.address, `select 1 from pg_replication_slots where wal_status = 'lost'`);
     return slots.length === 1 || statSync(standby, { throwIfNoEntry: false })?.ino !== ino;
   });
-  await eventuallySo('it is another one', () => existsSync(standby) && statSync(standby).ino !== ino);
+  await eventually('it is another one', () => existsSync(standby) && statSync(standby).ino !== ino);
   await eventuallyStreaming(it);
   await it.stop(never());
   assertNothingLeft(data);
@@ -62,17 +62,17 @@ test('two standbys: one is promoted, and the other and the old primary follow it
   // It cannot be asked to end, and nobody waits for it: the new primary takes writes at once.
   for (const pid of postgresProcessesIn(standby)) process.kill(pid, 'SIGSTOP');
   await promote(data, { standby: 'postgres-standby-2', isForced: true });
-  await eventuallySo('it has taken over', () => it.health().status === 'ok' && it.term > 1);
+  await eventually('it has taken over', () => it.health().status === 'ok' && it.term > 1);
   await query(it.address, 'insert into kept select generate_series(100, 199)');
   await eventuallyStreaming(it, 2);
   for (const address of it.standbys()) {
-    await eventuallySo('it has all', async () => {
+    await eventually('it has all', async () => {
       const [found] = await query(address, 'select count(*)::int as rows from kept');
       return found?.rows === 200;
     });
   }
   await promote(data, { standby: 'postgres' });
-  await eventuallySo('the first is back', () => it.health().status === 'ok' && it.term > 2);
+  await eventually('the first is back', () => it.health().status === 'ok' && it.term > 2);
   await assertKept(it, 200);
   await it.stop(never());
   assertNothingLeft(data);
@@ -115,7 +115,7 @@ test('a standby that hangs is killed and follows again, and does not hold up the
   const hanging = join(data, standbys[0] ?? primary);
   const pids = postgresProcessesIn(hanging);
   for (const pid of pids) process.kill(pid, 'SIGSTOP');
-  await eventuallySo('it is given up', () => pids.every(isGone), 60_000);
+  await eventually('it is given up', () => pids.every(isGone));
   await eventuallyStreaming(it);
   await it.stop(never());
   assertNothingLeft(data);
@@ -136,7 +136,7 @@ test('a standby runs as the same user as the primary, beside it, and takes over'
   assert(lstatSync(join(own, 'postgres-standby-1')).isSymbolicLink());
   assert.equal(statSync(join(own, 'postgres-standby-1', 'PG_VERSION')).uid, NOBODY.uid);
   await promote(own, { isForced: true });
-  await eventuallySo('it has taken over', () => it.term === 2 && it.health().status === 'ok');
+  await eventually('it has taken over', () => it.term === 2 && it.health().status === 'ok');
   assert.equal(statSync(`/proc/${it.pid()}`).uid, NOBODY.uid);
   await query(it.address, 'create table kept as select 42 as answer');
   await eventuallyStreaming(it);

@@ -9,7 +9,7 @@ import { systemClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
 import { readControlFile } from './control-file.ts';
 import {
-  eventuallySo,
+  eventually,
   never,
   postgresAt,
   query,
@@ -39,12 +39,12 @@ test('a standby is made and catches up under load, is restarted when it dies, an
   assert(address);
   const [before = 0] = postgresProcessesIn(standby);
   process.kill(before, 'SIGKILL');
-  await eventuallySo('it is gone', () => !postgresProcessesIn(standby).includes(before));
+  await eventually('it is gone', () => !postgresProcessesIn(standby).includes(before));
   await eventuallyStreaming(it);
   assert.equal(it.health().status, 'ok');
   const acknowledged = await load.stop();
   assert(acknowledged > 0);
-  await eventuallySo('it has caught up', async () => {
+  await eventually('it has caught up', async () => {
     const [found] = await query(address, 'select count(*)::int as rows from kept');
     return found?.rows === acknowledged;
   });
@@ -65,7 +65,7 @@ test('what is in the place of a standby and is none stays, and the primary serve
     const state = it.standbyStates().get('postgres-standby-1');
     return state?.kind === 'failing' ? state.reason : '';
   };
-  await eventuallySo('it is refused', () => /is not empty and not a Postgres data directory/.test(reason()));
+  await eventually('it is refused', () => /is not empty and not a Postgres data directory/.test(reason()));
   assert.equal(it.health().status, 'ok');
   await assert.rejects(promote(elsewhere), {
     code: 'promotion_refused',
@@ -76,7 +76,7 @@ test('what is in the place of a standby and is none stays, and the primary serve
 
 test('without standbys their directories are left alone, and nothing runs in them or is kept for them', async (t) => {
   const before = serveElsewhere(t, { directory, standbys: 1, tie: 'never' });
-  await eventuallySo('the standby follows', async () => {
+  await eventually('the standby follows', async () => {
     return (await databaseStatus(data)).standbys[0]?.state === 'streaming';
   });
   // Nothing has told its servers to end.
@@ -84,7 +84,7 @@ test('without standbys their directories are left alone, and nothing runs in the
   const it = await startedAt(t, directory, { tie: 'never' });
   assert(existsSync(join(standby, 'standby.signal')));
   assert.deepEqual(it.standbys(), []);
-  await eventuallySo('the slots are dropped', async () => {
+  await eventually('the slots are dropped', async () => {
     return (await query(it.address, 'select 1 from pg_replication_slots')).length === 0;
   });
   assert.deepEqual(postgresProcessesIn(standby), []);
@@ -103,20 +103,20 @@ test('who has joined sees the owner go and come back', async (t) => {
   const joined = createJoinedPostgres({ directory, startTimeoutMs: 60_000 }, { clock: systemClock });
   await joined.start(never());
   t.after(() => joined.stop(never()));
-  await eventuallySo('it sees the standby', () => joined.standbys().length === 1);
+  await eventually('it sees the standby', () => joined.standbys().length === 1);
   assert.match(locateEmbedded(data) ?? '', new RegExp(encodeURIComponent(joined.address.host)));
   let changes = 0;
   joined.onChange(() => changes++);
   await first.kill('SIGKILL');
-  await eventuallySo('it sees it go', () => joined.health().status === 'failing');
-  await eventuallySo('nothing runs', () => postgresProcessesIn(directory).length === 0);
+  await eventually('it sees it go', () => joined.health().status === 'failing');
+  await eventually('nothing runs', () => postgresProcessesIn(directory).length === 0);
   rmSync(join(directory, 'postmaster.pid'), { force: true });
   mkdirSync(join(directory, 'postmaster.pid'));
-  await eventuallySo('it cannot look', () => /EISDIR/.test(JSON.stringify(joined.health())));
+  await eventually('it cannot look', () => /EISDIR/.test(JSON.stringify(joined.health())));
   rmSync(join(directory, 'postmaster.pid'), { recursive: true });
   assert(changes > 0);
   const second = await startedAt(t, directory, { standbys: 1 });
-  await eventuallySo('it sees it come back', () => joined.health().status === 'ok');
+  await eventually('it sees it come back', () => joined.health().status === 'ok');
   assert.deepEqual(joined.address, second.address);
   await eventuallyStreaming(second);
   await joined.stop(never());
