@@ -3,7 +3,7 @@
  * nothing of hot paths, and give no names to what several routes answer with.
  */
 import Type, { type TObject, type TSchema } from 'typebox';
-import type { HotShape, RouteShape } from '#blocks/system';
+import { type HotShape, preconditionHeaders, type RouteShape } from '#blocks/system';
 import { exampleOf } from './reference/examples.ts';
 import { describeOperated, type Operated, operatedHot, operatedRoute } from './reference/operated.ts';
 import { ANSWER_HEADERS, type Response, responsesOf } from './reference/responses.ts';
@@ -24,7 +24,7 @@ export interface Operation {
   summary: string;
   description: string;
   tags: string[];
-  /** Empty where no key is asked for. */
+  /** Empty where no key is asked for; else the key, and the permission that it needs. */
   security?: object[];
   parameters?: Parameter[];
   requestBody?: {
@@ -92,14 +92,18 @@ function fields(schema: TObject | undefined, place: Parameter['in'], named: Name
   );
 }
 
-function parametersOf({ shape, isFramed, isKeyed }: Operated, named: NamedSchemas): Parameter[] {
+function parametersOf(
+  { shape, access, isFramed, isKeyed, isVersioned }: Operated,
+  named: NamedSchemas,
+): Parameter[] {
   const optional = (name: string, place: Parameter['in'], schema: TSchema) =>
     parameter(name, place, false, schema, named);
-  const isSession = isFramed && shape.consistency === 'session';
+  const isSession = isFramed && shape.consistency === 'session' && access !== 'public';
+  const headers = { ...shape.headers, ...(isVersioned ? preconditionHeaders : {}) };
   return [
     ...fields(shape.params, 'path', named),
     ...fields(shape.query, 'query', named),
-    ...Object.entries(shape.headers ?? {}).map(([name, each]) => optional(name, 'header', each)),
+    ...Object.entries(headers).map(([name, each]) => optional(name, 'header', each)),
     ...(isKeyed ? [optional('Idempotency-Key', 'header', idempotencyKey)] : []),
     ...(isSession
       ? [
@@ -132,7 +136,8 @@ function operationOf(operated: Operated, named: NamedSchemas): Operation {
     summary: shape.summary,
     description: describeOperated(operated),
     tags: [tag],
-    ...(access === 'anyone' ? { security: [] } : {}),
+    // OpenAPI 3.1 lets any scheme name what is needed beside it.
+    security: access === 'public' ? [] : [{ key: [access] }],
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: bodyOf(body, named) } : {}),
     responses: responsesOf(operated, named),
@@ -175,7 +180,14 @@ export function createOpenApi({ publicUrl }: { publicUrl: string }, parts: reado
     components: {
       schemas: named.schemas,
       headers: ANSWER_HEADERS,
-      securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key.' } },
+      securitySchemes: {
+        key: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'An API key. What an operation lists beside it is the permission that it needs; every key has all of them.',
+        },
+      },
     },
   };
 }
