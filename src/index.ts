@@ -94,5 +94,4 @@ export {
   timeField,
   timeOrNull,
   versionHeader,
-  versionMatches,
 } from '#blocks/system';

@@ -206,7 +206,15 @@ describe('what cannot be served is refused', () => {
     for (const path of ['/items', 'items', '/v1', '/v10/items', '']) {
       refused([part([{ ...addItem, path }])], /^shop: POST .*: the path of a route starts with \/v1\/$/);
     }
-    for (const path of ['/v1/items', '/docs/items', '/-/items', '/console', '/metrics', 'items']) {
+    for (const path of [
+      '/v1/items',
+      '/docs/items',
+      '/-/items',
+      '/console',
+      '/metrics',
+      '/v2/items',
+      'items',
+    ]) {
       refused([part([], [{ ...showItem, path: path as '/' }])], /the path is one of the server's own$/);
     }
   });

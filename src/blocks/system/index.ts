@@ -18,7 +18,6 @@ export {
   preconditionHeaders,
   requireVersion,
   versionHeader,
-  versionMatches,
 } from './preconditions.ts';
 export {
   type Call,

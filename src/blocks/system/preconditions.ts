@@ -4,7 +4,6 @@
  * compress make them so: that is equal by the weak comparison, which `If-None-Match` takes, and never by the strong one.
  */
 import Type from 'typebox';
-import { type Sql, sql } from '#blocks/database';
 import { systemErrors } from './errors.ts';
 
 /** An entity tag (8.8.3). */
@@ -126,16 +125,4 @@ export function requireVersion(preconditions: Preconditions, version: number): v
   if (evaluate(preconditions, version) !== 'go') {
     throw systemErrors.precondition_failed({ detail: `its ETag is ${entityTag(version)} now` });
   }
-}
-
-/**
- * The same as a condition of a statement: true where `evaluate` says `go`.
- * @param version an integer column, not null
- */
-export function versionMatches({ only, not }: Preconditions, version: Sql): Sql {
-  // No version is in an empty list.
-  const wanted = not === 'any' ? [] : (only ?? null);
-  const unwanted = not === 'any' ? [] : not;
-  return sql`(${version} = any(coalesce(${wanted}::integer[], array[${version}]))
-    and ${version} <> all(${unwanted}::integer[]))`;
 }

@@ -51,7 +51,7 @@ interface CommonShape<
   /**
    * `version`: replies that state their `version` have it as `ETag`. `If-Match` and `If-None-Match` are read into the
    * call's `preconditions`. A `GET` is evaluated by the server (304, 412); any other route heeds them in its rule, with
-   * `requireVersion` or `versionMatches`, where the version is locked.
+   * `requireVersion`, once the version is locked.
    */
   precondition?: V;
   params?: P;

@@ -19,7 +19,7 @@ export const RESERVED: ReadonlySet<string> = new Set([
   // Taken for the server's own.
   ...['openapi', 'openapi.yaml', 'healthz', 'live', 'ready'],
   // May come.
-  ...['v2', 'v3', 'v4', 'v5', 'v6', 'v7', 'v8', 'v9', 'api', 'admin', 'graphql', 'assets', 'static'],
+  ...['api', 'admin', 'graphql', 'assets', 'static'],
   // Asked for by browsers and crawlers.
   ...['favicon', 'robots', 'sitemap', 'sitemap.xml', 'manifest.json', 'index.html'],
   ...['apple-touch-icon.png', 'apple-app-site-association', 'browserconfig.xml', 'ads.txt', 'humans.txt'],

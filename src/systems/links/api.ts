@@ -206,7 +206,7 @@ export const deleteLink = defineRoute({
 });
 
 /** The redirect itself: a hot path, answered without a key. */
-export function redirectShape({ staleMsMax }: { staleMsMax: number }): HotShape {
+export function redirectShape(options: { staleMsMax: number; cacheTtlMs: number }): HotShape {
   return {
     method: 'GET',
     path: '/:code',
@@ -228,6 +228,7 @@ export function redirectShape({ staleMsMax }: { staleMsMax: number }): HotShape 
     },
     errors: [linksErrors.link_not_found, linksErrors.link_gone, linksErrors.redirects_busy],
     consistency: 'eventual',
-    whenPartitioned: { staleMsMax },
+    // What is fresh is answered without a look at the database, whether that is there or not.
+    whenPartitioned: { staleMsMax: Math.max(options.staleMsMax, options.cacheTtlMs) },
   };
 }

@@ -6,7 +6,7 @@
 import { type Database, numbers, type Queryable, type Sql, sql, texts, times } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx } from '#blocks/mutation';
-import { type Keyed, type Keyset, listOrder, type Preconditions, versionMatches } from '#blocks/system';
+import { type Keyed, type Keyset, listOrder, type Preconditions } from '#blocks/system';
 import type { RedirectStatus } from './api.ts';
 import type { LinkState } from './events.ts';
 
@@ -140,6 +140,10 @@ export function createLinksStore({
     linkId: string,
     { preconditions, assignments, is }: { preconditions: Preconditions; assignments: Sql; is: Sql },
   ): Promise<ChangeOutcome> {
+    const { only, not } = preconditions;
+    // No version is in an empty list.
+    const wanted = not === 'any' ? [] : (only ?? null);
+    const unwanted = not === 'any' ? [] : not;
     const row = await tx.first(sql<StoredLink & { was: LinkState | null; is: LinkState }>`
       with found as (
         select link_id, expired_at is not null as has_expired from links.links
@@ -148,7 +152,7 @@ export function createLinksStore({
       ), changed as (
         update links.links set ${assignments}, version = version + 1
         where workspace_id = ${principal.workspaceId} and link_id = (select link_id from found)
-          and ${versionMatches(preconditions, sql`version`)}
+          and version = any(coalesce(${wanted}::integer[], array[version])) and version <> all(${unwanted}::integer[])
         returning ${columns}, ${is} as "is"
       )
       select case when found.has_expired then 'expired' when not found.has_expired then 'live' end as was, changed.*

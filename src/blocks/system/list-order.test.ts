@@ -1,5 +1,5 @@
 /**
- * Lists and preconditions where they are carried out: in Postgres.
+ * Lists where they are read: in Postgres.
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
@@ -8,7 +8,6 @@ import { type Queryable, type Sql, sql } from '#blocks/database';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { KEY_FORMS, type KeyType } from './list-key.ts';
 import { type Keyed, type ListKey, type ListOrder, listOrder } from './list-order.ts';
-import { evaluate, type Preconditions, requireVersion, versionMatches } from './preconditions.ts';
 
 let it: TestDatabase;
 let admin: Queryable;
@@ -221,30 +220,5 @@ describe('lists', () => {
       const order = listOrder('items', 'asc', [by(column, 'text'), id]);
       await assert.rejects(page(order, list, { limit: 1 }), /has a key that no cursor can hold/);
     }
-  });
-});
-
-describe('preconditions', () => {
-  const versions = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 });
-  const preconditions: fc.Arbitrary<Preconditions> = fc.record({
-    only: fc.option(versions, { nil: undefined }),
-    not: fc.oneof(versions, fc.constant('any' as const)),
-  });
-
-  test('a statement and a rule heed them alike', async () => {
-    await fc.assert(
-      fc.asyncProperty(preconditions, async (asked) => {
-        const rows = await admin.rows<{ version: number; goes: boolean }>(sql`
-          select version, ${versionMatches(asked, sql`version`)} as goes from generate_series(0, 4) as version`);
-        assert.equal(rows.length, 5);
-        for (const { version, goes } of rows) {
-          assert.equal(goes, evaluate(asked, version) === 'go');
-          if (goes) requireVersion(asked, version);
-          else
-            assert.throws(() => requireVersion(asked, version), { code: 'precondition_failed', status: 412 });
-        }
-      }),
-      { numRuns: 100 },
-    );
   });
 });
