@@ -13,6 +13,7 @@ interface Assured {
 /** A shape that says everything. */
 export type Complete<S extends Assured> = S & Required<Pick<S, 'consistency' | 'whenPartitioned'>>;
 
+/** Fills in what the shape leaves out. */
 export function completeShape<S extends Assured>(shape: S): Complete<S> {
   const { consistency = 'strong', whenPartitioned = 'refuse' } = shape;
   return { ...shape, consistency, whenPartitioned } as Complete<S>;

@@ -5,6 +5,7 @@ import Type from 'typebox';
 
 const FORMAT = { format: 'date-time' } as const;
 
+/** A time that is always there. */
 export const timeField = (description: string) => Type.String({ ...FORMAT, description });
 
 /** A time, or null where there is none (yet). */
