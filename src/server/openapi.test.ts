@@ -148,11 +148,12 @@ describe('the OpenAPI document', () => {
   });
 
   test('names the permission that each route needs; what is public needs none, and no key', () => {
-    assert.deepEqual(operation('/v1/items', 'post').security, [{ key: ['shop:write'] }]);
+    const needs = operation('/v1/items', 'post');
+    assert.deepEqual([needs['x-permission'], needs.security], ['shop:write', undefined]);
     assert.match(operation('/v1/items', 'post').description, /^Needs `shop:write`, which every key has\./);
     const open = { ...readItem, access: 'public', consistency: 'session' };
     const shown = made(part([open])).paths['/v1/items/{id}']?.get;
-    assert.deepEqual(shown?.security, []);
+    assert.deepEqual([shown?.['x-permission'], shown?.security], [undefined, []]);
     assert.match(shown?.description ?? '', /^Anyone may ask, without a key\./);
     assert(!('401' in (shown?.responses ?? {})) && !('429' in (shown?.responses ?? {})));
     assert(

@@ -24,8 +24,10 @@ export interface Operation {
   summary: string;
   description: string;
   tags: string[];
-  /** Empty where no key is asked for; else the key, and the permission that it needs. */
+  /** Empty where no key is asked for. */
   security?: object[];
+  /** What the key needs to have. */
+  'x-permission'?: string;
   parameters?: Parameter[];
   requestBody?: {
     required: true;
@@ -136,8 +138,8 @@ function operationOf(operated: Operated, named: NamedSchemas): Operation {
     summary: shape.summary,
     description: describeOperated(operated),
     tags: [tag],
-    // OpenAPI 3.1 lets any scheme name what is needed beside it.
-    security: access === 'public' ? [] : [{ key: [access] }],
+    // Not in the list beside the key, where OpenAPI 3.1 allows it: linters hold on to 3.0, and take it for an unknown scope.
+    ...(access === 'public' ? { security: [] } : { 'x-permission': access }),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: bodyOf(body, named) } : {}),
     responses: responsesOf(operated, named),
@@ -185,7 +187,7 @@ export function createOpenApi({ publicUrl }: { publicUrl: string }, parts: reado
           type: 'http',
           scheme: 'bearer',
           description:
-            'An API key. What an operation lists beside it is the permission that it needs; every key has all of them.',
+            'An API key. `x-permission` of an operation is what the key has to have; every key has all permissions.',
         },
       },
     },

@@ -83,6 +83,9 @@ const history = fc.record({
   order: fc.constantFrom(...ORDERS),
 });
 
+/** More than all that can be listed in a history. */
+const ITEMS_MAX = 200;
+
 let lists = 0;
 
 describe('lists', () => {
@@ -99,6 +102,7 @@ describe('lists', () => {
           assert(got.items.length > 0 || got.nextCursor === null, 'an empty page is the last');
           assert(got.items.length === limit || got.nextCursor === null, 'only the last page is short');
           seen.push(...got.items);
+          assert(seen.length <= ITEMS_MAX, 'it goes on, and does not begin again');
           cursor = got.nextCursor;
           const next = changes.shift();
           if (next && 'insert' in next) await insert(list, next.insert);
@@ -129,6 +133,7 @@ describe('lists', () => {
     for (let cursor: string | null | undefined; cursor !== null; ) {
       const got = await page(byTime, list, { limit: 1, ...(cursor === undefined ? {} : { cursor }) });
       found.push(...got.items);
+      assert(found.length <= micros.length, found.join());
       cursor = got.nextCursor;
     }
     assert.deepEqual(found, ['5', '4', '0', '2', '3', '1'], 'microseconds count');
