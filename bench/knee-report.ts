@@ -1,6 +1,7 @@
 /**
  * How far a predicted knee was from the measured one: pure.
  */
+import { formatWhole } from '#base/numbers';
 import type { KneeRule, RateTrial } from '#blocks/load';
 import type { KneePrediction, UslFit, UslPoint } from '#blocks/plan';
 import type { Bar, BenchOptions } from './bench.ts';
@@ -53,14 +54,13 @@ export function score(route: Route, predictions: Predictions, rounds: readonly R
 }
 
 const percent = (share: number) => `${share > 0 ? '+' : ''}${(share * 100).toFixed(1)} %`;
-const whole = (value: number) => Math.round(value).toLocaleString('en-US');
 
 export function judge(predictions: Predictions, rounds: readonly Round[]): Bar[] {
   return ROUTES.map((route) => {
     const { predictedPerS, measured, error } = score(route, predictions, rounds);
     return {
       claim: `${route}: the predicted knee within ${ERROR_MAX * 100} % of the measured one`,
-      measured: `${whole(predictedPerS)} predicted, ${formatSummary(measured, 0)} measured, ${percent(error)}`,
+      measured: `${formatWhole(predictedPerS)} predicted, ${formatSummary(measured, 0)} measured, ${percent(error)}`,
       isMet: Math.abs(error) <= ERROR_MAX,
     };
   });
@@ -81,11 +81,11 @@ export function formatKnees(
     const { lambda, sigma, kappa, deviation } = predictions[route].scalability;
     return `| ${[
       route,
-      whole(predictedPerS),
+      formatWhole(predictedPerS),
       formatSummary(measured, 0),
       percent(error),
-      `${whole(calibratedPerS)} (${percent(calibratedError)})`,
-      `${whole(lambda.value)}, ${sigma.value.toFixed(3)}, ${kappa.value.toFixed(6)}`,
+      `${formatWhole(calibratedPerS)} (${percent(calibratedError)})`,
+      `${formatWhole(lambda.value)}, ${sigma.value.toFixed(3)}, ${kappa.value.toFixed(6)}`,
       percent(deviation).replace('+', ''),
     ].join(' | ')} |`;
   });
@@ -98,5 +98,5 @@ export function formatKnees(
 | --- | --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 
-The prediction was written${writtenAt === undefined ? '' : ` at ${writtenAt}`}, before the measurement: capacity by the universal scalability law at ${connections} connections, times the utilisation at which the queue in front of it brings the 99th percentile to the bound. Measured on a fresh installation, with 10,000 links instead of calibrate's, drawn at random. Server and Postgres on one core, the generator on another, which it used to ${whole(Math.max(...shares) * 100)} % at most.`;
+The prediction was written${writtenAt === undefined ? '' : ` at ${writtenAt}`}, before the measurement: capacity by the universal scalability law at ${connections} connections, times the utilisation at which the queue in front of it brings the 99th percentile to the bound. Measured on a fresh installation, with 10,000 links instead of calibrate's, drawn at random. Server and Postgres on one core, the generator on another, which it used to ${formatWhole(Math.max(...shares) * 100)} % at most.`;
 }

@@ -1,6 +1,7 @@
 /**
  * What the samples of the queue bench mean: pure.
  */
+import { formatWhole } from '#base/numbers';
 import type { Bar } from './bench.ts';
 import { formatSummary, type Summary, summarize } from './statistics.ts';
 
@@ -87,14 +88,12 @@ export function judge(rounds: readonly Round[], [few, many]: readonly [Claims, C
       isMet: share.median >= SNAPSHOT_SHARE,
     },
     {
-      claim: `claims with ${format(many.waiting)} jobs waiting: p99 at most ${CLAIM_RATIO} times that with ${format(few.waiting)}`,
+      claim: `claims with ${formatWhole(many.waiting)} jobs waiting: p99 at most ${CLAIM_RATIO} times that with ${formatWhole(few.waiting)}`,
       measured: `${many.p99Ms.toFixed(2)} ms against ${few.p99Ms.toFixed(2)} ms`,
       isMet: many.p99Ms <= few.p99Ms * CLAIM_RATIO,
     },
   ];
 }
-
-const format = (count: number) => count.toLocaleString('en-US');
 
 const COLUMNS: readonly [Field, string, number][] = [
   ['singlePerS', 'single enqueue, jobs/s', 0],
@@ -118,7 +117,7 @@ export function formatRounds(
     return `| ${[name, ...cells].join(' | ')} |`;
   });
   const claimRows = claims.map(
-    ({ waiting, p50Ms, p99Ms }) => `| ${format(waiting)} | ${p50Ms.toFixed(2)} | ${p99Ms.toFixed(2)} |`,
+    ({ waiting, p50Ms, p99Ms }) => `| ${formatWhole(waiting)} | ${p50Ms.toFixed(2)} | ${p99Ms.toFixed(2)} |`,
   );
   return `| queue | ${COLUMNS.map(([, title]) => title).join(' | ')} |
 | --- |${' --- |'.repeat(COLUMNS.length)}

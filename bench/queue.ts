@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { formatWhole } from '#base/numbers';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
 import { createSignals } from '#base/signals';
@@ -256,7 +257,7 @@ export const queue: Bench = {
       const rounds = await runRounds(subjects, server, options, workplace.say);
       const claims: Claims[] = [];
       for (const waiting of CLAIM_SIZES) {
-        workplace.say(`claims with ${waiting.toLocaleString('en-US')} jobs waiting`);
+        workplace.say(`claims with ${formatWhole(waiting)} jobs waiting`);
         claims.push(await measureClaims(own, server, waiting));
       }
       const untold = quantile(await measurePickUp(own, own.enqueueUntold), 0.5);

@@ -6,6 +6,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { formatWhole } from '#base/numbers';
 import { seededRandom } from '#base/random';
 import type { Bench, BenchOptions, Workplace } from './bench.ts';
 import { type Client, createClient, createLinks, followLinks, type Target } from './links.ts';
@@ -37,7 +38,7 @@ async function startOwn(
   const command = pinned(core, [process.execPath, join(ROOT, 'src/cli/main.ts'), 'start']);
   const { child, address } = startLoadstone(workplace, place, command, { hasChannel: true });
   const url = await address;
-  workplace.say(`creating ${LINKS.toLocaleString('en-US')} links`);
+  workplace.say(`creating ${formatWhole(LINKS)} links`);
   const targets = await createLinks(client, url, place.key, LINKS);
   return { subject: { name: 'loadstone', url, pid: child.pid }, targets };
 }

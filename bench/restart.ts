@@ -3,6 +3,7 @@
  * link has been followed.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { formatWhole } from '#base/numbers';
 import type { Bar, Bench, Workplace } from './bench.ts';
 import type { Child } from './children.ts';
 import { type Client, createClient, createLinks, followLinks, type Target } from './links.ts';
@@ -92,7 +93,7 @@ async function fill(workplace: Workplace, place: DataPlace, count: number) {
   try {
     const { child, address } = startLoadstone(workplace, place, COMMAND);
     const url = await address;
-    workplace.say(`creating ${count.toLocaleString('en-US')} links by the API`);
+    workplace.say(`creating ${formatWhole(count)} links by the API`);
     const startedMs = performance.now();
     const targets = await createLinks(client, url, place.key, count);
     const seconds = (performance.now() - startedMs) / 1000;
@@ -144,14 +145,14 @@ function format(
   filled: { links: number; seconds: number; restarts: number },
 ): string {
   const { links, seconds, restarts } = filled;
-  return `${links.toLocaleString('en-US')} links, created by the API in ${seconds.toFixed(0)} s, then ${restarts} times: stop, \`npm start\`, wait for \`/readyz\`. After the last, every link was followed once and led where it should.
+  return `${formatWhole(links)} links, created by the API in ${seconds.toFixed(0)} s, then ${restarts} times: stop, \`npm start\`, wait for \`/readyz\`. After the last, every link was followed once and led where it should.
 
 | | median (least–most) |
 | --- | --- |
 | from the command to ready, ms | ${formatSummary(readyMs, 0)} |
 | server when ready, MiB resident | ${formatSummary(serverMib, 0)} |
 | Postgres when ready, MiB | ${formatSummary(postgresMib, 0)} |
-| server after ${links.toLocaleString('en-US')} redirects, MiB resident | ${followed.serverMib.toFixed(0)} (at its highest ${followed.serverPeakMib.toFixed(0)}) |
+| server after ${formatWhole(links)} redirects, MiB resident | ${followed.serverMib.toFixed(0)} (at its highest ${followed.serverPeakMib.toFixed(0)}) |
 | Postgres after them, MiB | ${followed.postgresMib.toFixed(0)} |
 
 The server is the one Node process. Postgres is all its processes together, memory that they share counted once.`;

@@ -4,12 +4,19 @@
 export type { Static, TObject, TSchema } from 'typebox';
 export { default as Type } from 'typebox';
 export type { Clock } from '#base/clock';
-export { defineErrors, type ErrorDetails, type ErrorFactory, LoadstoneError } from '#base/errors';
+export {
+  defineErrors,
+  type ErrorDetails,
+  type ErrorFactory,
+  fieldError,
+  LoadstoneError,
+} from '#base/errors';
 export { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 export type { Log } from '#base/log';
 export { optionsSchema } from '#base/options';
 export type { Random } from '#base/random';
 export type { Signals } from '#base/signals';
+export { parseTime, toTime } from '#base/time';
 export {
   type Consistency,
   type Database,
@@ -49,8 +56,10 @@ export {
 export { type Guards, type Reference, type ReferringRow, references } from '#blocks/references';
 export type { StreamEvent } from '#blocks/stream';
 export {
+  type Access,
   type Call,
   type CallContext,
+  completeShape,
   defineRoute,
   defineSystem,
   entityTag,
@@ -59,16 +68,30 @@ export {
   handleRoute,
   type JobContext,
   type JobWork,
+  type Keyed,
+  type Keyset,
+  type ListOrder,
+  listOrder,
   type MutationPlace,
+  type Page,
+  type PageQuery,
+  type Permission,
   type Preconditions,
+  type PublicCallContext,
+  pageOf,
+  pageQuery,
   parsePreconditions,
   type Repetition,
   type Reply,
   type Route,
   type RouteShape,
+  requireVersion,
   type StreamDefinition,
   type System,
   type SystemDefinition,
   type SystemDeps,
   systemErrors,
+  timeField,
+  timeOrNull,
+  versionHeader,
 } from '#blocks/system';

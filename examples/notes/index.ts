@@ -5,11 +5,18 @@ import {
   defineErrors,
   defineRoute,
   defineSystem,
+  fieldError,
   handleRoute,
   isId,
+  type Keyed,
+  listOrder,
   optionsSchema,
+  pageOf,
+  pageQuery,
   parseId,
+  type Static,
   sql,
+  systemErrors,
   Type,
 } from 'loadstone';
 
@@ -56,6 +63,8 @@ const Note = Type.Object(
   { ...closed, title: 'Note', description: 'A note to oneself.' },
 );
 
+type Note = Static<typeof Note>;
+
 const addNote = defineRoute({
   method: 'POST',
   // With an Idempotency-Key the same request twice is answered twice, and carried out once.
@@ -63,29 +72,21 @@ const addNote = defineRoute({
   path: '/v1/notes',
   id: 'addNote',
   summary: 'Keep a note',
+  access: 'notes:write',
   body: Type.Object({ text: Text }, { ...closed, title: 'NewNote' }),
   replies: { 201: Note },
   errors: [errors.note_too_long],
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
 });
 
 const listNotes = defineRoute({
   method: 'GET',
   path: '/v1/notes',
   id: 'listNotes',
-  summary: 'List the newest notes',
-  query: Type.Object(
-    {
-      limit: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'How many at most.' }),
-      ),
-    },
-    closed,
-  ),
-  replies: { 200: Type.Object({ items: Type.Array(Note) }, { ...closed, title: 'NewestNotes' }) },
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
+  summary: 'List notes, newest first',
+  access: 'notes:read',
+  query: pageQuery(),
+  replies: { 200: pageOf(Note) },
+  errors: [systemErrors.cursor_invalid],
 });
 
 const deleteNote = defineRoute({
@@ -93,28 +94,29 @@ const deleteNote = defineRoute({
   path: '/v1/notes/:id',
   id: 'deleteNote',
   summary: 'Delete a note',
+  access: 'notes:write',
   params: Type.Object(
     { id: Type.String({ description: "The note's id.", examples: ['117896458777124864'] }) },
     closed,
   ),
   replies: { 204: null },
   errors: [errors.note_not_found],
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
 });
+
+// Ids are ordered by time. A cursor goes on after an id, so that notes that come and go meanwhile hide and repeat none.
+const newestFirst = listOrder('notes', 'desc', [{ column: sql`note_id`, type: 'bigint' }]);
 
 export default defineSystem({
   name: 'notes',
   summary: 'Notes to oneself.',
   options,
   migrations: new URL('./migrations/', import.meta.url),
-  create: ({ textCharsMax }, { database, ids }) => ({
+  create: ({ textCharsMax }, { ids }) => ({
     routes: [
       handleRoute(addNote, async ({ body: { text } }, { principal: { workspaceId }, mutate }) => {
         if (text.length > textCharsMax) {
-          throw errors.note_too_long({
-            errors: [{ pointer: '/text', detail: `has ${text.length} characters; at most ${textCharsMax}` }],
-          });
+          const detail = `has ${text.length} characters; at most ${textCharsMax}`;
+          throw fieldError(errors.note_too_long, '/text', detail);
         }
         return mutate({ shardKey: workspaceId }, async (tx) => {
           const id = ids.next(tx.bucket);
@@ -124,12 +126,15 @@ export default defineSystem({
         });
       }),
 
-      handleRoute(listNotes, async ({ query: { limit = 20 } }, { principal: { workspaceId }, signal }) => {
-        const items = await database.reader({ consistency: 'strong', signal }).rows(
-          sql<{ id: string; text: string }>`select note_id as id, text from notes.notes
-            where workspace_id = ${workspaceId} order by note_id desc limit ${limit}`,
+      handleRoute(listNotes, async ({ query }, { principal: { workspaceId }, reader }) => {
+        const page = await newestFirst.page(
+          query,
+          ({ keys, after, orderAndLimit }) =>
+            reader().rows(sql<Keyed<Note>>`select note_id as id, text, ${keys} from notes.notes
+              where workspace_id = ${workspaceId} and ${after} ${orderAndLimit}`),
+          ({ id, text }) => ({ id, text }),
         );
-        return { status: 200, body: { items } };
+        return { status: 200, body: page };
       }),
 
       handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {

@@ -58,6 +58,11 @@ export function isLoadstoneError(error: unknown): error is LoadstoneError {
 
 export type ErrorFactory = (details?: ErrorDetails) => LoadstoneError;
 
+/** What refuses one field of a request. @param pointer as in `FieldProblem` */
+export function fieldError(error: ErrorFactory, pointer: string, detail: string): LoadstoneError {
+  return error({ detail: `${pointer} ${detail}`, errors: [{ pointer, detail }] });
+}
+
 const catalogue = new Map<string, ErrorDefinition & { room: string }>();
 
 /**

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { sleep } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { systemRandom } from '#base/random';
+import { toTime } from '#base/time';
 import {
   type BackupSchedule,
   type BackupSource,
@@ -38,7 +39,7 @@ import {
 } from './command.ts';
 import type { Configuration } from './config.ts';
 import { untilInterrupted } from './on-files.ts';
-import { alignColumns, formatBytes, formatCount, formatSpan, formatTime, oneLine, toTime } from './text.ts';
+import { alignColumns, formatBytes, formatCount, formatSpan, formatTime, oneLine } from './text.ts';
 
 const KEEP_MAX = 10_000;
 const ERROR_LENGTH_MAX = 160;

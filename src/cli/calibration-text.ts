@@ -1,11 +1,11 @@
 /**
  * A calibration for people.
  */
+import { formatWhole } from '#base/numbers';
 import { type BlockCapacity, type Calibration, peakOf, type RouteCapacity } from '#blocks/plan';
 import { alignColumns } from './text.ts';
 
-const whole = (value: number) => Math.round(value).toLocaleString('en-US');
-const micros = (value: number | null) => (value === null ? '-' : whole(value));
+const micros = (value: number | null) => (value === null ? '-' : formatWhole(value));
 
 function law(scalability: BlockCapacity['scalability']): string[] {
   if (scalability === null) return ['-', '-', '-', '-'];
@@ -13,10 +13,10 @@ function law(scalability: BlockCapacity['scalability']): string[] {
   const peak = peakOf(scalability);
   const range = (name: 'low' | 'high') => `${sigma[name].toFixed(2)}`;
   return [
-    `${whole(lambda.value)} (${whole(lambda.low)}–${whole(lambda.high)})`,
+    `${formatWhole(lambda.value)} (${formatWhole(lambda.low)}–${formatWhole(lambda.high)})`,
     `${sigma.value.toFixed(2)} (${range('low')}–${range('high')})`,
     `${kappa.value.toFixed(5)} (${kappa.low.toFixed(5)}–${kappa.high.toFixed(5)})`,
-    peak === undefined ? 'none' : whole(peak.concurrency),
+    peak === undefined ? 'none' : formatWhole(peak.concurrency),
   ];
 }
 
@@ -30,7 +30,7 @@ function routeRow(calibration: Calibration, [name, route]: [string, RouteCapacit
   const { kneePerS, kneeP99Ms, serviceMs, serverCpuUs, postgresCpuUs, limitedBy, scalability } = route;
   return [
     marked(name, calibration),
-    `${whole(kneePerS)}${limitedBy === 'generator' ? '+' : ''}`,
+    `${formatWhole(kneePerS)}${limitedBy === 'generator' ? '+' : ''}`,
     kneeP99Ms.toFixed(0),
     serviceMs.toFixed(2),
     micros(serverCpuUs),
@@ -43,7 +43,7 @@ function blockRow(calibration: Calibration, [name, block]: [string, BlockCapacit
   const { perS, serverCpuUs, postgresCpuUs, scalability } = block;
   return [
     marked(name, calibration),
-    whole(perS),
+    formatWhole(perS),
     micros(serverCpuUs),
     micros(postgresCpuUs),
     ...law(scalability),

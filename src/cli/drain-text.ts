@@ -1,8 +1,9 @@
 /**
  * What a drain would discard, in words.
  */
+import { toTime } from '#base/time';
 import type { JobInspection } from '#blocks/queue';
-import { formatCount, formatTime, toTime } from './text.ts';
+import { formatCount, formatTime } from './text.ts';
 
 type Waiting = Awaited<ReturnType<JobInspection['waiting']>>;
 

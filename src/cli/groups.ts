@@ -2,6 +2,8 @@
  * `loadstone groups`: how far the consumers of the streams are, and what becomes of events that they could not handle.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { BIGINT_MAX } from '#base/bigint';
+import { toTime } from '#base/time';
 import {
   comparePositions,
   type Group,
@@ -21,12 +23,11 @@ import {
   wholeNumber,
 } from './command.ts';
 import { cliErrors } from './errors.ts';
-import { alignColumns, formatCount, formatSpan, formatTime, oneLine, toTime } from './text.ts';
+import { alignColumns, formatCount, formatSpan, formatTime, oneLine } from './text.ts';
 
 const PARKED_MAX = 1000;
 const PARKED_DEFAULT = 50;
 const ERROR_LENGTH_MAX = 80;
-const POSITION_MAX = '9223372036854775807';
 
 interface ListedGroup extends OpenedGroup, GroupOverview {}
 
@@ -159,7 +160,7 @@ async function seek({ ground }: CommandContext, stream: string, name: string, to
 }
 
 function parsePosition(text: string): string {
-  if (/^(0|[1-9]\d{0,18})$/.test(text) && comparePositions(text, POSITION_MAX) <= 0) return text;
+  if (/^(0|[1-9]\d{0,18})$/.test(text) && comparePositions(text, BIGINT_MAX) <= 0) return text;
   throw new InvalidArgumentError('Allowed is a position: a whole number.');
 }
 

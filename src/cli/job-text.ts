@@ -1,8 +1,9 @@
 /**
  * A job in words and in JSON.
  */
+import { toTime } from '#base/time';
 import type { StoredJob, Why } from '#blocks/queue';
-import { alignColumns, formatCount, formatSpan, formatTime, oneLine, toTime } from './text.ts';
+import { alignColumns, formatCount, formatSpan, formatTime, oneLine } from './text.ts';
 
 const NOTE_LENGTH_MAX = 60;
 

@@ -235,15 +235,26 @@ describe('what keeps a system from starting is told on one line', () => {
   });
 
   test('a route outside of /v1/', async () => {
-    const shape = `{ method: 'GET', path: '/mine', id: 'mine', summary: 'Mine', replies: { 200: Type.Object({}) }, consistency: 'strong', whenPartitioned: 'refuse' }`;
+    const shape = `{ method: 'GET', path: '/mine', id: 'mine', summary: 'Mine', access: 'public', replies: { 200: Type.Object({}) } }`;
     const { line } = await refusal(
       `create: () => ({ routes: [handleRoute(defineRoute(${shape}), async () => ({ status: 200, body: {} }))] })`,
     );
     assert.match(line, /^loadstone: mine: GET \/mine: the path of a route starts with \/v1\/$/);
   });
 
+  test('a route that does not say who may ask', async () => {
+    const shape = `{ method: 'GET', path: '/v1/mine', id: 'mine', summary: 'Mine', replies: { 200: Type.Object({}) } }`;
+    const { line } = await refusal(
+      `create: () => ({ routes: [handleRoute(defineRoute(${shape}), async () => ({ status: 200, body: {} }))] })`,
+    );
+    assert.match(
+      line,
+      /^loadstone: mine: GET \/v1\/mine: its access is "undefined"; allowed is public, or a /,
+    );
+  });
+
   test('a route that links has', async () => {
-    const shape = `{ method: 'GET', path: '/v1/links', id: 'mine', summary: 'Mine', replies: { 200: Type.Object({}) }, consistency: 'strong', whenPartitioned: 'refuse' }`;
+    const shape = `{ method: 'GET', path: '/v1/links', id: 'mine', summary: 'Mine', access: 'public', replies: { 200: Type.Object({}) } }`;
     const { line, stdout } = await refusal(
       `create: () => ({ routes: [handleRoute(defineRoute(${shape}), async () => ({ status: 200, body: {} }))] })`,
     );

@@ -74,9 +74,8 @@ const ping = defineRoute({
   path: '/v1/ping',
   id: 'ping',
   summary: 'Answer',
+  access: 'public',
   replies: { 200: Type.Object({ pong: Type.Boolean() }) },
-  consistency: 'eventual',
-  whenPartitioned: 'refuse',
 });
 export default defineSystem({
   name: 'ping',

@@ -8,6 +8,7 @@ import { systemClock } from '#base/clock';
 import { createLog } from '#base/log';
 import { createLogDestination } from '#base/log-destination';
 import { systemRandom } from '#base/random';
+import { parseTime } from '#base/time';
 import {
   isLsn,
   type LogicallyRestored,
@@ -40,9 +41,9 @@ interface RestoreFlags {
   json?: boolean;
 }
 
-function parseTime(text: string): Date {
-  const time = new Date(text);
-  if (/^\d{4}-\d{2}-\d{2}T.*(Z|[+-]\d{2}:\d{2})$/.test(text) && !Number.isNaN(time.getTime())) return time;
+function parseAt(text: string): Date {
+  const ms = parseTime(text);
+  if (ms !== undefined) return new Date(ms);
   throw new InvalidArgumentError('Allowed is a time with its zone, such as 2026-01-31T12:00:00Z.');
 }
 
@@ -164,7 +165,7 @@ export function addRestoreCommand(program: Command): void {
     .description('Make an installation out of backups, in an empty directory (or database).')
     .argument('<dir>', 'directory of the backups')
     .requiredOption('--data <dir>', 'data directory to make: missing, or empty')
-    .option('--at <time>', 'to this time (default: as late as can be)', parseTime)
+    .option('--at <time>', 'to this time (default: as late as can be)', parseAt)
     .option('--lsn <lsn>', 'to this position of the write-ahead log', parseLsn)
     .option('--key-file <file>', 'file with the key of encrypted backups (or LOADSTONE_BACKUP_KEY)')
     .option(

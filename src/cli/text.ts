@@ -1,6 +1,9 @@
 /**
  * How commands write for people: columns, times, lengths of time. No colour.
  */
+import { formatWhole } from '#base/numbers';
+import { toTime } from '#base/time';
+
 const GAP = '  ';
 const SECOND_MS = 1000;
 const UNITS = [
@@ -33,11 +36,6 @@ export function alignColumns(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** RFC 3339, UTC. */
-export function toTime(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString();
-}
-
 /** As `toTime`, to the second; `-` when there is none. */
 export function formatTime(ms: number | undefined): string {
   return toTime(ms)?.replace(/\.\d+Z$/, 'Z') ?? '-';
@@ -52,7 +50,7 @@ export function formatSpan(ms: number): string {
 
 /** `1 job`, `2 jobs`. */
 export function formatCount(count: number, thing: string, things = `${thing}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? thing : things}`;
+  return `${formatWhole(count)} ${count === 1 ? thing : things}`;
 }
 
 /** `512 B`, `3.4 MB`: decimal, in the largest unit of which there is one. */

@@ -55,10 +55,9 @@ const attempt = defineRoute({
   path: '/v1/trial',
   id: 'attempt',
   summary: 'Enqueue a job, or make a thing',
+  access: 'trial:write',
   body: Body,
   replies: { 201: Type.Object({ jobIds: Type.Array(Type.String()) }) },
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
 });
 
 async function untilReleased(clock: Clock, { signal }: Job): Promise<void> {

@@ -32,7 +32,7 @@ describe('what a client may conclude', () => {
     for (const [status, code, outcome, isFailure] of [
       [503, 'database_unavailable', 'refused', true],
       [503, 'outbox_full', 'refused', true],
-      [412, 'link_changed', 'refused', false],
+      [412, 'precondition_failed', 'refused', false],
       [503, 'outcome_unknown', 'unknown', true],
       [504, 'deadline_exceeded', 'unknown', true],
       [503, 'stopped', 'unknown', true],

@@ -5,6 +5,7 @@
  * Told is only what is certain: a value counts as older than another when every write that may have brought it had ended
  * before any write of the other was sent. So equal values and writes at the same time excuse a read, and nothing else does.
  */
+import { formatWhole } from '#base/numbers';
 import type { History, Operation } from './history.ts';
 import { describeOperation } from './linearizability.ts';
 import type { Check } from './result.ts';
@@ -146,8 +147,10 @@ function toCheck(claim: string, reads: number, found: readonly Contradiction[]):
       ({ earlier, read }) =>
         `${JSON.stringify(read.key)}: ${describeOperation(read)}, although before: ${describeOperation(earlier)}`,
     );
-  const count = (value: number) => value.toLocaleString('en-US');
-  const detail = [`${count(reads)} reads, ${count(found.length)} of them against it`, ...shown].join('\n');
+  const detail = [
+    `${formatWhole(reads)} reads, ${formatWhole(found.length)} of them against it`,
+    ...shown,
+  ].join('\n');
   return { claim, passed: found.length === 0, detail };
 }
 

@@ -6,6 +6,7 @@
  * Linearizability Checking via P-Compositionality, 2015). What was refused has had no effect and is left out. A write of
  * unknown outcome may take effect at any time after it was sent, or never; a read of unknown outcome has seen nothing.
  */
+import { formatWhole } from '#base/numbers';
 import type { History, Operation } from './history.ts';
 import { type Budget, searchOrder } from './linearizability-search.ts';
 import { type Smallest, shrink } from './linearizability-shrink.ts';
@@ -73,14 +74,14 @@ export function checkLinearizability(
   return { outcome, keys: byKey.size, operations: operations.length, steps, violations, violated, undecided };
 }
 
-const number = (value: number) => Math.round(value).toLocaleString('en-US');
-
 /** `#12 write "a", acknowledged, 1,020–1,034 ms`. */
 export function describeOperation({ id, action, outcome, sentMs, endedMs }: Operation): string {
   const value = action.value === undefined ? 'nothing' : JSON.stringify(action.value);
   const short = value.length > VALUE_LENGTH_MAX ? `${value.slice(0, VALUE_LENGTH_MAX - 1)}…` : value;
   const when =
-    endedMs === undefined ? `from ${number(sentMs)} ms` : `${number(sentMs)}–${number(endedMs)} ms`;
+    endedMs === undefined
+      ? `from ${formatWhole(sentMs)} ms`
+      : `${formatWhole(sentMs)}–${formatWhole(endedMs)} ms`;
   return `#${id} ${action.kind} ${short}${outcome === 'ok' ? '' : `, outcome ${outcome}`}, ${when}`;
 }
 
@@ -88,7 +89,7 @@ function describeViolation({ key, culprit, answeredBefore, operations }: Violati
   const before =
     answeredBefore === undefined
       ? 'no order explains these answers'
-      : `${number(answeredBefore)} answers have an order, the next one has no place in it`;
+      : `${formatWhole(answeredBefore)} answers have an order, the next one has no place in it`;
   return [
     `${JSON.stringify(key)}: ${before}`,
     ...operations.map(
@@ -100,13 +101,13 @@ function describeViolation({ key, culprit, answeredBefore, operations }: Violati
 /** In words, a line for each fact. */
 export function describeLinearizability(found: Linearizability): string {
   const { keys, operations, violations, violated, undecided } = found;
-  const lines = [`${number(operations)} operations on ${number(keys)} keys`];
-  if (violated > 0) lines.push(`${number(violated)} of the keys are not linearizable`);
+  const lines = [`${formatWhole(operations)} operations on ${formatWhole(keys)} keys`];
+  if (violated > 0) lines.push(`${formatWhole(violated)} of the keys are not linearizable`);
   lines.push(...violations.map(describeViolation));
   const [given] = undecided;
   if (given) {
     lines.push(
-      `the search was given up for ${number(undecided.length)} of the keys, such as ${JSON.stringify(given.key)}: ${given.bound} reached`,
+      `the search was given up for ${formatWhole(undecided.length)} of the keys, such as ${JSON.stringify(given.key)}: ${given.bound} reached`,
     );
   }
   return lines.join('\n');

@@ -3,10 +3,11 @@
  * of a build, a plain line every few seconds.
  */
 import type { Clock, Timer } from '#base/clock';
+import { formatWhole } from '#base/numbers';
 import type { Attempt } from './attempt.ts';
 import { plotSpark } from './live-spark.ts';
 import { createTally, type EndedAs } from './live-tally.ts';
-import { formatLatency, formatNumber, formatSeconds, oneLine } from './report-text.ts';
+import { formatLatency, formatSeconds, oneLine } from './report-text.ts';
 import type { Mark } from './result.ts';
 import type { DrillWatch } from './run-drill.ts';
 
@@ -94,11 +95,11 @@ export function createLiveView(options: LiveOptions, { clock, write }: LiveDeps)
   function describeRates(): Piece[] {
     const { sent, ok, refused, unknown, notSent, latencyP99Ms } = tally.lastSecond(loadMs());
     const unsent: Piece[] =
-      notSent > 0 ? [{ text: `not sent ${formatNumber(notSent)}  `, colour: 'bad' }] : [];
+      notSent > 0 ? [{ text: `not sent ${formatWhole(notSent)}  `, colour: 'bad' }] : [];
     return [
-      { text: `sent ${formatNumber(sent)}/s  ok ${formatNumber(ok)}  ` },
-      { text: `refused ${formatNumber(refused)}  `, colour: refused > 0 ? 'warning' : undefined },
-      { text: `unknown ${formatNumber(unknown)}  `, colour: unknown > 0 ? 'bad' : undefined },
+      { text: `sent ${formatWhole(sent)}/s  ok ${formatWhole(ok)}  ` },
+      { text: `refused ${formatWhole(refused)}  `, colour: refused > 0 ? 'warning' : undefined },
+      { text: `unknown ${formatWhole(unknown)}  `, colour: unknown > 0 ? 'bad' : undefined },
       ...unsent,
       { text: `p99 ${latencyP99Ms === undefined ? '-' : formatLatency(latencyP99Ms)}` },
     ];

@@ -19,11 +19,10 @@ const enqueue = defineRoute({
   path: '/v1/pressure',
   id: 'enqueuePressure',
   summary: 'Enqueue a job that does nothing',
+  access: 'pressure:write',
   body: Type.Object({}, { additionalProperties: false }),
   replies: { 201: Type.Object({ jobId: Type.String() }) },
   errors: [queueErrors.queue_full],
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
 });
 
 export default defineSystem({

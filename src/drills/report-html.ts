@@ -3,18 +3,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { formatWhole } from '#base/numbers';
 import { describeMachine } from './disturbances.ts';
 import { type Markup, markup, NOTHING } from './report-markup.ts';
 import { renderPlot } from './report-plot.ts';
-import {
-  describeUnsent,
-  formatLatency,
-  formatNumber,
-  formatSeconds,
-  oneLine,
-  summarize,
-  totals,
-} from './report-text.ts';
+import { describeUnsent, formatLatency, formatSeconds, oneLine, summarize, totals } from './report-text.ts';
 import { type Check, type DrillResult, type Verdict, verdictOf } from './result.ts';
 
 /** Ours, and no part of it from elsewhere. */
@@ -46,7 +39,7 @@ function renderMarks({ marks }: DrillResult): Markup {
 function renderSlices({ slices, sliceMs }: DrillResult): Markup {
   const rows = slices.map(({ atMs, ok, refused, unknown, notSent, latencyP50Ms, latencyP99Ms }) => {
     const latencies = ok > 0 ? [latencyP50Ms, latencyP99Ms].map(formatLatency) : ['–', '–'];
-    const cells = [formatSeconds(atMs), ...[ok, refused, unknown, notSent].map(formatNumber), ...latencies];
+    const cells = [formatSeconds(atMs), ...[ok, refused, unknown, notSent].map(formatWhole), ...latencies];
     return markup`<tr>${cells.map((cell) => markup`<td class="number">${cell}</td>`)}</tr>`;
   });
   const heads = ['from', 'ok', 'refused', 'unknown', 'not sent', 'p50', 'p99'].map(
@@ -58,9 +51,9 @@ function renderSlices({ slices, sliceMs }: DrillResult): Markup {
 function renderLegend(result: DrillResult): Markup {
   const { ok, refused, unknown } = totals(result);
   return markup`<ul class="legend">
-<li><span class="swatch ok"></span>answered well: ${formatNumber(ok)}</li>
-<li><span class="swatch refused"></span>refused: ${formatNumber(refused)}</li>
-<li><span class="swatch unknown"></span>outcome unknown: ${formatNumber(unknown)}</li>
+<li><span class="swatch ok"></span>answered well: ${formatWhole(ok)}</li>
+<li><span class="swatch refused"></span>refused: ${formatWhole(refused)}</li>
+<li><span class="swatch unknown"></span>outcome unknown: ${formatWhole(unknown)}</li>
 <li><span class="swatch notSent"></span>${describeUnsent(result)}</li>
 <li><span class="stroke p50"></span>half of the answers took up to this (p50)</li>
 <li><span class="stroke p99"></span>99 % took up to this (p99)</li>
@@ -88,7 +81,7 @@ ${renderMarks(result)}
 ${renderSlices(result)}
 <h3>Set-up</h3>
 <ul>${[...topology, describeMachine(machine), ...disturbances.map(({ text }) => text)].map((line) => markup`<li>${oneLine(line)}</li>`)}</ul>
-<p>${formatNumber(ratePerS)} requests/s for ${formatSeconds(durationMs)}, seed ${seed}, started <time datetime="${startedAt}">${startedAt}</time>.</p>
+<p>${formatWhole(ratePerS)} requests/s for ${formatSeconds(durationMs)}, seed ${seed}, started <time datetime="${startedAt}">${startedAt}</time>.</p>
 <p>The same again: <code>${oneLine(again)}</code></p>
 </section>`;
 }

@@ -2,9 +2,10 @@
  * The timeline of a drill as SVG: requests per second by outcome, latencies below on a scale of powers of ten, and the
  * marks of faults across both.
  */
+import { formatWhole } from '#base/numbers';
 import { type Markup, markup, NOTHING } from './report-markup.ts';
 import { decades, placeLabels, roundTicks, textWidth } from './report-scale.ts';
-import { formatLatency, formatNumber, formatSeconds, oneLine, totals } from './report-text.ts';
+import { formatLatency, formatSeconds, oneLine, totals } from './report-text.ts';
 import type { DrillResult, Mark, Slice } from './result.ts';
 
 const WIDTH = 960;
@@ -160,7 +161,7 @@ function describe(result: DrillResult): string {
     ({ atMs, kind, text }) => `${kind} at ${formatSeconds(atMs)}, ${oneLine(text)}`,
   );
   return [
-    `Over ${formatSeconds(result.durationMs)}: ${formatNumber(ok)} requests answered well, ${formatNumber(refused)} refused, ${formatNumber(unknown)} of unknown outcome, ${formatNumber(notSent)} never sent.`,
+    `Over ${formatSeconds(result.durationMs)}: ${formatWhole(ok)} requests answered well, ${formatWhole(refused)} refused, ${formatWhole(unknown)} of unknown outcome, ${formatWhole(notSent)} never sent.`,
     `Median latency ${formatLatency(median ?? 0)}, highest 99th percentile of a slice ${formatLatency(worst)}.`,
     marks.length > 0 ? `Marks: ${marks.join('; ')}.` : 'No marks.',
   ].join(' ');
@@ -199,7 +200,7 @@ export function renderPlot(result: DrillResult, id: string): Markup {
 <desc id="${id}-text">${describe(result)}</desc>
 ${shade(marks, xOf, topY, lower.bottomY)}
 <text class="axis" x="${LEFT_X}" y="${topY - 8}">requests per second</text>
-${horizontal(rates, upper, formatNumber)}
+${horizontal(rates, upper, formatWhole)}
 ${stack(slices, sliceMs, upper)}
 <text class="axis" x="${LEFT_X}" y="${lower.topY - 8}">latency of what was answered well</text>
 ${horizontal(lower.ticks, lower, formatDecade)}

@@ -1,14 +1,10 @@
 /**
  * How the reports of drills write numbers, times and what others have said.
  */
+import { formatWhole } from '#base/numbers';
 import { type DrillResult, type Verdict, verdictOf } from './result.ts';
 
 const SECOND_MS = 1000;
-
-/** `41,233`. */
-export function formatNumber(value: number): string {
-  return Math.round(value).toLocaleString('en-US');
-}
 
 /** `1.8 s`. */
 export function formatSeconds(ms: number): string {
@@ -46,9 +42,9 @@ export function totals({ slices }: DrillResult): Record<'ok' | 'refused' | 'unkn
 export function describeUnsent(result: DrillResult): string {
   const { notSent } = totals(result);
   const late = result.generatorLate;
-  if (notSent > 0 && late === notSent) return `${formatNumber(notSent)} not sent (generator late)`;
-  const which = late > 0 ? `, ${formatNumber(late)} of them since the generator was late` : '';
-  return `${formatNumber(notSent)} not sent (no connection was free${which})`;
+  if (notSent > 0 && late === notSent) return `${formatWhole(notSent)} not sent (generator late)`;
+  const which = late > 0 ? `, ${formatWhole(late)} of them since the generator was late` : '';
+  return `${formatWhole(notSent)} not sent (no connection was free${which})`;
 }
 
 function describeRecovery(result: DrillResult): string {
@@ -71,10 +67,10 @@ export function summarize(result: DrillResult): string {
   const failed = checks.filter((check) => !check.passed).length;
   const verdict = VERDICTS[verdictOf(result)];
   return [
-    `acknowledged ${formatNumber(acknowledged)}`,
-    `found ${formatNumber(found)}`,
+    `acknowledged ${formatWhole(acknowledged)}`,
+    `found ${formatWhole(found)}`,
     describeRecovery(result),
-    `at ${formatNumber(ratePerS)}/s`,
+    `at ${formatWhole(ratePerS)}/s`,
     ...(verdict === undefined ? [] : [verdict]),
     ...(checks.length === 0 ? ['nothing was checked'] : []),
     ...(failed > 0 ? [`${failed} of ${checks.length} checks failed`] : []),

@@ -2,16 +2,9 @@
  * What a drill came to, for a terminal: what was done, what happened, each check with its mark, one line that says it all,
  * and the command that does the same again.
  */
+import { formatWhole } from '#base/numbers';
 import { describeMachine } from './disturbances.ts';
-import {
-  describeUnsent,
-  formatNumber,
-  formatSeconds,
-  oneLine,
-  plain,
-  summarize,
-  totals,
-} from './report-text.ts';
+import { describeUnsent, formatSeconds, oneLine, plain, summarize, totals } from './report-text.ts';
 import { type Check, type DrillResult, type Mark, type Verdict, verdictOf } from './result.ts';
 
 const PASSED = '✓';
@@ -39,12 +32,12 @@ export function formatResult(result: DrillResult): string {
   const { marks, checks, machine, disturbances, again } = result;
   const { ok, refused, unknown } = totals(result);
   const verdict = verdictOf(result);
-  const held = heldPerS === undefined ? '' : ` (of ${formatNumber(heldPerS)} that were answered in time)`;
+  const held = heldPerS === undefined ? '' : ` (of ${formatWhole(heldPerS)} that were answered in time)`;
   return [
     `${SIGNS[verdict]} ${oneLine(drill)}: ${oneLine(summary)}`,
-    `  started ${oneLine(startedAt)}, seed ${seed}, ${formatNumber(ratePerS)} requests/s${held} for ${formatSeconds(durationMs)}`,
+    `  started ${oneLine(startedAt)}, seed ${seed}, ${formatWhole(ratePerS)} requests/s${held} for ${formatSeconds(durationMs)}`,
     ...topology.map((line) => `  ${oneLine(line)}`),
-    `  answered well ${formatNumber(ok)}, refused ${formatNumber(refused)}, outcome unknown ${formatNumber(unknown)}, ${describeUnsent(result)}`,
+    `  answered well ${formatWhole(ok)}, refused ${formatWhole(refused)}, outcome unknown ${formatWhole(unknown)}, ${describeUnsent(result)}`,
     `  ${describeMachine(machine)}`,
     ...(verdict === 'busy'
       ? ['  machine too busy: what failed, if anything, is only that something came late']

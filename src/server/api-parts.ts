@@ -2,30 +2,13 @@
  * Whether what the systems answer can be served as one API. Types say much of it too, but a system may be written in
  * JavaScript, or for another version.
  */
+import { type HotShape, OWN_PATHS, ownerOf, type RouteShape } from '#blocks/system';
 import { serverErrors } from './errors.ts';
 import type { ApiPart } from './openapi.ts';
 
-/** The first words of the server's own paths, which no hot path may have. */
-const OWN_PATHS = new Set([
-  'v1',
-  'docs',
-  'console',
-  '-',
-  'openapi.json',
-  'favicon.ico',
-  'robots.txt',
-  'health',
-  'livez',
-  'readyz',
-  'metrics',
-]);
 const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
-interface Shape {
-  method: string;
-  path: string;
-  id: string;
-}
+type Shape = RouteShape | HotShape;
 
 function refuse(detail: string): never {
   throw serverErrors.system_invalid({ detail });
@@ -49,6 +32,32 @@ function checkShape(system: string, shape: Shape, isHot: boolean): void {
   }
 }
 
+/** A permission is in the words of the system that asks for it: no system can ask for what another grants. */
+function checkAccess(system: string, shape: Shape): void {
+  const { access } = shape;
+  if (access !== 'public' && ownerOf(String(access)) !== system) {
+    refuse(
+      `${named(system, shape)}: its access is "${access}"; allowed is public, or a permission such as ${system}:write`,
+    );
+  }
+}
+
+/** What types say of a route, and a system written in JavaScript may not know. */
+function checkRoute(system: string, shape: RouteShape): void {
+  const { whenPartitioned = 'refuse', precondition } = shape;
+  if (whenPartitioned !== 'refuse') {
+    refuse(`${named(system, shape)}: without the database a route refuses; what serves stale answers is raw`);
+  }
+  if (precondition !== undefined && precondition !== 'version') {
+    refuse(`${named(system, shape)}: its precondition is "${precondition}"; allowed is version`);
+  }
+  if (shape.access === 'public' && shape.method === 'POST' && shape.idempotency === 'transaction') {
+    refuse(
+      `${named(system, shape)}: what is public is in nobody's name, so no answer is kept for a repetition`,
+    );
+  }
+}
+
 type Named = { system: string; shape: Shape };
 
 /** Refuses two of one kind, with both of their systems. */
@@ -68,8 +77,12 @@ function checkTwice(
 /** @throws system_invalid */
 export function checkParts(parts: readonly ApiPart[]): void {
   const all = parts.flatMap(({ name: system, routes, hot }) => {
-    for (const shape of routes) checkShape(system, shape, false);
+    for (const shape of routes) {
+      checkShape(system, shape, false);
+      checkRoute(system, shape);
+    }
     for (const shape of hot) checkShape(system, shape, true);
+    for (const shape of [...routes, ...hot]) checkAccess(system, shape);
     return [...routes, ...hot].map((shape) => ({ system, shape }));
   });
   checkTwice(

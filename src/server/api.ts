@@ -24,8 +24,9 @@ import { type Trace, type Tracer, traceHeaders } from '#base/trace';
 import type { Database } from '#blocks/database';
 import type { Identity, Principal } from '#blocks/identity';
 import type { Mutations } from '#blocks/mutation';
-import type { Route } from '#blocks/system';
+import { parsePreconditions, type Route } from '#blocks/system';
 import type { AccessSamples } from './access-samples.ts';
+import { answerOf } from './answer.ts';
 import { createBodies } from './body.ts';
 import { addCors } from './cors.ts';
 import { serverErrors } from './errors.ts';
@@ -54,7 +55,7 @@ export interface ApiDeps {
   tracer: Tracer;
   identity: Identity;
   mutations: Mutations;
-  database: Pick<Database, 'reader'>;
+  database: Pick<Database, 'reader' | 'anonymous'>;
   /** Whether answers should close their connections. */
   isDraining: () => boolean;
   /** Aborts when requests in flight have to end. */
@@ -146,14 +147,13 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
     method: shape.method,
     url: shape.path,
     schema: schemaOf(shape),
-    config: { takesBody: shape.body !== undefined },
+    config: { public: shape.access === 'public', takesBody: shape.body !== undefined },
     // From here on, since how fast the body comes is the client's doing.
     async preValidation(request) {
       request.loadstone.deadline = createDeadline(deps.clock, options.requestTimeoutMs, deps.stopping);
     },
     async handler(request, reply) {
-      const { trace, deadline } = request.loadstone;
-      const principal = request.loadstone.principal as Principal;
+      const { trace, deadline, principal } = request.loadstone;
       const signal = deadline?.signal ?? deps.stopping;
       const { url, body, headers } = request;
       const key = headers['idempotency-key'];
@@ -162,26 +162,31 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
       request.loadstone.session = session;
       const onCommit = session.committed;
       const bytes = Number(headers['content-length'] ?? 0);
-      const asked = { system, shape, url, body, key, principal, traceparent, signal, bytes, onCommit };
+      const asked = { system, shape, url, body, key, traceparent, signal, bytes, onCommit };
+      const preconditions = shape.precondition ? parsePreconditions(headers) : undefined;
       const work = handle(
         {
           params: request.params as Record<string, unknown>,
           query: request.query as Record<string, unknown>,
           body,
           headers,
+          preconditions,
         },
         {
-          principal,
           signal,
           traceId: trace.traceId,
           traceHeaders: traceHeaders(trace),
           log: request.loadstone.log(),
           reader: () =>
-            deps.database.reader({ consistency: shape.consistency, after: session.after(), signal }),
-          ...createMutate(asked, deps.mutations),
+            principal === undefined
+              ? deps.database.anonymous(signal)
+              : deps.database.reader({ consistency: shape.consistency, after: session.after(), signal }),
+          ...(principal === undefined
+            ? {}
+            : { principal, ...createMutate({ ...asked, principal }, deps.mutations) }),
         },
       );
-      const result = await withSignal(work, signal);
+      const result = answerOf(shape, await withSignal(work, signal), preconditions);
       return reply
         .code(result.status)
         .headers(result.headers ?? {})

@@ -2,13 +2,12 @@
  * What a caller may see of a job whose id an answer has given it.
  */
 import Type from 'typebox';
+import { toTime } from '#base/time';
 import type { JobInspection, StoredJob } from '#blocks/queue';
 import { queueErrors } from '#blocks/queue';
-import { defineRoute, handleRoute, type Route } from '#blocks/system';
+import { defineRoute, handleRoute, type Route, timeOrNull } from '#blocks/system';
 
 const closed = { additionalProperties: false } as const;
-const time = (description: string) =>
-  Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description });
 
 const STATES: StoredJob['state'][] = [
   'scheduled',
@@ -28,6 +27,7 @@ const getJob = defineRoute({
   path: '/v1/jobs/:id',
   id: 'getJob',
   summary: 'Look at a job',
+  access: 'core:read',
   description:
     'How far the work is that an answer promised. A finished job can be looked up for `queue.historyMs`, a dead one for `queue.deadMs`.',
   params: Type.Object({ id: Type.String({ description: "The job's id.", examples: [ID] }) }, closed),
@@ -54,19 +54,16 @@ const getJob = defineRoute({
           description: 'The job that took its place.',
           examples: [null],
         }),
-        enqueuedAt: time('When it was put into the queue.'),
-        runAt: time('When it may run.'),
-        finishedAt: time('When it was over; null until then.'),
+        enqueuedAt: timeOrNull('When it was put into the queue.'),
+        runAt: timeOrNull('When it may run.'),
+        finishedAt: timeOrNull('When it was over; null until then.'),
       },
       { ...closed, title: 'Job', description: 'Work to do later.' },
     ),
   },
   errors: [queueErrors.job_missing],
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
 });
 
-const toTime = (ms: number | undefined) => (ms === undefined ? null : new Date(ms).toISOString());
 const parsed = (json: string | undefined): unknown => (json === undefined ? null : JSON.parse(json));
 
 /** Its code alone: the rest may tell of the inside of the server. */

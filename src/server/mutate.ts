@@ -2,10 +2,11 @@
  * A route's way to write: its reply, kept for the request's Idempotency-Key where the route takes one.
  */
 import assert from 'node:assert/strict';
-import { type Outcome, parseIdempotencyKey } from '#blocks/idempotency';
+import { parseIdempotencyKey } from '#blocks/idempotency';
 import type { Principal } from '#blocks/identity';
 import type { KeyedRequest, Mutation, Mutations } from '#blocks/mutation';
-import type { CallContext, MutationPlace, Reply, RouteShape } from '#blocks/system';
+import type { CallContext, MutationPlace, RouteShape } from '#blocks/system';
+import { toOutcome } from './answer.ts';
 
 /** One request, as far as its mutation is concerned. */
 export interface Asked {
@@ -31,8 +32,6 @@ function keyedOf({ shape, url, body, key: header, principal }: Asked): KeyedRequ
   if (key === undefined) return undefined;
   return { keyId: principal.keyId, route: `${shape.method} ${shape.path}`, path: url, key, body };
 }
-
-const toOutcome = ({ status, headers = {}, body }: Reply): Outcome => ({ status, headers, body });
 
 /** @throws idempotency_key_invalid, at once: also for a request whose rule would not write */
 export function createMutate(

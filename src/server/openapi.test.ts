@@ -19,7 +19,7 @@ const Item = Type.Object(
   },
   { title: 'Item' },
 );
-const common = { consistency: 'strong', whenPartitioned: 'refuse' } as const;
+const common = { access: 'shop:write' } as const;
 
 const addItem = defineRoute({
   ...common,
@@ -43,9 +43,9 @@ const readItem = defineRoute({
   query: Type.Object({
     page: Type.Optional(Type.Integer({ minimum: 1, default: 1, description: 'Which page.' })),
   }),
-  headers: { 'If-None-Match': Type.String({ description: 'What is known.' }) },
+  headers: { 'Accept-Language': Type.String({ description: 'Of the texts.' }) },
   replies: { 200: Type.Array(Item) },
-  replyHeaders: { ETag: Type.String({ description: 'Its version.' }) },
+  replyHeaders: { 'Content-Language': Type.String({ description: 'Theirs.' }) },
   errors: [errors.item_missing],
 });
 
@@ -53,7 +53,7 @@ const showItem: HotShape = {
   ...common,
   method: 'GET',
   path: '/item/:id',
-  access: 'anyone',
+  access: 'public',
   id: 'showItem',
   summary: 'Show an item',
   params: Type.Object({ id: Type.String({ description: 'Its id.' }) }),
@@ -134,7 +134,7 @@ describe('the OpenAPI document', () => {
     assert.deepEqual(told, [
       ['path', 'id', true, 'Its id.', '7'],
       ['query', 'page', false, 'Which page.', undefined],
-      ['header', 'If-None-Match', false, 'What is known.', undefined],
+      ['header', 'Accept-Language', false, 'Of the texts.', undefined],
     ]);
   });
 
@@ -145,6 +145,44 @@ describe('the OpenAPI document', () => {
     const { paths } = made(part([{ ...addItem, body: patterned }]));
     const without = paths['/v1/items']?.post?.requestBody?.content['application/json'];
     assert(without !== undefined && !('example' in without), 'no example is better than a wrong one');
+  });
+
+  test('names the permission that each route needs; what is public needs none, and no key', () => {
+    const needs = operation('/v1/items', 'post');
+    assert.deepEqual([needs['x-permission'], needs.security], ['shop:write', undefined]);
+    assert.match(operation('/v1/items', 'post').description, /^Needs `shop:write`, which every key has\./);
+    const open = { ...readItem, access: 'public', consistency: 'session' };
+    const shown = made(part([open])).paths['/v1/items/{id}']?.get;
+    assert.deepEqual([shown?.['x-permission'], shown?.security], [undefined, []]);
+    assert.match(shown?.description ?? '', /^Anyone may ask, without a key\./);
+    assert(!('401' in (shown?.responses ?? {})) && !('429' in (shown?.responses ?? {})));
+    assert(
+      !shown?.parameters?.some(({ name }) => /session/i.test(name)),
+      'there is no session to go on with',
+    );
+  });
+
+  test('tells of versions: headers, 304 for a reader, 412 and 400', () => {
+    const read = { ...readItem, precondition: 'version' };
+    const change = { ...readItem, id: 'changeItem', method: 'PATCH', precondition: 'version' };
+    const remove = { ...change, id: 'removeItem', method: 'DELETE', replies: { 204: null } };
+    const paths = made(part([read, change, remove])).paths['/v1/items/{id}'] ?? {};
+    const codes = (method: string, status: string) =>
+      paths[method]?.responses[status]?.content?.['application/problem+json']?.schema.allOf?.[1]?.properties
+        ?.code?.enum;
+    for (const method of ['get', 'patch', 'delete']) {
+      const taken = (paths[method]?.parameters ?? []).map(({ name }) => name);
+      assert(taken.includes('If-Match') && taken.includes('If-None-Match'), method);
+      assert.deepEqual(codes(method, '412'), ['precondition_failed'], method);
+      assert(codes(method, '400')?.includes('precondition_malformed'), method);
+    }
+    const tagged = (method: string, status: string) =>
+      Object.keys(paths[method]?.responses[status]?.headers ?? {}).includes('ETag');
+    assert(
+      tagged('get', '200') && tagged('get', '304') && tagged('patch', '200') && !tagged('delete', '204'),
+    );
+    assert(!('304' in (paths.patch?.responses ?? {})));
+    assert(!('412' in operation('/v1/items/{id}', 'get').responses));
   });
 
   test('has hot paths too, which need no key', () => {
@@ -169,9 +207,52 @@ describe('what cannot be served is refused', () => {
     for (const path of ['/items', 'items', '/v1', '/v10/items', '']) {
       refused([part([{ ...addItem, path }])], /^shop: POST .*: the path of a route starts with \/v1\/$/);
     }
-    for (const path of ['/v1/items', '/docs/items', '/-/items', '/console', '/metrics', 'items']) {
+    for (const path of [
+      '/v1/items',
+      '/docs/items',
+      '/-/items',
+      '/console',
+      '/metrics',
+      '/v2/items',
+      'items',
+    ]) {
       refused([part([], [{ ...showItem, path: path as '/' }])], /the path is one of the server's own$/);
     }
+  });
+
+  test('a route that does not say who may ask, or asks for what is not its own', () => {
+    for (const access of [
+      undefined,
+      null,
+      '',
+      'key',
+      'anyone',
+      'shop',
+      'shop:',
+      'Shop:write',
+      'market:write',
+      7,
+    ]) {
+      const message =
+        /^shop: GET .*: its access is ".*"; allowed is public, or a permission such as shop:write$/;
+      refused([part([{ ...readItem, access }])], message);
+      refused([part([], [{ ...showItem, access: access as 'public' }])], message);
+    }
+    checkParts([part([], [{ ...showItem, access: 'shop:read' }])]);
+  });
+
+  test('what only types would say to a route', () => {
+    refused(
+      [part([{ ...readItem, whenPartitioned: { staleMsMax: 1 } }])],
+      /without the database a route refuses/,
+    );
+    refused(
+      [part([{ ...readItem, precondition: 'etag' }])],
+      /its precondition is "etag"; allowed is version$/,
+    );
+    refused([part([{ ...addItem, access: 'public' }])], /in nobody's name, so no answer is kept/);
+    checkParts([part([{ ...addItem, access: 'public', idempotency: 'natural' }])]);
+    checkParts([part([], [{ ...showItem, whenPartitioned: { staleMsMax: 1 } }])]);
   });
 
   test('a method or an id that there is not', () => {
@@ -180,13 +261,14 @@ describe('what cannot be served is refused', () => {
   });
 
   test('the same address or the same id twice, with both systems', () => {
-    const other = { ...readItem, id: 'other', path: '/v1/items/:item' };
+    const open = { ...readItem, access: 'public' };
+    const other = { ...open, id: 'other', path: '/v1/items/:item' };
     refused(
       [part([readItem]), part([other], [], 'market')],
       /^shop and market both have GET \/v1\/items\/:item$/,
     );
     refused(
-      [part([readItem]), part([{ ...readItem, path: '/v1/things' }], [], 'market')],
+      [part([readItem]), part([{ ...open, path: '/v1/things' }], [], 'market')],
       /^shop and market both have an operation readItem$/,
     );
   });

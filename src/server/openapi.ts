@@ -3,7 +3,7 @@
  * nothing of hot paths, and give no names to what several routes answer with.
  */
 import Type, { type TObject, type TSchema } from 'typebox';
-import type { HotShape, RouteShape } from '#blocks/system';
+import { type HotShape, preconditionHeaders, type RouteShape } from '#blocks/system';
 import { exampleOf } from './reference/examples.ts';
 import { describeOperated, type Operated, operatedHot, operatedRoute } from './reference/operated.ts';
 import { ANSWER_HEADERS, type Response, responsesOf } from './reference/responses.ts';
@@ -26,6 +26,8 @@ export interface Operation {
   tags: string[];
   /** Empty where no key is asked for. */
   security?: object[];
+  /** What the key needs to have. */
+  'x-permission'?: string;
   parameters?: Parameter[];
   requestBody?: {
     required: true;
@@ -92,14 +94,18 @@ function fields(schema: TObject | undefined, place: Parameter['in'], named: Name
   );
 }
 
-function parametersOf({ shape, isFramed, isKeyed }: Operated, named: NamedSchemas): Parameter[] {
+function parametersOf(
+  { shape, access, isFramed, isKeyed, isVersioned }: Operated,
+  named: NamedSchemas,
+): Parameter[] {
   const optional = (name: string, place: Parameter['in'], schema: TSchema) =>
     parameter(name, place, false, schema, named);
-  const isSession = isFramed && shape.consistency === 'session';
+  const isSession = isFramed && shape.consistency === 'session' && access !== 'public';
+  const headers = { ...shape.headers, ...(isVersioned ? preconditionHeaders : {}) };
   return [
     ...fields(shape.params, 'path', named),
     ...fields(shape.query, 'query', named),
-    ...Object.entries(shape.headers ?? {}).map(([name, each]) => optional(name, 'header', each)),
+    ...Object.entries(headers).map(([name, each]) => optional(name, 'header', each)),
     ...(isKeyed ? [optional('Idempotency-Key', 'header', idempotencyKey)] : []),
     ...(isSession
       ? [
@@ -132,7 +138,8 @@ function operationOf(operated: Operated, named: NamedSchemas): Operation {
     summary: shape.summary,
     description: describeOperated(operated),
     tags: [tag],
-    ...(access === 'anyone' ? { security: [] } : {}),
+    // Not in the list beside the key, where OpenAPI 3.1 allows it: linters hold on to 3.0, and take it for an unknown scope.
+    ...(access === 'public' ? { security: [] } : { 'x-permission': access }),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: bodyOf(body, named) } : {}),
     responses: responsesOf(operated, named),
@@ -175,7 +182,14 @@ export function createOpenApi({ publicUrl }: { publicUrl: string }, parts: reado
     components: {
       schemas: named.schemas,
       headers: ANSWER_HEADERS,
-      securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key.' } },
+      securitySchemes: {
+        key: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'An API key. `x-permission` of an operation is what the key has to have; every key has all permissions.',
+        },
+      },
     },
   };
 }

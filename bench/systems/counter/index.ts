@@ -23,11 +23,10 @@ const addEntry = defineRoute({
   path: '/v1/counter/:counter',
   id: 'addEntry',
   summary: 'Add an entry with the next number',
+  access: 'counter:write',
   params: Type.Object({ counter: Type.String({ maxLength: 100 }) }, closed),
   body: Type.Object({ text: Type.String({ maxLength: 1000 }) }, closed),
   replies: { 201: Type.Object({ counter: Type.String(), n: Type.Integer() }, closed) },
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
 });
 
 interface Counter {

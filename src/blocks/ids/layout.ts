@@ -9,6 +9,7 @@
  * bigint they do.
  */
 import assert from 'node:assert/strict';
+import { BIGINT_MAX } from '#base/bigint';
 
 const MS_BITS = 41;
 const BUCKET_BITS = 10;
@@ -25,7 +26,6 @@ export const ORIGIN_MS = Date.UTC(2026, 0, 1);
 export const ID_TIME_MS_MIN = ORIGIN_MS + 1;
 export const ID_TIME_MS_MAX = ORIGIN_MS + 2 ** MS_BITS - 1;
 
-const ID_MAX = String(2n ** 63n - 1n);
 const DECIMAL = /^[1-9][0-9]{0,18}$/;
 const MS_SHIFT = BigInt(BUCKET_BITS + WORKER_BITS + SEQUENCE_BITS);
 
@@ -47,7 +47,7 @@ export function formatId({ timeMs, bucket, worker, sequence }: IdParts): string 
 
 /** Whether `text` is how an id is written: for what comes from outside, before anything else looks at it. */
 export function isId(text: string): boolean {
-  return DECIMAL.test(text) && (text.length < ID_MAX.length || text <= ID_MAX);
+  return DECIMAL.test(text) && (text.length < BIGINT_MAX.length || text <= BIGINT_MAX);
 }
 
 /** @param id one that `isId` accepts */

@@ -1,6 +1,7 @@
 /**
  * What a calibration says that cannot be: orders that hold on every machine. Pure.
  */
+import { formatWhole } from '#base/numbers';
 import type { BlockCapacity, Calibration } from './capacity.ts';
 
 /** Measurements scatter, those of one request at a time most: so much against the order is no contradiction. */
@@ -10,14 +11,12 @@ const KEPT_SHARE_MIN = 0.75;
 /** Beyond it more callers may be in each other's way (the law's kappa). */
 const FEW = 8;
 
-const whole = (value: number) => Math.round(value).toLocaleString('en-US');
-
 /** Throughput may flatten with more callers, and later fall, but it does not fall while there are few. */
 function fallsOf(name: string, { points }: Pick<BlockCapacity, 'points'>): string[] {
   const few = points.filter(({ concurrency }) => concurrency <= FEW);
   const falls = few.some(({ perS }, at) => perS < (few[at - 1]?.perS ?? 0) * KEPT_SHARE_MIN);
   if (!falls) return [];
-  const figures = few.map(({ perS }) => whole(perS)).join(', ');
+  const figures = few.map(({ perS }) => formatWhole(perS)).join(', ');
   return [`${name}: ${figures} a second, with more under way each time`];
 }
 
@@ -29,7 +28,7 @@ interface Order {
 
 function brokenOf({ more, less, unit }: Order): string[] {
   if (less.value <= more.value * TOLERANCE[unit]) return [];
-  const shown = ({ value }: Order['more']) => (unit === 'ms' ? value.toFixed(2) : whole(value));
+  const shown = ({ value }: Order['more']) => (unit === 'ms' ? value.toFixed(2) : formatWhole(value));
   return [`${less.name} is ${shown(less)} ${unit}, and ${more.name} ${shown(more)}: it cannot be less`];
 }
 

@@ -1,6 +1,16 @@
 import { defineErrors } from '#base/errors';
 
 export const systemErrors = defineErrors('system', {
+  cursor_invalid: {
+    status: 400,
+    title: 'The cursor is not valid',
+    doc: '`cursor` is not a `nextCursor` that this list has given in this order. Start again without one.',
+  },
+  precondition_failed: {
+    status: 412,
+    title: 'It has another version',
+    doc: '`If-Match` names other versions than the current one, or `If-None-Match` names it. Nothing was done. Read it again, and send its new `ETag`.',
+  },
   precondition_malformed: {
     status: 400,
     title: 'The precondition cannot be read',

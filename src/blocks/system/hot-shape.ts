@@ -2,6 +2,7 @@
  * The shape of what a hot path answers: it skips the framework, so that nothing is validated by it; OpenAPI and the
  * reference are made from it as from a route's.
  */
+import type { Access } from './access.ts';
 import type { Method, RouteShape } from './route.ts';
 
 export interface HotShape
@@ -17,12 +18,13 @@ export interface HotShape
     | 'replyHeaders'
     | 'errors'
     | 'consistency'
-    | 'whenPartitioned'
   > {
   /** `GET` means `HEAD` too. */
   method: Method;
   /** Outside of the server's own paths; parameters as `:name`. */
   path: `/${string}`;
-  /** Who may ask: anyone, or whoever has a key. */
-  access: 'anyone' | 'key';
+  /** Who may ask: see `Access`. */
+  access: Access;
+  /** Without the database it refuses, or answers from what it keeps, up to so old. Default: `refuse`. */
+  whenPartitioned?: 'refuse' | { staleMsMax: number };
 }

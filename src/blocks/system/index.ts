@@ -1,6 +1,11 @@
+export { type Access, ownerOf, type Permission } from './access.ts';
+export { type Complete, completeShape, type WhenPartitioned } from './defaults.ts';
 export { systemErrors } from './errors.ts';
 export type { HotShape } from './hot-shape.ts';
 export type { JobContext, JobWork } from './job.ts';
+export { type Keyed, type Keyset, type ListKey, type ListOrder, listOrder } from './list-order.ts';
+export { OWN_PATHS } from './own-paths.ts';
+export { PAGE_LIMITS, type Page, type PageQuery, pageOf, pageQuery } from './page.ts';
 export {
   type EntityTag,
   type EntityTags,
@@ -10,14 +15,20 @@ export {
   type Preconditions,
   parseEntityTags,
   parsePreconditions,
+  preconditionHeaders,
+  requireVersion,
+  versionHeader,
 } from './preconditions.ts';
 export {
   type Call,
   type CallContext,
+  type ContextOf,
   defineRoute,
   handleRoute,
   type Method,
   type MutationPlace,
+  type Precondition,
+  type PublicCallContext,
   type Repetition,
   type Reply,
   type Route,
@@ -31,3 +42,4 @@ export {
   type SystemDefinition,
   type SystemDeps,
 } from './system.ts';
+export { timeField, timeOrNull } from './times.ts';

@@ -3,6 +3,7 @@
  * that are given here are strong, `"7"` for version 7. What a caller sends back may be weak, since caches and proxies that
  * compress make them so: that is equal by the weak comparison, which `If-None-Match` takes, and never by the strong one.
  */
+import Type from 'typebox';
 import { systemErrors } from './errors.ts';
 
 /** An entity tag (8.8.3). */
@@ -30,6 +31,19 @@ const ITEM = /(?:(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"|(\*))/y;
 const SEPARATOR = /[ \t]*(?:,[ \t]*)*/y;
 /** As `entityTag` writes it. Others are tags of something else, and equal none. */
 const VERSION = /^(0|[1-9]\d{0,8})$/;
+
+/** What a route with a precondition takes, for the reference. */
+export const preconditionHeaders = {
+  'If-Match': Type.String({
+    description: '`ETag`s of the versions that are meant, or `*`: any other is left as it is (412).',
+  }),
+  'If-None-Match': Type.String({
+    description: '`ETag`s of versions that are not meant: a read answers 304 for these, anything else 412.',
+  }),
+};
+
+/** For `replyHeaders` of a route whose replies have a `version` although it takes no precondition, such as one that creates. */
+export const versionHeader = { ETag: Type.String({ description: 'Its version, for `If-Match`.' }) };
 
 export const NO_PRECONDITIONS: Preconditions = { only: undefined, not: [] };
 
@@ -104,4 +118,11 @@ export function parsePreconditions(headers: Headers): Preconditions {
 export function evaluate({ only, not }: Preconditions, version: number): 'go' | 'changed' | 'same' {
   if (only !== undefined && !only.includes(version)) return 'changed';
   return not === 'any' || not.includes(version) ? 'same' : 'go';
+}
+
+/** @throws precondition_failed */
+export function requireVersion(preconditions: Preconditions, version: number): void {
+  if (evaluate(preconditions, version) !== 'go') {
+    throw systemErrors.precondition_failed({ detail: `its ETag is ${entityTag(version)} now` });
+  }
 }

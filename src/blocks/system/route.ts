@@ -7,6 +7,9 @@ import type { Log } from '#base/log';
 import type { Consistency, Queryable } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx, SetRule } from '#blocks/mutation';
+import type { Access } from './access.ts';
+import { type Complete, completeShape } from './defaults.ts';
+import type { Preconditions } from './preconditions.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -23,15 +26,34 @@ export type RouteShape<
   P extends TObject = TObject,
   Q extends TObject = TObject,
   B extends TSchema = TSchema,
-> = MethodShape & CommonShape<P, Q, B>;
+  A extends Access = Access,
+  V extends Precondition = Precondition,
+> = MethodShape & CommonShape<P, Q, B, A, V>;
 
-interface CommonShape<P extends TObject, Q extends TObject, B extends TSchema> {
+/** `version`: what it answers has a version, which its `ETag` states and the caller's preconditions name. */
+export type Precondition = 'version' | undefined;
+
+interface CommonShape<
+  P extends TObject,
+  Q extends TObject,
+  B extends TSchema,
+  A extends Access,
+  V extends Precondition,
+> {
   /** Under `/v1/`; parameters as `:name`. */
   path: `/v1/${string}`;
   /** A verb phrase, also the operation's id: `createLink`. */
   id: string;
   summary: string;
   description?: string;
+  /** Who may ask: anyone, or whoever has the permission. A public route is not told of a principal, and writes nothing. */
+  access: A;
+  /**
+   * `version`: replies that state their `version` have it as `ETag`. `If-Match` and `If-None-Match` are read into the
+   * call's `preconditions`. A `GET` is evaluated by the server (304, 412); any other route heeds them in its rule, with
+   * `requireVersion`, once the version is locked.
+   */
+  precondition?: V;
   params?: P;
   query?: Q;
   body?: B;
@@ -46,10 +68,10 @@ interface CommonShape<P extends TObject, Q extends TObject, B extends TSchema> {
   replyHeaders?: Readonly<Record<string, TSchema>>;
   /** The errors that the route's rule can give, for the reference. */
   errors?: readonly ErrorFactory[];
-  /** How fresh what it reads or returns is. */
-  consistency: Consistency;
-  /** What it does when the database cannot be reached. */
-  whenPartitioned: 'refuse' | { staleMsMax: number };
+  /** How fresh what it reads or returns is. Default: `strong`. */
+  consistency?: Consistency;
+  /** Without the database a route refuses. What serves stale answers has to keep them: that is for raw handlers. */
+  whenPartitioned?: 'refuse';
 }
 
 /** What the server knows about a call besides its input. */
@@ -90,36 +112,64 @@ export interface CallContext {
  */
 export type MutationPlace = { bucket: number } | { shardKey: string };
 
-export interface Call<P extends TObject, Q extends TObject, B extends TSchema> {
+/** What a public route is told: nobody is known to call, so there is no principal, and nobody in whose name to write. */
+export type PublicCallContext = Omit<CallContext, 'principal' | 'mutate' | 'mutateInSet'>;
+
+/** A shape whose access is not known is treated as public: what it is not given it cannot misuse. */
+export type ContextOf<A extends Access> = 'public' extends A ? PublicCallContext : CallContext;
+
+export interface Call<
+  P extends TObject,
+  Q extends TObject,
+  B extends TSchema,
+  V extends Precondition = undefined,
+> {
   params: Static<P>;
   query: Static<Q>;
   body: Static<B>;
   /** Request headers by lower-case name. */
   headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** What the caller asks of the version: only where the shape says `precondition: 'version'`. */
+  preconditions: V extends 'version' ? Preconditions : undefined;
 }
 
 export interface Reply {
   status: number;
   body?: unknown;
+  /** Of what it shows: the answer's `ETag`. */
+  version?: number;
   headers?: Readonly<Record<string, string>>;
 }
 
 export interface Route {
-  shape: RouteShape;
-  handle(call: Call<TObject, TObject, TSchema>, context: CallContext): Promise<Reply>;
+  shape: Complete<RouteShape>;
+  handle(
+    call: Call<TObject, TObject, TSchema, Precondition>,
+    context: PublicCallContext | CallContext,
+  ): Promise<Reply>;
 }
 
-/** Declares a route's shape; its types follow from its schemas. */
-export function defineRoute<P extends TObject, Q extends TObject, B extends TSchema>(
-  shape: RouteShape<P, Q, B>,
-): RouteShape<P, Q, B> {
-  return shape;
+/** Declares a route's shape; its types follow from its schemas, its access and its precondition. */
+export function defineRoute<
+  P extends TObject,
+  Q extends TObject,
+  B extends TSchema,
+  const A extends Access,
+  V extends Precondition = undefined,
+>(shape: RouteShape<P, Q, B, A, V>): Complete<RouteShape<P, Q, B, A, V>> {
+  return completeShape(shape);
 }
 
 /** Joins a shape with what answers it. */
-export function handleRoute<P extends TObject, Q extends TObject, B extends TSchema>(
-  shape: RouteShape<P, Q, B>,
-  handle: (call: Call<P, Q, B>, context: CallContext) => Promise<Reply>,
+export function handleRoute<
+  P extends TObject,
+  Q extends TObject,
+  B extends TSchema,
+  A extends Access,
+  V extends Precondition = undefined,
+>(
+  shape: RouteShape<P, Q, B, A, V>,
+  handle: (call: Call<P, Q, B, V>, context: ContextOf<A>) => Promise<Reply>,
 ): Route {
-  return { shape, handle } as unknown as Route;
+  return { shape: completeShape(shape), handle } as unknown as Route;
 }

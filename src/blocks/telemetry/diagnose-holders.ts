@@ -1,7 +1,7 @@
 /**
  * Whether vacuum is held back too long, by whom, and what to do about it. Pure.
  */
-import { formatCount } from './amounts.ts';
+import { formatWhole } from '#base/numbers';
 import { type Finding, fine, type Severity } from './finding.ts';
 import { describeAge, describeHolder, type XminHolder } from './holders.ts';
 import type { XminWatchOptions } from './options.ts';
@@ -44,7 +44,7 @@ function diagnose(id: string, holders: readonly XminHolder[], limits: HoldLimits
   const severity: Severity = over.some((each) => exceeds(each, limits, PROBLEM_FACTOR))
     ? 'problem'
     : 'warning';
-  const others = over.length === 1 ? '' : `; ${formatCount(over.length - 1)} more behind it`;
+  const others = over.length === 1 ? '' : `; ${formatWhole(over.length - 1)} more behind it`;
   const query = owner.kind === 'session' && owner.query !== '' ? `; its query: ${owner.query}` : '';
   const what = `${describeHolder(owner)} holds back vacuum ${describeAge(owner)}${others}${query}`;
   return { id, severity, what, why: whyOf(owner), remedy: remedyOf(owner) };

@@ -1,7 +1,8 @@
 /**
  * From observations to findings. Pure: the thresholds are here, each with its reason.
  */
-import { formatBytes, formatCount, formatDuration, formatShare, printable } from './amounts.ts';
+import { formatWhole } from '#base/numbers';
+import { formatBytes, formatDuration, formatShare, printable } from './amounts.ts';
 import { diagnoseHolders, type HoldLimits } from './diagnose-holders.ts';
 import { type Finding, fine, SEVERITIES, type Severity } from './finding.ts';
 import type {
@@ -90,7 +91,7 @@ function diagnoseTables(tables: readonly TableRows[], limits: DoctorLimits): Fin
   const findings = tables.flatMap((table) => diagnoseTable(table, limits));
   if (findings.length > 0) return findings;
   const most = tables.reduce((sum, { deadRows }) => Math.max(sum, deadRows), 0);
-  return [fine('dead_rows', `vacuum keeps up; no table has more than ${formatCount(most)} dead rows`)];
+  return [fine('dead_rows', `vacuum keeps up; no table has more than ${formatWhole(most)} dead rows`)];
 }
 
 function deadSeverity({ deadRows, liveRows, vacuumAgeMs }: TableRows, limits: DoctorLimits): Severity {
@@ -107,7 +108,7 @@ function diagnoseTable(table: TableRows, limits: DoctorLimits): Finding[] {
   const dead: Finding = {
     id: `dead_rows:${name}`,
     severity,
-    what: `${name} has ${formatCount(deadRows)} dead rows beside ${formatCount(liveRows)} live ones; ${
+    what: `${name} has ${formatWhole(deadRows)} dead rows beside ${formatWhole(liveRows)} live ones; ${
       vacuumAgeMs === undefined ? 'never vacuumed' : `vacuumed ${formatDuration(vacuumAgeMs)} ago`
     }`,
     why: 'every read of the table steps over what is dead, and claims from a queue most of all',
@@ -131,7 +132,7 @@ function diagnoseAges(ages: readonly DatabaseAge[], limits: DoctorLimits): Findi
   return kinds.map(({ id, what, of }) => {
     const [oldest] = ages.toSorted((a, b) => of(b) - of(a));
     const age = oldest ? of(oldest) : 0;
-    const used = `${formatCount(age)} ${what} are in use, ${formatShare(age / IDS_MAX)} of all there are`;
+    const used = `${formatWhole(age)} ${what} are in use, ${formatShare(age / IDS_MAX)} of all there are`;
     if (!oldest || age < limits.idsWarning) return fine(id, used);
     const database = printable(oldest.database);
     return {

@@ -4,8 +4,9 @@
  * that horizon where it is: a session's transaction or snapshot, a prepared transaction, a replication slot, and a
  * standby that reports its own snapshots (`hot_standby_feedback`). Source: ComputeXidHorizons in Postgres's procarray.c.
  */
+import { formatWhole } from '#base/numbers';
 import { type Queryable, sql } from '#blocks/database';
-import { formatCount, formatDuration, printable } from './amounts.ts';
+import { formatDuration, printable } from './amounts.ts';
 
 /** What a holder keeps from being removed: rows of this database, of the system catalogs, or of the shared ones only. */
 export type Held = 'rows' | 'catalogs' | 'shared_catalogs';
@@ -227,6 +228,6 @@ export function describeHolder(holder: XminHolder): string {
 
 /** `for 12 min and 34,567 transactions`. */
 export function describeAge({ ageMs, ageTransactions }: XminHolder): string {
-  const transactions = `${formatCount(ageTransactions)} transaction${ageTransactions === 1 ? '' : 's'}`;
+  const transactions = `${formatWhole(ageTransactions)} transaction${ageTransactions === 1 ? '' : 's'}`;
   return ageMs === undefined ? `for ${transactions}` : `for ${formatDuration(ageMs)} and ${transactions}`;
 }

@@ -1,25 +1,32 @@
 /**
  * A route or a hot path as the reference sees it, and what it says of itself in words.
  */
-import type { HotShape, RouteShape } from '#blocks/system';
+import { type Access, type Complete, completeShape, type HotShape, type RouteShape } from '#blocks/system';
 
 export interface Operated {
   tag: string;
-  shape: RouteShape | HotShape;
-  access: 'anyone' | 'key';
+  shape: Complete<RouteShape> | Complete<HotShape>;
+  access: Access;
   /** Answered by the framework: validated, with a deadline. */
   isFramed: boolean;
   /** Takes an Idempotency-Key. */
   isKeyed: boolean;
+  /** Its answer has a version, which the caller's preconditions name. */
+  isVersioned: boolean;
 }
 
 export function operatedRoute(tag: string, shape: RouteShape): Operated {
   const isKeyed = shape.method === 'POST' && shape.idempotency === 'transaction';
-  return { tag, shape, access: 'key', isFramed: true, isKeyed };
+  const isVersioned = shape.precondition === 'version';
+  return { tag, shape: completeShape(shape), access: shape.access, isFramed: true, isKeyed, isVersioned };
 }
 
 export function operatedHot(tag: string, shape: HotShape): Operated {
-  return { tag, shape, access: shape.access, isFramed: false, isKeyed: false };
+  const { access } = shape;
+  return {
+    ...{ tag, shape: completeShape(shape), access },
+    ...{ isFramed: false, isKeyed: false, isVersioned: false },
+  };
 }
 
 /** What a repetition of the request does. */
@@ -38,14 +45,27 @@ function describePartition({ shape: { whenPartitioned } }: Operated): string {
   return `Without the database it may answer with data up to ${whenPartitioned.staleMsMax} ms old.`;
 }
 
-function describeSession({ shape, isFramed }: Operated): string {
-  if (shape.method === 'GET' || !isFramed) return '';
+function describeSession({ shape, access, isFramed }: Operated): string {
+  if (shape.method === 'GET' || !isFramed || access === 'public') return '';
   return 'Where there are replicas, the answer has `Loadstone-Session`, as a header and as the cookie `loadstone_session`: with either, reads show what was written.';
+}
+
+function describeAccess({ access }: Operated): string {
+  return access === 'public' ? 'Anyone may ask, without a key.' : `Needs \`${access}\`, which every key has.`;
+}
+
+function describeVersion({ shape, isVersioned }: Operated): string {
+  if (!isVersioned) return '';
+  return shape.method === 'GET'
+    ? 'With `If-None-Match` and the `ETag` that the caller has: 304 without a body, as long as it is that version. With `If-Match`: 412 once it is another.'
+    : 'With `If-Match` it is done only to a version with one of those `ETag`s, with `If-None-Match` only to others (412).';
 }
 
 /** The description of an operation, in Markdown. */
 export function describeOperated(operated: Operated): string {
   const { shape } = operated;
-  const kept = `Consistency: \`${shape.consistency}\`. ${describePartition(operated)} ${describeRepetition(operated)}`;
-  return [shape.description, kept.trim(), describeSession(operated)].filter(Boolean).join('\n\n');
+  const kept = `${describeAccess(operated)} Consistency: \`${shape.consistency}\`. ${describePartition(operated)} ${describeRepetition(operated)}`;
+  return [shape.description, describeVersion(operated), kept.trim(), describeSession(operated)]
+    .filter(Boolean)
+    .join('\n\n');
 }

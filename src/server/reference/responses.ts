@@ -11,6 +11,7 @@ import { identityErrors } from '#blocks/identity';
 import { idsErrors } from '#blocks/ids';
 import { limiterErrors } from '#blocks/limiter';
 import { outboxErrors } from '#blocks/outbox';
+import { systemErrors, versionHeader } from '#blocks/system';
 import { serverErrors } from '../errors.ts';
 import { problemOf } from '../problem.ts';
 import { exampleOf } from './examples.ts';
@@ -83,7 +84,7 @@ const OF_WRITES: readonly ErrorFactory[] = [
 
 /** By status, without those that come twice; the route's own are first. */
 function failuresOf(operated: Operated): Map<number, LoadstoneError[]> {
-  const { shape, isFramed, isKeyed } = operated;
+  const { shape, isFramed, isKeyed, isVersioned } = operated;
   const framed = [
     serverErrors.request_invalid,
     serverErrors.session_invalid,
@@ -91,7 +92,8 @@ function failuresOf(operated: Operated): Map<number, LoadstoneError[]> {
   ];
   const makes = [
     ...(shape.errors ?? []),
-    ...(operated.access === 'key' ? OF_KEYS : []),
+    ...(isVersioned ? [systemErrors.precondition_failed, systemErrors.precondition_malformed] : []),
+    ...(operated.access === 'public' ? [] : OF_KEYS),
     ...(isFramed ? framed : []),
     ...(isKeyed ? Object.values(idempotencyErrors) : []),
     ...('body' in shape && shape.body ? OF_BODIES : []),
@@ -140,8 +142,10 @@ const SUCCESSES: Record<number, string> = {
 };
 
 function success(operated: Operated, status: number, schema: TSchema | null, named: NamedSchemas): Response {
-  const { shape, isKeyed } = operated;
-  const own = Object.entries(shape.replyHeaders ?? {}).map(([name, each]) => {
+  const { shape, isKeyed, isVersioned } = operated;
+  const tagged = isVersioned && (schema !== null || status === 304) ? versionHeader : {};
+  const headers: Readonly<Record<string, TSchema>> = { ...shape.replyHeaders, ...tagged };
+  const own = Object.entries(headers).map(([name, each]) => {
     const { description = '', ...written } = named.add(each);
     return [name, { description, schema: written }];
   });
@@ -191,14 +195,17 @@ function other(problem: JsonSchema): Response {
 
 export function responsesOf(operated: Operated, named: NamedSchemas): Record<string, Response> {
   const problem = named.add(ProblemSchema);
-  const successes = Object.entries(operated.shape.replies).map(([status, schema]) => [
+  const { shape, isVersioned } = operated;
+  const unchanged = isVersioned && shape.method === 'GET' ? { 304: null } : {};
+  const replies: Readonly<Record<string, TSchema | null>> = { ...shape.replies, ...unchanged };
+  const successes = Object.entries(replies).map(([status, schema]) => [
     status,
     success(operated, Number(status), schema, named),
   ]);
   const failures = [...failuresOf(operated)]
     .toSorted(([a], [b]) => a - b)
     .map(([status, errors]) => [String(status), failure(status, errors, problem)]);
-  const isRedirect = Object.keys(operated.shape.replies).every((status) => !status.startsWith('2'));
+  const isRedirect = Object.keys(shape.replies).every((status) => !status.startsWith('2'));
   // Elsewhere no `default`: it would make every code any string in generated clients. Linters want it where there is no 2xx.
   return {
     ...Object.fromEntries([...successes, ...failures]),

@@ -1,7 +1,8 @@
 /**
  * Aliases: codes that people choose.
  */
-import type { ErrorFactory } from '#base/errors';
+import { type ErrorFactory, fieldError } from '#base/errors';
+import { OWN_PATHS } from '#blocks/system';
 import { linksErrors } from './errors.ts';
 
 /** The form of every code, chosen or generated. */
@@ -14,22 +15,13 @@ export const CODE_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{2,63}$/;
  * server go under `/-/`.
  */
 export const RESERVED: ReadonlySet<string> = new Set([
-  // The server's own.
-  ...['-', 'v1', 'console', 'docs', 'openapi', 'openapi.json', 'openapi.yaml'],
-  ...['health', 'healthz', 'livez', 'live', 'readyz', 'ready', 'metrics'],
+  ...OWN_PATHS,
+  // Taken for the server's own.
+  ...['openapi', 'openapi.yaml', 'healthz', 'live', 'ready'],
   // May come.
-  ...['v2', 'v3', 'v4', 'v5', 'v6', 'v7', 'v8', 'v9', 'api', 'admin', 'graphql', 'assets', 'static'],
+  ...['api', 'admin', 'graphql', 'assets', 'static'],
   // Asked for by browsers and crawlers.
-  ...[
-    'favicon',
-    'favicon.ico',
-    'robots',
-    'robots.txt',
-    'sitemap',
-    'sitemap.xml',
-    'manifest.json',
-    'index.html',
-  ],
+  ...['favicon', 'robots', 'sitemap', 'sitemap.xml', 'manifest.json', 'index.html'],
   ...['apple-touch-icon.png', 'apple-app-site-association', 'browserconfig.xml', 'ads.txt', 'humans.txt'],
   ...['security.txt', 'sw.js', 'service-worker.js', 'well-known', '.well-known'],
   // Where a stranger's page would be taken for the host's own.
@@ -41,9 +33,7 @@ export function isReserved(code: string): boolean {
   return RESERVED.has(code.toLowerCase());
 }
 
-function refuse(error: ErrorFactory, detail: string): Error {
-  return error({ detail: `/alias ${detail}`, errors: [{ pointer: '/alias', detail }] });
-}
+const refuse = (error: ErrorFactory, detail: string) => fieldError(error, '/alias', detail);
 
 /**
  * The alias as it is, case and all: `Spring` and `spring` are two links.

@@ -2,7 +2,16 @@
  * The shapes of the links API: validation, the OpenAPI document and the reference are made from these.
  */
 import Type, { type Static } from 'typebox';
-import { defineRoute, type HotShape, systemErrors } from '#blocks/system';
+import {
+  defineRoute,
+  type HotShape,
+  pageOf,
+  pageQuery,
+  systemErrors,
+  timeField,
+  timeOrNull,
+  versionHeader,
+} from '#blocks/system';
 import { linksErrors } from './errors.ts';
 
 export { linksModel } from './model.ts';
@@ -24,14 +33,12 @@ const RedirectStatus = Type.Union(
   { title: 'RedirectStatus', description: 'The HTTP status of the redirect. Default 302.' },
 );
 export type RedirectStatus = Static<typeof RedirectStatus>;
-const Time = { format: 'date-time' } as const;
 const Code = Type.String({ description: 'What follows the slash.', examples: ['3mVqLyT'] });
 const ShortUrl = Type.String({
   description: 'The address to give away.',
   examples: ['https://go.example.com/3mVqLyT'],
 });
-const Expiry = Type.Union([Type.String(Time), Type.Null()], {
-  description: 'When the redirect ends; null for never.',
+const Expiry = timeOrNull('When the redirect ends; null for never.', {
   examples: ['2026-12-31T23:59:59.000Z'],
 });
 
@@ -48,8 +55,8 @@ export const Link = Type.Object(
     }),
     redirectStatus: RedirectStatus,
     expiresAt: Expiry,
-    createdAt: Type.String({ ...Time, description: 'When it was made.' }),
-    updatedAt: Type.String({ ...Time, description: 'When it was last changed.' }),
+    createdAt: timeField('When it was made.'),
+    updatedAt: timeField('When it was last changed.'),
   },
   { ...closed, title: 'Link', description: 'A code that redirects.' },
 );
@@ -57,13 +64,7 @@ export type Link = Static<typeof Link>;
 
 const LinkId = Type.Object({ id: Type.String({ description: "The link's id.", examples: [ID] }) }, closed);
 
-const etag = { ETag: Type.String({ description: 'The version of the link, for `If-Match`.' }) };
 const location = { Location: Type.String({ description: 'The path of the link in this API.' }) };
-const ifMatch = {
-  'If-Match': Type.String({
-    description: 'The `ETag` of the version that is meant: another one is left as it is (412).',
-  }),
-};
 
 const destinationErrors = [
   linksErrors.url_invalid,
@@ -80,6 +81,7 @@ export const shorten = defineRoute({
   path: '/v1/shorten',
   id: 'shorten',
   summary: 'Shorten a URL',
+  access: 'links:write',
   body: Type.Object({ url: Url, ttl: Type.Optional(Ttl) }, { ...closed, title: 'UrlToShorten' }),
   replies: {
     201: Type.Object(
@@ -89,8 +91,6 @@ export const shorten = defineRoute({
   },
   replyHeaders: location,
   errors: destinationErrors,
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
 });
 
 export const createLink = defineRoute({
@@ -99,6 +99,7 @@ export const createLink = defineRoute({
   path: '/v1/links',
   id: 'createLink',
   summary: 'Create a link',
+  access: 'links:write',
   description: 'With an `alias` the link gets that code; without one it gets a code that cannot be guessed.',
   body: Type.Object(
     {
@@ -115,15 +116,13 @@ export const createLink = defineRoute({
     { ...closed, title: 'NewLink' },
   ),
   replies: { 201: Link },
-  replyHeaders: { ...etag, ...location },
+  replyHeaders: { ...versionHeader, ...location },
   errors: [
     ...destinationErrors,
     linksErrors.alias_invalid,
     linksErrors.alias_reserved,
     linksErrors.alias_taken,
   ],
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
 });
 
 export const getLink = defineRoute({
@@ -131,15 +130,12 @@ export const getLink = defineRoute({
   path: '/v1/links/:id',
   id: 'getLink',
   summary: 'Read a link',
-  description:
-    'With `If-None-Match` and the `ETag` that the caller has: 304 without a body, as long as the link is that. With `If-Match`: 412 once it is another.',
+  access: 'links:read',
+  precondition: 'version',
   params: LinkId,
-  headers: ifMatch,
-  replies: { 200: Link, 304: null },
-  replyHeaders: etag,
-  errors: [linksErrors.link_not_found, linksErrors.link_changed, systemErrors.precondition_malformed],
+  replies: { 200: Link },
+  errors: [linksErrors.link_not_found],
   consistency: 'session',
-  whenPartitioned: 'refuse',
 });
 
 export const listLinks = defineRoute({
@@ -147,32 +143,11 @@ export const listLinks = defineRoute({
   path: '/v1/links',
   id: 'listLinks',
   summary: 'List links, newest first',
-  query: Type.Object(
-    {
-      limit: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'How many at most.' }),
-      ),
-      cursor: Type.Optional(
-        Type.String({ maxLength: 200, description: 'The `nextCursor` of the page before.' }),
-      ),
-    },
-    closed,
-  ),
-  replies: {
-    200: Type.Object(
-      {
-        items: Type.Array(Link),
-        nextCursor: Type.Union([Type.String(), Type.Null()], {
-          description: 'For `cursor` of the next request; null only at the end.',
-          examples: [null],
-        }),
-      },
-      { ...closed, title: 'LinkPage' },
-    ),
-  },
-  errors: [linksErrors.cursor_invalid],
+  access: 'links:read',
+  query: pageQuery(),
+  replies: { 200: pageOf(Link) },
+  errors: [systemErrors.cursor_invalid],
   consistency: 'session',
-  whenPartitioned: 'refuse',
 });
 
 export const countLinks = defineRoute({
@@ -180,6 +155,7 @@ export const countLinks = defineRoute({
   path: '/v1/links/counts',
   id: 'countLinks',
   summary: 'Count links',
+  access: 'links:read',
   description:
     'A projection of the events: behind the truth by milliseconds, and by as much as the log is when it lags.',
   replies: {
@@ -192,7 +168,6 @@ export const countLinks = defineRoute({
     ),
   },
   consistency: 'eventual',
-  whenPartitioned: 'refuse',
 });
 
 export const patchLink = defineRoute({
@@ -200,8 +175,9 @@ export const patchLink = defineRoute({
   path: '/v1/links/:id',
   id: 'patchLink',
   summary: 'Change a link',
-  description:
-    'Fields that are absent stay as they are; `expiresAt: null` makes the link permanent. With `If-Match` the change is made only to a version with one of those `ETag`s, with `If-None-Match` only to others.',
+  access: 'links:write',
+  description: 'Fields that are absent stay as they are; `expiresAt: null` makes the link permanent.',
+  precondition: 'version',
   params: LinkId,
   body: Type.Object(
     {
@@ -212,17 +188,8 @@ export const patchLink = defineRoute({
     },
     { ...closed, minProperties: 1, title: 'LinkPatch' },
   ),
-  headers: ifMatch,
   replies: { 200: Link },
-  replyHeaders: etag,
-  errors: [
-    ...destinationErrors,
-    linksErrors.link_not_found,
-    linksErrors.link_changed,
-    systemErrors.precondition_malformed,
-  ],
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
+  errors: [...destinationErrors, linksErrors.link_not_found],
 });
 
 export const deleteLink = defineRoute({
@@ -230,18 +197,16 @@ export const deleteLink = defineRoute({
   path: '/v1/links/:id',
   id: 'deleteLink',
   summary: 'Delete a link',
-  description:
-    'Its redirect answers 410 from then on; its code is never given to another link. Takes `If-Match` and `If-None-Match` as changing does.',
+  access: 'links:write',
+  description: 'Its redirect answers 410 from then on; its code is never given to another link.',
+  precondition: 'version',
   params: LinkId,
-  headers: ifMatch,
   replies: { 204: null },
-  errors: [linksErrors.link_not_found, linksErrors.link_changed, systemErrors.precondition_malformed],
-  consistency: 'strong',
-  whenPartitioned: 'refuse',
+  errors: [linksErrors.link_not_found],
 });
 
 /** The redirect itself: a hot path, answered without a key. */
-export function redirectShape({ staleMsMax }: { staleMsMax: number }): HotShape {
+export function redirectShape(options: { staleMsMax: number; cacheTtlMs: number }): HotShape {
   return {
     method: 'GET',
     path: '/:code',
@@ -249,7 +214,7 @@ export function redirectShape({ staleMsMax }: { staleMsMax: number }): HotShape 
     summary: 'Follow a link',
     description:
       'Redirects to where the link leads, with the status that the link has. `HEAD` is answered in the same way.',
-    access: 'anyone',
+    access: 'public',
     params: Type.Object(
       { code: Type.String({ description: "The link's code.", examples: ['3mVqLyT'] }) },
       closed,
@@ -263,6 +228,7 @@ export function redirectShape({ staleMsMax }: { staleMsMax: number }): HotShape 
     },
     errors: [linksErrors.link_not_found, linksErrors.link_gone, linksErrors.redirects_busy],
     consistency: 'eventual',
-    whenPartitioned: { staleMsMax },
+    // What is fresh is answered without a look at the database, whether that is there or not.
+    whenPartitioned: { staleMsMax: Math.max(options.staleMsMax, options.cacheTtlMs) },
   };
 }

@@ -2,7 +2,7 @@
  * How links are made: a rule over many calls. A code belongs to whoever writes it first; an alias that is taken refuses its
  * call, a generated code that is taken (by an alias, or as a reserved word) is replaced by the next.
  */
-import { isLoadstoneError, type LoadstoneError } from '#base/errors';
+import { fieldError, isLoadstoneError, type LoadstoneError } from '#base/errors';
 import { done, refuse, type SetCall, type SetRule, type SetTx, type Verdict } from '#blocks/mutation';
 import { isReserved, parseAlias } from './alias.ts';
 import { linksErrors } from './errors.ts';
@@ -73,7 +73,7 @@ export function createCreation({
     const { code } = drafted.link;
     if (!drafted.isAlias)
       return refuse(linksErrors.codes_exhausted({ detail: `${CODE_TRIES_MAX} codes in a row were taken` }));
-    return refuse(linksErrors.alias_taken({ errors: [{ pointer: '/alias', detail: `${code} is taken` }] }));
+    return refuse(fieldError(linksErrors.alias_taken, '/alias', `${code} is taken`));
   }
 
   return {

@@ -5,7 +5,7 @@
  * a browser goes. Source: https://url.spec.whatwg.org, sections 4.4 (parsing) and 3.5 (hosts).
  */
 import assert from 'node:assert/strict';
-import type { ErrorFactory } from '#base/errors';
+import { type ErrorFactory, fieldError } from '#base/errors';
 import { linksErrors } from './errors.ts';
 
 /** Longest destination, in bytes of UTF-8, both as sent and normalised. */
@@ -27,9 +27,7 @@ const PRINTABLE_ASCII = /^[\x21-\x7e]+$/;
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 
-function refuse(error: ErrorFactory, detail: string): Error {
-  return error({ detail: `/url ${detail}`, errors: [{ pointer: '/url', detail }] });
-}
+const refuse = (error: ErrorFactory, detail: string) => fieldError(error, '/url', detail);
 
 /** What the parser would strip, replace or take too long over. */
 function checkText(input: string): void {

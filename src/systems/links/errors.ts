@@ -56,16 +56,6 @@ export const linksErrors = defineErrors('links', {
     title: 'The link is gone',
     doc: 'The link has expired or has been deleted. Its code will not come back.',
   },
-  link_changed: {
-    status: 412,
-    title: 'The link has changed in the meantime',
-    doc: '`If-Match` names another version of the link than the current one. Read the link again, and send its new `ETag`.',
-  },
-  cursor_invalid: {
-    status: 400,
-    title: 'The cursor is not valid',
-    doc: '`cursor` is not a `nextCursor` that this list has given. Start again without one.',
-  },
   redirect_read_only: {
     status: 405,
     title: 'A short link can only be followed',

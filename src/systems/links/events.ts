@@ -1,6 +1,7 @@
 /**
  * What links tells on its stream, `links`: one event for each change, with the link as it is after it.
  */
+import { toTime } from '#base/time';
 import type { NewEvent } from '#blocks/outbox';
 import type { StoredLink } from './store.ts';
 
@@ -36,8 +37,8 @@ export function linkEvent(
   const { linkId, code, url, redirectStatus, expiresAt, updatedAt, version } = link;
   const payload = {
     ...{ linkId, code, url, redirectStatus, version, was, is },
-    expiresAt: expiresAt?.toISOString() ?? null,
-    updatedAt: updatedAt.toISOString(),
+    expiresAt: toTime(expiresAt),
+    updatedAt: toTime(updatedAt),
   };
   return { stream: LINKS_STREAM, type, key: linkId, payload };
 }

@@ -1,6 +1,8 @@
 /**
  * When a link ends, and how long others may remember it until then.
  */
+import { fieldError } from '#base/errors';
+import { parseTime } from '#base/time';
 import { linksErrors } from './errors.ts';
 
 /** Ten years of 365 days. */
@@ -8,33 +10,13 @@ export const TTL_S_MAX = 315_360_000;
 
 const TEN_THOUSAND_AD_MS = Date.UTC(10_000, 0, 1);
 
-/** RFC 3339, 5.6: `T` and `Z` in either case, seconds and an offset always, any number of fraction digits. */
-const DATE_TIME =
-  /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.(\d{1,30}))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/i;
-
 export interface ExpiryInput {
   ttl?: number | undefined;
   expiresAt?: string | null | undefined;
 }
 
-function refuse(pointer: '/ttl' | '/expiresAt', detail: string): Error {
-  return linksErrors.expiry_invalid({ detail: `${pointer} ${detail}`, errors: [{ pointer, detail }] });
-}
-
-/**
- * Milliseconds since 1970 of an RFC 3339 time, parts of a millisecond cut off; undefined when it is none.
- * `Date.parse` alone takes much that is none ("2030", "1 May", February 30) and guesses missing offsets, so the form
- * is checked first, and the calendar by writing the result out again. A leap second (`:60`) is refused: POSIX time
- * has no place for it, and whether one will be inserted on a future day is not known until months before.
- */
-function parseDateTime(text: string): number | undefined {
-  const [, date, time, fraction = '', sign, hours, minutes] = DATE_TIME.exec(text) ?? [];
-  const local = `${date}T${time}.${fraction.padEnd(3, '0').slice(0, 3)}Z`;
-  const localMs = Date.parse(local);
-  if (Number.isNaN(localMs) || new Date(localMs).toISOString() !== local) return undefined;
-  const offsetMs = (Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60_000;
-  return sign === '-' ? localMs + offsetMs : localMs - offsetMs;
-}
+const refuse = (pointer: '/ttl' | '/expiresAt', detail: string) =>
+  fieldError(linksErrors.expiry_invalid, pointer, detail);
 
 /**
  * The time at which a link ends, in milliseconds since 1970; null when it never does.
@@ -50,7 +32,7 @@ export function parseExpiry(input: ExpiryInput, nowMs: number): number | null {
     throw refuse('/ttl', `must be whole seconds from 1 to ${TTL_S_MAX}`);
   }
   if (expiresAt === undefined || expiresAt === null) return null;
-  const expiresAtMs = parseDateTime(expiresAt);
+  const expiresAtMs = parseTime(expiresAt);
   if (expiresAtMs === undefined) {
     throw refuse('/expiresAt', 'is not an RFC 3339 time with an offset, like 2030-01-31T09:00:00+01:00');
   }

@@ -3,9 +3,17 @@
  */
 import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
+import { toTime } from '#base/time';
 import { isId, parseId } from '#blocks/ids';
 import type { MutationTx } from '#blocks/mutation';
-import type { CallContext, Preconditions, Reply } from '#blocks/system';
+import {
+  type CallContext,
+  type Page,
+  type PageQuery,
+  type Preconditions,
+  type Reply,
+  systemErrors,
+} from '#blocks/system';
 import type { Link, RedirectStatus } from './api.ts';
 import { createCreation } from './creation.ts';
 import { type OwnHosts, parseDestination } from './destination.ts';
@@ -13,7 +21,14 @@ import { linksErrors } from './errors.ts';
 import { type LinkEventType, linkEvent } from './events.ts';
 import { parseExpiry } from './expiry.ts';
 import { expiryJob } from './jobs.ts';
-import type { ChangeOutcome, LinkChange, LinksStore, NewLink, StoredLink } from './store.ts';
+import {
+  type ChangeOutcome,
+  type LinkChange,
+  type LinksStore,
+  type NewLink,
+  newestFirst,
+  type StoredLink,
+} from './store.ts';
 
 export interface LinkInput {
   url: string;
@@ -47,10 +62,7 @@ type ToReply = (link: VersionedLink) => Reply;
 export interface Links {
   create(call: MutatingCall, input: LinkInput, toReply: ToReply): Promise<Reply>;
   read(call: ReadingCall, id: string): Promise<VersionedLink>;
-  list(
-    call: ReadingCall,
-    page: { limit: number; cursor: string | undefined },
-  ): Promise<{ items: Link[]; nextCursor: string | null }>;
+  list(call: ReadingCall, query: PageQuery): Promise<Page<Link>>;
   change(
     call: MutatingCall,
     id: string,
@@ -77,20 +89,6 @@ export interface LinksDeps {
 
 const DEFAULT_REDIRECT_STATUS: RedirectStatus = 302;
 
-function encodeCursor(id: string): string {
-  return Buffer.from(`1:${id}`).toString('base64url');
-}
-
-function decodeCursor(cursor: string): string {
-  const id = /^1:(\d+)$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1];
-  if (id === undefined || !isId(id) || encodeCursor(id) !== cursor) {
-    throw linksErrors.cursor_invalid({
-      errors: [{ pointer: '?cursor', detail: 'is not a nextCursor that this list gave' }],
-    });
-  }
-  return id;
-}
-
 export function createLinks(deps: LinksDeps): Links {
   const { clock, store, own, publicUrl } = deps;
 
@@ -101,9 +99,9 @@ export function createLinks(deps: LinksDeps): Links {
       shortUrl: `${publicUrl}/${stored.code}`,
       url: stored.url,
       redirectStatus: stored.redirectStatus,
-      expiresAt: stored.expiresAt?.toISOString() ?? null,
-      createdAt: stored.createdAt.toISOString(),
-      updatedAt: stored.updatedAt.toISOString(),
+      expiresAt: toTime(stored.expiresAt),
+      createdAt: toTime(stored.createdAt),
+      updatedAt: toTime(stored.updatedAt),
     };
     return { link, version: stored.version };
   }
@@ -140,7 +138,7 @@ export function createLinks(deps: LinksDeps): Links {
   function settle(tx: MutationTx, id: string, type: LinkEventType, outcome: ChangeOutcome): StoredLink {
     if (outcome.kind === 'missing') throw linksErrors.link_not_found({ detail: `no link has the id ${id}` });
     if (outcome.kind === 'other_version')
-      throw linksErrors.link_changed({ detail: `link ${id} has another ETag now` });
+      throw systemErrors.precondition_failed({ detail: `link ${id} has another ETag now` });
     tx.publish(linkEvent(type, outcome.link, outcome));
     return outcome.link;
   }
@@ -189,15 +187,12 @@ export function createLinks(deps: LinksDeps): Links {
       return present(stored);
     },
 
-    async list({ principal, reader }, { limit, cursor }) {
-      const before = cursor === undefined ? undefined : decodeCursor(cursor);
-      const stored = await store.list(reader(), principal, before, limit + 1);
-      const page = stored.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        items: page.map((row) => present(row).link),
-        nextCursor: stored.length > limit && last ? encodeCursor(last.linkId) : null,
-      };
+    list({ principal, reader }, query) {
+      return newestFirst.page(
+        query,
+        (keyset) => store.list(reader(), principal, keyset),
+        (row) => present(row).link,
+      );
     },
 
     async change(call, id, { fields, preconditions }, toReply) {

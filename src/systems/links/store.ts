@@ -6,7 +6,7 @@
 import { type Database, numbers, type Queryable, type Sql, sql, texts, times } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx } from '#blocks/mutation';
-import type { Preconditions } from '#blocks/system';
+import { type Keyed, type Keyset, listOrder, type Preconditions } from '#blocks/system';
 import type { RedirectStatus } from './api.ts';
 import type { LinkState } from './events.ts';
 
@@ -64,6 +64,9 @@ export interface Target {
 const columns: Sql = sql`link_id as "linkId", code, url, redirect_status as "redirectStatus",
   expires_at as "expiresAt", created_at as "createdAt", updated_at as "updatedAt", version`;
 
+/** Ids are ordered by time. */
+export const newestFirst = listOrder('links', 'desc', [{ column: sql`link_id`, type: 'bigint' }]);
+
 const toDate = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
 /** A link past its expiry that has not been told of. */
@@ -84,13 +87,8 @@ export interface LinksStore {
   claimCodes(tx: Queryable, links: readonly PlacedLink[]): Promise<string[]>;
   insertEach(tx: Queryable, links: readonly PlacedLink[]): Promise<number>;
   find(reader: Queryable, principal: Principal, linkId: string): Promise<StoredLink | undefined>;
-  /** Up to `count` living links with ids below `beforeId`, newest first. */
-  list(
-    reader: Queryable,
-    principal: Principal,
-    beforeId: string | undefined,
-    count: number,
-  ): Promise<StoredLink[]>;
+  /** Living links. */
+  list(reader: Queryable, principal: Principal, keyset: Keyset): Promise<Keyed<StoredLink>[]>;
   /** As they have been told, but for links whose time has come since: a redirect goes by the clock, and so does this. */
   counts(reader: Queryable, principal: Principal, nowMs: number): Promise<LinkCounts>;
   change(
@@ -200,12 +198,10 @@ export function createLinksStore({
         where workspace_id = ${principal.workspaceId} and link_id = ${linkId} and deleted_at is null`);
     },
 
-    list(reader, principal, beforeId, count) {
-      return reader.rows(sql<StoredLink>`
-        select ${columns} from links.links
-        where workspace_id = ${principal.workspaceId} and deleted_at is null
-          and link_id < ${beforeId ?? '9223372036854775807'}
-        order by link_id desc limit ${count}`);
+    list(reader, principal, { keys, after, orderAndLimit }) {
+      return reader.rows(sql<Keyed<StoredLink>>`
+        select ${columns}, ${keys} from links.links
+        where workspace_id = ${principal.workspaceId} and deleted_at is null and ${after} ${orderAndLimit}`);
     },
 
     async counts(reader, principal, nowMs) {

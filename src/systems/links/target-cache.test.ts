@@ -24,6 +24,19 @@ test('a kept target is fresh for its time, then stale for longer, then nothing',
   assert.equal(cache.stale('a'), undefined);
 });
 
+test('a clock that is set makes nothing stale for longer', () => {
+  const { clock, cache, fill } = make();
+  fill('a');
+  clock.step(-3_600_000);
+  clock.advance(4999);
+  assert.equal(cache.stale('a')?.url, 'a', 'nothing is older than it was');
+  clock.advance(1);
+  assert.equal(cache.stale('a'), undefined);
+  fill('b');
+  clock.step(5000);
+  assert.equal(cache.stale('b'), undefined, 'the machine may have slept');
+});
+
 test('what was used since the last sweep gets a second chance', () => {
   const { clock, cache, fill } = make(3);
   for (const code of ['a', 'b', 'c']) fill(code);

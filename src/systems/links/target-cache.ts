@@ -14,6 +14,8 @@ export interface CachedTarget {
 interface Entry {
   target: CachedTarget;
   filledMs: number;
+  /** By the clock that nobody sets. */
+  filledMonotonicMs: number;
   usedSinceSweep: boolean;
 }
 
@@ -70,7 +72,10 @@ export function createTargetCache(
     },
     stale(code) {
       const entry = entries.get(code);
-      if (entry === undefined || clock.nowMs() - entry.filledMs >= options.staleMsMax) return undefined;
+      if (entry === undefined) return undefined;
+      // Each clock alone would say too little: one may have been set back, the other stands still while a machine sleeps.
+      const ageMs = Math.max(clock.nowMs() - entry.filledMs, clock.monotonicMs() - entry.filledMonotonicMs);
+      if (ageMs >= options.staleMsMax) return undefined;
       return entry.target;
     },
     begin() {
@@ -82,7 +87,12 @@ export function createTargetCache(
       entries.delete(code);
       if (target === undefined) return;
       while (entries.size >= options.entriesMax) evictOne();
-      entries.set(code, { target, filledMs: clock.nowMs(), usedSinceSweep: false });
+      entries.set(code, {
+        target,
+        filledMs: clock.nowMs(),
+        filledMonotonicMs: clock.monotonicMs(),
+        usedSinceSweep: false,
+      });
     },
     forget(code) {
       entries.delete(code);

@@ -1,13 +1,13 @@
 /**
  * Jobs as people look at them, and what they do to them by hand.
  */
+import { BIGINT_MAX } from '#base/bigint';
 import { isConstraintViolation, numbers, type Queryable, type Sql, sql } from '#blocks/database';
 import { parseId } from '#blocks/ids';
 import type { JobFilter, JobInspectionStore, StoredJob, WaitCircumstances } from '../store.ts';
 
 /** Counting stops here: "more than" is answer enough. */
 const AHEAD_MAX = 10_000;
-const ID_AFTER_ALL = '9223372036854775807';
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };
 
@@ -89,14 +89,14 @@ function select({ ofLiving, ofDead, ofHistory }: Where, limit: number): Sql<Row>
 
 /** Which of the tables can hold what the filter asks for, and which rows of them. */
 function whereOf({ queue, workspaceId, state, beforeId }: JobFilter): Where {
-  const common = sql`job_id < ${beforeId ?? ID_AFTER_ALL}::bigint
+  const common = sql`job_id < ${beforeId ?? BIGINT_MAX}::bigint
     and (${queue ?? null}::text is null or queue = ${queue ?? null})
     and (${workspaceId ?? null}::bigint is null or workspace_id = ${workspaceId ?? null}::bigint)`;
   const none = sql`false`;
   const isLiving = state === undefined || ['scheduled', 'ready', 'held', 'running'].includes(state);
   return {
     ofLiving: isLiving
-      ? sql`job_id < ${beforeId ?? ID_AFTER_ALL}::bigint
+      ? sql`job_id < ${beforeId ?? BIGINT_MAX}::bigint
           and (${queue ?? null}::text is null or job.queue = ${queue ?? null})
           and (${workspaceId ?? null}::bigint is null or workspace_id = ${workspaceId ?? null}::bigint)
           and (${state ?? null}::text is null
