@@ -13,10 +13,12 @@ export type { Signals } from '#base/signals';
 export {
   type Consistency,
   type Database,
+  indexBytes,
   isConstraintViolation,
   numbers,
   type Placement,
   type Queryable,
+  rowBytes,
   type Sql,
   type SqlValue,
   sql,
@@ -37,6 +39,7 @@ export {
   type Verdict,
 } from '#blocks/mutation';
 export type { NewEvent } from '#blocks/outbox';
+export type { OperationCost, SystemModel } from '#blocks/plan';
 export { defineProjection, type ProjectionDefinition, type ProjectionEvent } from '#blocks/projection';
 export {
   type Job,
@@ -49,26 +52,43 @@ export {
 export { type Guards, type Reference, type ReferringRow, references } from '#blocks/references';
 export type { StreamEvent } from '#blocks/stream';
 export {
+  type CalibrationItem,
+  type CalibrationMeasure,
   type Call,
   type CallContext,
+  type DrillAnswer,
+  type DrillEvents,
+  type DrilledItem,
+  type DrilledRoute,
+  type DrillGet,
+  type DrillInvariant,
+  type DrillOperation,
+  type DrillRequest,
+  type DrillSeen,
   defineRoute,
   defineSystem,
   entityTag,
   evaluate,
+  type FirstSteps,
   type HotShape,
   handleRoute,
   type JobContext,
   type JobWork,
+  type Learnt,
   type MutationPlace,
   type Preconditions,
   parsePreconditions,
+  type ReadBack,
   type Repetition,
   type Reply,
   type Route,
   type RouteShape,
+  type StaleMs,
   type StreamDefinition,
   type System,
+  type SystemCalibration,
   type SystemDefinition,
   type SystemDeps,
+  type SystemDrill,
   systemErrors,
 } from '#blocks/system';

@@ -1,5 +1,5 @@
 /**
- * A system of one's own: notes, in three routes and one table. It imports nothing but `loadstone`.
+ * A system of one's own: notes, in four routes and one table. It imports nothing but `loadstone`.
  */
 import {
   defineErrors,
@@ -12,6 +12,8 @@ import {
   sql,
   Type,
 } from 'loadstone';
+import { notesCalibration, notesDrill } from './drill.ts';
+import { notesModel } from './model.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -39,6 +41,8 @@ const errors = defineErrors('notes', {
     doc: 'No note of this workspace has this id (any more).',
   },
 });
+
+const NO_ID_ABOVE = '9223372036854775807';
 
 const Text = Type.String({
   minLength: 1,
@@ -80,10 +84,41 @@ const listNotes = defineRoute({
       limit: Type.Optional(
         Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'How many at most.' }),
       ),
+      cursor: Type.Optional(
+        Type.String({ pattern: '^[0-9]{1,18}$', description: 'The `nextCursor` of the page before.' }),
+      ),
     },
     closed,
   ),
-  replies: { 200: Type.Object({ items: Type.Array(Note) }, { ...closed, title: 'NewestNotes' }) },
+  replies: {
+    200: Type.Object(
+      {
+        items: Type.Array(Note),
+        nextCursor: Type.Union([Type.String(), Type.Null()], {
+          description: 'For `cursor` of the next request; null at the end.',
+          examples: [null],
+        }),
+      },
+      { ...closed, title: 'NewestNotes' },
+    ),
+  },
+  consistency: 'strong',
+  whenPartitioned: 'refuse',
+});
+
+const NoteId = Type.Object(
+  { id: Type.String({ description: "The note's id.", examples: ['117896458777124864'] }) },
+  closed,
+);
+
+const getNote = defineRoute({
+  method: 'GET',
+  path: '/v1/notes/:id',
+  id: 'getNote',
+  summary: 'Read a note',
+  params: NoteId,
+  replies: { 200: Note },
+  errors: [errors.note_not_found],
   consistency: 'strong',
   whenPartitioned: 'refuse',
 });
@@ -93,10 +128,7 @@ const deleteNote = defineRoute({
   path: '/v1/notes/:id',
   id: 'deleteNote',
   summary: 'Delete a note',
-  params: Type.Object(
-    { id: Type.String({ description: "The note's id.", examples: ['117896458777124864'] }) },
-    closed,
-  ),
+  params: NoteId,
   replies: { 204: null },
   errors: [errors.note_not_found],
   consistency: 'strong',
@@ -108,6 +140,9 @@ export default defineSystem({
   summary: 'Notes to oneself.',
   options,
   migrations: new URL('./migrations/', import.meta.url),
+  model: notesModel,
+  drill: notesDrill({ add: addNote, get: getNote, list: listNotes, delete: deleteNote }),
+  calibrate: notesCalibration,
   create: ({ textCharsMax }, { database, ids }) => ({
     routes: [
       handleRoute(addNote, async ({ body: { text } }, { principal: { workspaceId }, mutate }) => {
@@ -124,12 +159,24 @@ export default defineSystem({
         });
       }),
 
-      handleRoute(listNotes, async ({ query: { limit = 20 } }, { principal: { workspaceId }, signal }) => {
+      handleRoute(listNotes, async ({ query: { limit = 20, cursor } }, { principal, signal }) => {
         const items = await database.reader({ consistency: 'strong', signal }).rows(
           sql<{ id: string; text: string }>`select note_id as id, text from notes.notes
-            where workspace_id = ${workspaceId} order by note_id desc limit ${limit}`,
+            where workspace_id = ${principal.workspaceId} and note_id < ${cursor ?? NO_ID_ABOVE}
+            order by note_id desc limit ${limit}`,
         );
-        return { status: 200, body: { items } };
+        const nextCursor = items.length < limit ? null : (items.at(-1)?.id ?? null);
+        return { status: 200, body: { items, nextCursor } };
+      }),
+
+      handleRoute(getNote, async ({ params: { id } }, { principal: { workspaceId }, signal }) => {
+        if (!isId(id)) throw errors.note_not_found();
+        const [note] = await database.reader({ consistency: 'strong', signal }).rows(
+          sql<{ id: string; text: string }>`select note_id as id, text from notes.notes
+            where workspace_id = ${workspaceId} and note_id = ${id}`,
+        );
+        if (note === undefined) throw errors.note_not_found();
+        return { status: 200, body: note };
       }),
 
       handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {

@@ -19,6 +19,7 @@ import { streamOptions } from '#blocks/stream';
 import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
 import { wakeupOptions } from '#blocks/wakeup';
 import { pagesOptions } from './pages-options.ts';
+import { SYSTEMS_DEFAULT } from './system-list.ts';
 
 const corsOptions = optionsSchema(
   {
@@ -212,7 +213,7 @@ const properties = {
   systems: Type.Array(
     Type.String({ minLength: 1, maxLength: 4096, pattern: VISIBLE, allowed: SYSTEM_ALLOWED }),
     {
-      default: ['links'],
+      default: [...SYSTEMS_DEFAULT],
       maxItems: 100,
       description:
         'The systems to run: names of systems that come with Loadstone, or paths (starting with `./`, `../` or `/`) of modules that export one.',

@@ -1,4 +1,21 @@
+export type { CalibrationItem, CalibrationMeasure, SystemCalibration } from './calibrate.ts';
+export type {
+  DrillAnswer,
+  DrillEvents,
+  DrilledItem,
+  DrilledRoute,
+  DrillGet,
+  DrillInvariant,
+  DrillOperation,
+  DrillRequest,
+  DrillSeen,
+  Learnt,
+  ReadBack,
+  StaleMs,
+  SystemDrill,
+} from './drill.ts';
 export { systemErrors } from './errors.ts';
+export type { FirstSteps } from './first-steps.ts';
 export type { HotShape } from './hot-shape.ts';
 export type { JobContext, JobWork } from './job.ts';
 export {
