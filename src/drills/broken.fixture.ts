@@ -21,6 +21,8 @@ export interface BrokenRun {
   seconds: number;
   ratePerS: number;
   signal: AbortSignal;
+  /** Those that come with Loadstone unless told otherwise. */
+  systems?: readonly string[];
 }
 
 /** Of this process, those are kept that say where things are; settings of the test run must not reach a server. */

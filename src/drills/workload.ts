@@ -96,7 +96,11 @@ export function weigh(systems: readonly DrilledSystem[], emphasis: Emphasis): We
 /** Pure: the operation that a draw in [0, 1) means. */
 export function drawOperation(weighted: readonly Weighted[], fraction: number): Weighted {
   let left = fraction * weighted.reduce((sum, { weight }) => sum + weight, 0);
-  const drawn = weighted.find(({ weight }) => (left -= weight) < 0) ?? weighted[0];
+  const drawn =
+    weighted.find(({ weight }) => {
+      left -= weight;
+      return left < 0;
+    }) ?? weighted[0];
   assert(drawn, 'a drill has operations');
   return drawn;
 }
