@@ -138,7 +138,7 @@ const logOptions = optionsSchema(
       maximum: 1_000_000,
       default: 10,
       description:
-        'Access log lines a second, process and status for what a caller without a key is answered: unknown and dead links, wrong addresses, refusals, health. The next line says how many were left out (`leftOut`); metrics count all. 0 logs none.',
+        'Access log lines a second, process and status for what a caller without a key is answered: what is unknown or gone, wrong addresses, refusals, health. The next line says how many were left out (`leftOut`); metrics count all. 0 logs none.',
     }),
     format: Type.Union(LOG_FORMATS.map((format) => Type.Literal(format)) as [], {
       default: 'auto',

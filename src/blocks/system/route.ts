@@ -28,7 +28,7 @@ export type RouteShape<
 interface CommonShape<P extends TObject, Q extends TObject, B extends TSchema> {
   /** Under `/v1/`; parameters as `:name`. */
   path: `/v1/${string}`;
-  /** A verb phrase, also the operation's id: `createLink`. */
+  /** A verb phrase, also the operation's id: `addNote`. */
   id: string;
   summary: string;
   description?: string;
@@ -39,7 +39,7 @@ interface CommonShape<P extends TObject, Q extends TObject, B extends TSchema> {
   headers?: Readonly<Record<string, TSchema>>;
   /**
    * The body of each successful status; null for none. A schema here or below whose `title` is one word in capitals
-   * (`Link`) is a type of that name to whoever generates a client; its `examples` are shown, and sent by the curl lines.
+   * (`Note`) is a type of that name to whoever generates a client; its `examples` are shown, and sent by the curl lines.
    */
   replies: Readonly<Record<number, TSchema | null>>;
   /** Headers of its successful answers, beyond those that every answer has, for the reference. */
