@@ -1,5 +1,5 @@
 /**
- * A system of one's own: notes, in four routes and one table. It imports nothing but `loadstone`.
+ * A system of one's own: notes, in four routes and one table. It imports nothing but `loadstone` and its own files.
  */
 import {
   defineErrors,

@@ -263,6 +263,18 @@ export function strongReads(evidence: Evidence, ordered: ReadonlySet<string>): C
   return { ...check, detail: `${[...ordered].join(', ')}: ${check.detail}` };
 }
 
+/** All of these. @param ordered as of `strongReads` */
+export function everyEffect(evidence: Evidence, ordered: ReadonlySet<string>): Check[] {
+  return [
+    nothingLost(evidence),
+    effectsOnce(evidence),
+    jobsOnce(evidence),
+    strongReads(evidence, ordered),
+    projectionsEqual(evidence),
+    ...invariantsHold(evidence),
+  ];
+}
+
 /** Of an installation that was there before the drill, and goes on after it. */
 export function goesOn({ leftovers, seen }: Evidence): Check[] {
   const all = [...seen.values()];

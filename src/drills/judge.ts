@@ -4,15 +4,7 @@
 import type { Attempt, Fate } from './attempt.ts';
 import { nothingLeft, recovered, withinBudget } from './checks.ts';
 import { orderedRoutes, staleFresh } from './declared.ts';
-import {
-  effectsOnce,
-  goesOn,
-  invariantsHold,
-  jobsOnce,
-  nothingLost,
-  projectionsEqual,
-  strongReads,
-} from './effects.ts';
+import { everyEffect, goesOn } from './effects.ts';
 import type { Outcome } from './history.ts';
 import type { Check } from './result.ts';
 import type { Evidence, Scenario } from './scenario.ts';
@@ -46,16 +38,11 @@ export function checksOf(scenario: Scenario, { hasReplicas }: Topology, evidence
       isWithin(atMs, fromMs, recoveredMs === undefined ? Number.POSITIVE_INFINITY : endMs),
     );
   return [
-    nothingLost(evidence),
-    effectsOnce(evidence),
-    jobsOnce(evidence),
-    strongReads(evidence, orderedRoutes(systems, hasReplicas)),
+    ...everyEffect(evidence, orderedRoutes(systems, hasReplicas)),
     staleFresh(
       evidence,
       ({ staleMs = { well: 0, cut: 0 } }, atMs) => (isBroken(atMs) ? staleMs.cut : staleMs.well) + ANSWER_MS,
     ),
-    projectionsEqual(evidence),
-    ...invariantsHold(evidence),
     withinBudget(bounds, evidence),
     recovered(bounds, evidence),
     ...(scenario.checks?.(evidence) ?? []),
