@@ -177,8 +177,8 @@ async function read(flags: StartFlags, env: NodeJS.ProcessEnv): Promise<Configur
     ...pickSystems(raw),
   });
   const from = file === undefined ? process.cwd() : dirname(file);
+  const definitions = await loadSystems(listed.systems, from);
   const systems = listed.systems.map((name) => (isSystemPath(name) ? resolve(from, name) : name));
-  const definitions = await loadSystems(systems, from);
   const whole = withSystems(definitions);
   const { ...parsed } = parseOptions(whole, raw) as ServerOptions & Record<string, unknown>;
   checkAddresses(parsed);
