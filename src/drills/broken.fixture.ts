@@ -42,8 +42,8 @@ export async function drillBuild(
   const { result } = await runDrill(
     scenario,
     {
-      ...run,
       systems: SYSTEMS_DEFAULT,
+      ...run,
       again: () => `the drill ${scenario.name} on ${build?.name ?? 'this build'}, seed ${run.seed}`,
     },
     {
