@@ -97,6 +97,7 @@ export const edges: readonly Edge[] = [
     to: 'database',
     reason: 'what holds back vacuum, and how Postgres is, is asked of Postgres',
   },
+  { from: 'system', to: 'plan', reason: 'a system tells what it costs' },
   { from: 'system', to: 'projection', reason: 'a system declares what is made from its events' },
   { from: 'system', to: 'references', reason: 'a system declares what its rows refer to' },
   { from: 'system', to: 'stream', reason: 'a system may follow what is told, to forget what it has kept' },

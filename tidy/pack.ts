@@ -16,7 +16,7 @@ const ASSETS = '**/*.{sql,html,css}';
 function compiledImports(imports: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(imports)
-      .filter(([from]) => !from.startsWith('#fixtures/'))
+      .filter(([from]) => !/^#(system-)?fixtures\//.test(from))
       .map(([from, to]) => [from, to.replace(/^\.\/src\//, './').replace(/\.ts$/, '.js')]),
   );
 }

@@ -1,5 +1,5 @@
 /**
- * A system of one's own: notes, in three routes and one table. It imports nothing but `loadstone`.
+ * A system of one's own: notes, in four routes and one table. It imports nothing but `loadstone` and its own files.
  */
 import {
   defineErrors,
@@ -19,6 +19,8 @@ import {
   systemErrors,
   Type,
 } from 'loadstone';
+import { notesCalibration, notesDrill } from './drill.ts';
+import { notesModel } from './model.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -89,16 +91,29 @@ const listNotes = defineRoute({
   errors: [systemErrors.cursor_invalid],
 });
 
+const NoteId = Type.Object(
+  { id: Type.String({ description: "The note's id.", examples: ['117896458777124864'] }) },
+  closed,
+);
+
+const getNote = defineRoute({
+  method: 'GET',
+  path: '/v1/notes/:id',
+  id: 'getNote',
+  summary: 'Read a note',
+  access: 'notes:read',
+  params: NoteId,
+  replies: { 200: Note },
+  errors: [errors.note_not_found],
+});
+
 const deleteNote = defineRoute({
   method: 'DELETE',
   path: '/v1/notes/:id',
   id: 'deleteNote',
   summary: 'Delete a note',
   access: 'notes:write',
-  params: Type.Object(
-    { id: Type.String({ description: "The note's id.", examples: ['117896458777124864'] }) },
-    closed,
-  ),
+  params: NoteId,
   replies: { 204: null },
   errors: [errors.note_not_found],
 });
@@ -111,6 +126,9 @@ export default defineSystem({
   summary: 'Notes to oneself.',
   options,
   migrations: new URL('./migrations/', import.meta.url),
+  model: notesModel,
+  drill: notesDrill({ add: addNote, get: getNote, list: listNotes, delete: deleteNote }),
+  calibrate: notesCalibration,
   create: ({ textCharsMax }, { ids }) => ({
     routes: [
       handleRoute(addNote, async ({ body: { text } }, { principal: { workspaceId }, mutate }) => {
@@ -135,6 +153,16 @@ export default defineSystem({
           ({ id, text }) => ({ id, text }),
         );
         return { status: 200, body: page };
+      }),
+
+      handleRoute(getNote, async ({ params: { id } }, { principal: { workspaceId }, reader }) => {
+        if (!isId(id)) throw errors.note_not_found();
+        const note = await reader().first(
+          sql<Note>`select note_id as id, text from notes.notes
+            where workspace_id = ${workspaceId} and note_id = ${id}`,
+        );
+        if (note === undefined) throw errors.note_not_found();
+        return { status: 200, body: note };
       }),
 
       handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {

@@ -66,7 +66,7 @@ export function fieldError(error: ErrorFactory, pointer: string, detail: string)
 const catalogue = new Map<string, ErrorDefinition & { room: string }>();
 
 /**
- * Declares a room's errors and gives a factory for each: `throw errors.link_gone({detail})`.
+ * Declares a room's errors and gives a factory for each: `throw errors.note_gone({detail})`.
  * @param room the block or system that raises them, for the error reference
  */
 export function defineErrors<Code extends string>(

@@ -60,7 +60,7 @@ function formatError(err: unknown): string {
   return plain(`${message}${notes && ` (${notes})`}`, 4 * VALUE_CHARS_MAX);
 }
 
-/** `GET /v1/links/{id} 404 link_missing 1.2 ms`. */
+/** `GET /v1/notes/{id} 404 note_not_found 1.2 ms`. */
 function formatAccess({ method, route, status, latencyMs, code }: Fields): string {
   const took = typeof latencyMs === 'number' ? `${latencyMs.toFixed(latencyMs < 10 ? 1 : 0)} ms` : undefined;
   return [method, route, status, code, took].filter((part) => part !== undefined).join(' ');

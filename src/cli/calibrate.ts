@@ -10,7 +10,8 @@ import type { Command } from 'commander';
 import { systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
 import { watchMachine } from '#blocks/load';
-import { type Calibration, contradictionsOf, type RouteCapacity, type RouteName } from '#blocks/plan';
+import { type Calibration, contradictionsOf } from '#blocks/plan';
+import { SYSTEMS_DEFAULT } from '#server/system-list';
 import { chooseCores, pinSelf } from './calibration-cores.ts';
 import { calibrationErrors } from './calibration-errors.ts';
 import {
@@ -23,12 +24,18 @@ import {
 } from './calibration-pace.ts';
 import { createQuiet, type Quality } from './calibration-quiet.ts';
 import type { SiteDeps } from './calibration-site.ts';
+import {
+  type CalibratedSystem,
+  type Found,
+  loadCalibrated,
+  measuresOf,
+  sortRoutes,
+} from './calibration-systems.ts';
 import { usageError, wholeNumber } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
 
 const EXIT_INTERRUPTED = 130;
 const FILE_DEFAULT = 'calibration.json';
-const ROUTES: readonly RouteName[] = ['redirectHit', 'redirectMiss', 'read', 'list', 'create'];
 
 const NOTE = `
 Starts a server of its own in a temporary directory, sends it load at several
@@ -43,6 +50,7 @@ interface CalibrateFlags {
   seconds?: number;
   quick?: boolean;
   force?: boolean;
+  systems?: string;
 }
 
 function tell(text: string): void {
@@ -125,26 +133,31 @@ export function judgeQuality(
   return { ...calibration, quality: { ...quality, contradictions } };
 }
 
-async function measure(pace: Pace, deps: SiteDeps): Promise<Calibration> {
+async function measure(
+  systems: readonly CalibratedSystem[],
+  pace: Pace,
+  deps: SiteDeps,
+): Promise<Calibration> {
   const { startSite } = await import('./calibration-site.ts');
   const { measureRoute } = await import('./calibration-routes.ts');
   const { measureBlocks } = await import('./calibration-blocks.ts');
   const described = await describeMachine(pace, deps);
-  tell('starting a server, and making links');
-  const site = await startSite(pace.links, deps);
+  tell('starting a server, and making what is to be read');
+  const site = await startSite(systems, pace.items, deps);
   const machine = watchMachine({ roots: site.roots, sampleMs: SAMPLE_MS }, deps);
   const quiet = createQuiet(pace, { ...deps, machine });
   try {
-    const routes: Partial<Record<RouteName, RouteCapacity>> = {};
-    for (const name of ROUTES) {
+    const found: Found[] = [];
+    for (const measured of measuresOf(systems)) {
+      const { name } = measured;
       tell(`measuring the route ${name}`);
-      routes[name] = await measureRoute(name, site, { pace, quiet });
+      found.push({ ...measured, capacity: await measureRoute(name, site, { pace, quiet }) });
       if (quiet.isDisturbed(name)) tell(`${name}: others were busy meanwhile, and it stays disturbed`);
     }
     await site.stop();
     tell('measuring the blocks');
     const blocks = await measureBlocks(site, { pace, quiet }, deps);
-    const measured = { ...described, routes: routes as Calibration['routes'], blocks };
+    const measured = { ...described, ...sortRoutes(found), blocks };
     return judgeQuality(measured, quiet.report());
   } finally {
     machine.stop();
@@ -168,7 +181,8 @@ function assertWritable(file: string, mayReplace: boolean): void {
   }
 }
 
-async function calibrate({ out, seconds, quick = false, force = false }: CalibrateFlags): Promise<void> {
+async function calibrate(flags: CalibrateFlags): Promise<void> {
+  const { out, seconds, quick = false, force = false } = flags;
   if (quick && seconds !== undefined) throw usageError('--quick and --seconds: give one of them');
   if (process.platform !== 'linux') {
     throw calibrationErrors.calibration_impossible_here({
@@ -176,6 +190,7 @@ async function calibrate({ out, seconds, quick = false, force = false }: Calibra
     });
   }
   const file = resolve(out);
+  const systems = await loadCalibrated(flags.systems);
   assertWritable(file, force);
   const interrupt = new AbortController();
   onStopSignals(systemClock, process.env.npm_lifecycle_event !== undefined, {
@@ -185,7 +200,7 @@ async function calibrate({ out, seconds, quick = false, force = false }: Calibra
   const cores = chooseCores();
   if (cores) pinSelf([cores.generator]);
   try {
-    const calibration = await measure(paceOf(seconds ?? (quick ? SECONDS_QUICK : SECONDS_DEFAULT)), {
+    const calibration = await measure(systems, paceOf(seconds ?? (quick ? SECONDS_QUICK : SECONDS_DEFAULT)), {
       ...{ clock: systemClock, random: systemRandom, signal: interrupt.signal, cores },
       env: cleanEnvironment(),
     });
@@ -208,6 +223,7 @@ export function addCalibrateCommand(program: Command): void {
       `about how long it takes (default ${SECONDS_DEFAULT})`,
       wholeNumber(SECONDS_MIN, SECONDS_MAX),
     )
+    .option('--systems <names>', `systems to measure, names or paths (default ${SYSTEMS_DEFAULT.join(',')})`)
     .option('--force', 'replace the file if it is there')
     .option('--quick', `about ${SECONDS_QUICK} s, and less sure`)
     .allowExcessArguments(false)

@@ -16,8 +16,8 @@ export interface Pace {
   concurrencies: readonly number[];
   /** Calls under way at once, of blocks. */
   callers: readonly number[];
-  /** Links that are made before, to be read and followed. */
-  links: number;
+  /** Items of each system that are made before, to be read. */
+  items: number;
 }
 
 export const SECONDS_DEFAULT = 150;
@@ -44,6 +44,6 @@ export function paceOf(seconds: number): Pace {
     repeatMsMax: ms * REPEAT_SHARE,
     concurrencies: isThorough ? [1, 2, 4, 8, 16, 32, 64] : [1, 2, 4, 8, 32],
     callers: [1, 4, 16, 64, 256],
-    links: isThorough ? 2000 : 1000,
+    items: isThorough ? 2000 : 1000,
   };
 }

@@ -10,7 +10,7 @@ import {
   type LoadRequest,
   type LoadSummary,
 } from '#blocks/load';
-import { type BlockCapacity, fitUsl, type RouteCapacity, type RouteName, type UslPoint } from '#blocks/plan';
+import { type BlockCapacity, fitUsl, type RouteCapacity, type UslPoint } from '#blocks/plan';
 import { calibrationErrors } from './calibration-errors.ts';
 import type { Pace } from './calibration-pace.ts';
 import type { Quiet } from './calibration-quiet.ts';
@@ -113,11 +113,11 @@ interface Measuring {
 
 /** Every concurrency once. */
 async function measureTurn(
-  name: RouteName,
+  name: string,
   site: Site,
   { pace, aloneMs, used, quiet }: Measuring & { used: Used },
 ): Promise<UslPoint[]> {
-  const next = site.requests[name];
+  const next = site.requestsOf(name);
   const points: UslPoint[] = [];
   let [expectedPerS, last] = [1000 / Math.max(aloneMs, 0.01), 1];
   for (const connections of pace.concurrencies) {
@@ -149,7 +149,7 @@ async function measureTurn(
 }
 
 async function measurePoints(
-  name: RouteName,
+  name: string,
   site: Site,
   { pace, aloneMs, quiet }: Measuring,
 ): Promise<Pick<RouteCapacity, 'points' | 'serverCpuUs' | 'postgresCpuUs'>> {
@@ -171,11 +171,11 @@ async function measurePoints(
 
 /** @throws calibration_failed */
 export async function measureRoute(
-  name: RouteName,
+  name: string,
   site: Site,
   { pace, quiet }: Omit<Measuring, 'aloneMs'>,
 ): Promise<RouteCapacity> {
-  const next = site.requests[name];
+  const next = site.requestsOf(name);
   const { pointMs: durationMs, trialMs } = pace;
   const first = await measureAlone(site, next, durationMs / 2);
   // Until the code is compiled.

@@ -1,6 +1,7 @@
 /**
- * The server under calibration: a real one, started as a drill starts its own, with links to read and to follow.
+ * The server under calibration: a real one, started as a drill starts its own, with items to read.
  */
+import assert from 'node:assert/strict';
 import { extname, join } from 'node:path';
 import type { Clock } from '#base/clock';
 import type { Random } from '#base/random';
@@ -12,10 +13,13 @@ import {
   type LoadSummary,
   parseOrigin,
 } from '#blocks/load';
-import type { RouteName } from '#blocks/plan';
+import type { CalibrationItem } from '#blocks/system';
+import { readJson } from '#drills/load-answer';
+import { toLoadRequest } from '#drills/load-request';
 import { createTopology } from '#drills/topology';
 import { type Cores, cpuMsOf, cpuMsOfPostgres } from './calibration-cores.ts';
 import { calibrationErrors } from './calibration-errors.ts';
+import { type CalibratedSystem, type Measured, measuresOf } from './calibration-systems.ts';
 
 export interface SiteDeps {
   clock: Clock;
@@ -30,7 +34,8 @@ export interface Site {
   readonly clock: Clock;
   readonly directory: string;
   readonly data: string;
-  readonly requests: Readonly<Record<RouteName, () => LoadRequest>>;
+  /** What is sent to measure something. */
+  requestsOf(name: string): () => LoadRequest;
   /** Sends requests at a rate, by Poisson arrivals. */
   load(
     next: () => LoadRequest,
@@ -44,23 +49,11 @@ export interface Site {
 }
 
 const SERVER = 'server';
-/** Few enough that following all links in turn never finds one of them kept. */
-const KEPT_LINKS = 400;
-/** Of these only, those that are always kept. */
-const HIT_LINKS = 200;
-const LINKS_PER_S = 400;
-const LINK_CONNECTIONS = 16;
+const ITEMS_PER_S = 400;
+const ITEM_CONNECTIONS = 16;
 const SETUP_TIMEOUT_MS = 30_000;
-
-interface Link {
-  id: string;
-  code: string;
-}
-
-/** As long as what people shorten: about a hundred characters. */
-function destination(index: number): string {
-  return `https://shop.example.com/en/collections/summer/products/${index}?utm_source=newsletter&utm_medium=email&utm_id=${index}`;
-}
+/** Of the items that were to be made. */
+const MADE_SHARE_MIN = 0.99;
 
 /** Each of them in turn, over and over. */
 function inTurn<T>(all: readonly T[]): () => T {
@@ -71,66 +64,68 @@ function inTurn<T>(all: readonly T[]): () => T {
   };
 }
 
-function createRequests(links: readonly Link[], rootKey: string, authority: string): Site['requests'] {
-  const key = { authorization: `Bearer ${rootKey}` };
-  const get = (path: string, headers: Record<string, string>): LoadRequest => {
-    const request: LoadRequest = { method: 'GET', path, headers };
-    return { ...request, encoded: encodeRequest(request, authority) };
-  };
-  const ofCodes = (some: readonly Link[]) => inTurn(some.map(({ code }) => get(`/${code}`, {})));
-  const list = get('/v1/links?limit=20', key);
-  let created = 0;
-  return {
-    redirectHit: ofCodes(links.slice(0, HIT_LINKS)),
-    redirectMiss: ofCodes(links),
-    read: inTurn(links.map(({ id }) => get(`/v1/links/${id}`, key))),
-    list: () => list,
-    create: () => createRequest(key, `calibrate-${created++}`, created),
-  };
-}
-
-function createRequest(key: Record<string, string>, idempotencyKey: string, index: number): LoadRequest {
-  return {
-    method: 'POST',
-    path: '/v1/links',
-    headers: { ...key, 'content-type': 'application/json', 'idempotency-key': idempotencyKey },
-    body: JSON.stringify({ url: destination(index) }),
+/** @param name of what is measured @param items those of its system */
+function requestsFor(
+  { name, measure }: Measured,
+  items: readonly CalibrationItem[],
+  { rootKey, origin }: { rootKey: string; origin: string },
+): () => LoadRequest {
+  if ('reads' in measure) {
+    const { authority } = parseOrigin(origin);
+    const requests = measure.reads(items).map((request) => toLoadRequest(request, { rootKey }));
+    if (requests.length > 0)
+      return inTurn(requests.map((request) => ({ ...request, encoded: encodeRequest(request, authority) })));
+    throw calibrationErrors.calibration_failed({ detail: `${name}: there is nothing to read` });
+  }
+  let written = 0;
+  return () => {
+    const n = written++;
+    return toLoadRequest(measure.write(n), { rootKey, idempotencyKey: `calibrate-${name}-${n}` });
   };
 }
 
 /** @throws calibration_failed */
-async function createLinks(
-  origin: string,
-  rootKey: string,
+async function makeItems(
+  { name, calibrate }: CalibratedSystem,
   count: number,
+  { origin, rootKey }: { origin: string; rootKey: string },
   { clock, random, signal }: SiteDeps,
-): Promise<Link[]> {
-  const links: Link[] = [];
-  const key = { authorization: `Bearer ${rootKey}` };
+): Promise<CalibrationItem[]> {
+  const items: CalibrationItem[] = [];
   const load = createLoad(
     {
-      ...{ origin, connections: LINK_CONNECTIONS, ratePerS: LINKS_PER_S, arrivals: 'uniform' },
-      ...{ durationMs: (count / LINKS_PER_S) * 1000, pendingMax: count, timeoutMs: SETUP_TIMEOUT_MS },
+      ...{ origin, connections: ITEM_CONNECTIONS, ratePerS: ITEMS_PER_S, arrivals: 'uniform' },
+      ...{ durationMs: (count / ITEMS_PER_S) * 1000, pendingMax: count, timeoutMs: SETUP_TIMEOUT_MS },
     },
     {
       clock,
       random,
-      next: (n) => createRequest(key, `calibrate-link-${n}`, n),
-      onAnswer: ({ status, body = '' }) => {
-        if (status === 201) links.push(JSON.parse(body) as Link);
+      next: (n) =>
+        toLoadRequest(calibrate.prepare(n), { rootKey, idempotencyKey: `calibrate-item-${name}-${n}` }),
+      onAnswer: ({ status = 0, headers = {}, body }) => {
+        const isGood = status >= 200 && status < 300;
+        const item = isGood ? calibrate.keep({ status, headers, body: readJson(body) }) : undefined;
+        if (item) items.push(item);
       },
     },
   );
   const { planned } = await load.run(signal);
   signal.throwIfAborted();
-  if (links.length >= planned * 0.99 && links.length > KEPT_LINKS) return links;
+  if (items.length >= planned * MADE_SHARE_MIN) return items;
   throw calibrationErrors.calibration_failed({
-    detail: `of ${planned} links that were to be made before the measurement, ${links.length} were made`,
+    detail: `of ${planned} items of ${name} that were to be made before the measurement, ${items.length} were made`,
   });
 }
 
-/** Starts the server, and makes the links. Nothing of it is left when it fails. */
-export async function startSite(linkCount: number, deps: SiteDeps): Promise<Site> {
+/**
+ * Starts the server, and makes the items. Nothing of it is left when it fails.
+ * @param count of the items of each system
+ */
+export async function startSite(
+  systems: readonly CalibratedSystem[],
+  count: number,
+  deps: SiteDeps,
+): Promise<Site> {
   const { clock, random, signal, cores, env } = deps;
   const pinned = cores === undefined ? [] : ['taskset', '-c', cores.server.join(',')];
   const entry = join(import.meta.dirname, `main${extname(import.meta.filename)}`);
@@ -139,21 +134,33 @@ export async function startSite(linkCount: number, deps: SiteDeps): Promise<Site
     {
       servers: [{ name: SERVER }],
       loaded: SERVER,
-      configuration: { links: { cacheEntriesMax: KEPT_LINKS } },
+      systems: systems.map(({ given }) => given),
+      configuration: Object.fromEntries(
+        systems.flatMap(({ name, calibrate: { options } }) => (options ? [[name, options] as const] : [])),
+      ),
     },
     { clock, random, signal, command: [file, ...rest], env },
   );
   try {
     await topology.start();
-    const { origin, rootKey } = topology;
+    const { origin } = topology;
     const server = topology.ownServer(SERVER);
     const postmaster = server.postmaster() ?? 0;
-    const links = await createLinks(origin, rootKey, linkCount, deps);
+    const requests = new Map<string, () => LoadRequest>();
+    for (const system of systems) {
+      const items = await makeItems(system, count, topology, deps);
+      for (const measured of measuresOf([system]))
+        requests.set(measured.name, requestsFor(measured, items, topology));
+    }
     return {
       clock,
       directory: topology.directory,
       data: server.data(),
-      requests: createRequests(links, rootKey, parseOrigin(origin).authority),
+      requestsOf(name) {
+        const next = requests.get(name);
+        assert(next, `${name} is measured`);
+        return next;
+      },
       async load(next, options) {
         const load = createLoad(
           { ...options, origin, arrivals: 'poisson', answers: 'status' },

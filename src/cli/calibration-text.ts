@@ -50,6 +50,13 @@ function blockRow(calibration: Calibration, [name, block]: [string, BlockCapacit
   ];
 }
 
+/** What was measured of a system for itself, as `notes.add`. */
+function routesOfSystems({ systems = {} }: Calibration): [string, RouteCapacity][] {
+  return Object.entries(systems).flatMap(([system, routes]) =>
+    Object.entries(routes).map(([name, route]): [string, RouteCapacity] => [`${system}.${name}`, route]),
+  );
+}
+
 /** How far the figures are to be trusted; nothing where the machine was quiet. */
 function describeQuality({ quality }: Calibration): string {
   if (quality === undefined) return '';
@@ -60,10 +67,11 @@ function describeQuality({ quality }: Calibration): string {
 
 /** Tables of routes and blocks, and what their columns mean. */
 export function renderCalibration(calibration: Calibration): string {
-  const { machine, placement, knee, routes, blocks } = calibration;
-  const routeRows = Object.entries(routes).map((each) => routeRow(calibration, each));
+  const { machine, placement, knee, blocks } = calibration;
+  const routes = [...Object.entries(calibration.routes), ...routesOfSystems(calibration)];
+  const routeRows = routes.map((each) => routeRow(calibration, each));
   const blockRows = Object.entries(blocks).map((each) => blockRow(calibration, each));
-  const hasLimit = Object.values(routes).some(({ limitedBy }) => limitedBy === 'generator');
+  const hasLimit = routes.some(([, { limitedBy }]) => limitedBy === 'generator');
   const where = placement.generatorApart
     ? `the server and its Postgres on ${placement.serverCores} core${placement.serverCores === 1 ? '' : 's'}, the generator on another`
     : 'the server, its Postgres and the generator on the same core: what the server can do is more';

@@ -9,6 +9,7 @@ import { composeLifecycles, type Lifecycle } from '#base/lifecycle';
 import type { Log, LogLevel } from '#base/log';
 import { systemRandom } from '#base/random';
 import type { Ground } from '#server/ground';
+import { SYSTEMS_DEFAULT } from '#server/system-list';
 import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
 import { unknownVariables } from './environment.ts';
 import { createInstallation, type DatabasePlace, locateDatabase } from './installation.ts';
@@ -68,7 +69,7 @@ export function addInstallationFlags(command: Command): Command {
     .option('--json', 'answer in JSON, for programs')
     .option('--data <dir>', 'data directory of the server (default ./data)')
     .option('--database <url>', 'postgres:// address, where that is used instead of the embedded Postgres')
-    .option('--systems <names>', 'systems that the server runs (default links)')
+    .option('--systems <names>', `systems that the server runs (default ${SYSTEMS_DEFAULT.join(',')})`)
     .option('--config <file>', 'configuration file (default ./loadstone.yaml, if there is one)')
     .addHelpText('after', FINDING);
 }

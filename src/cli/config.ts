@@ -65,7 +65,7 @@ function readYaml(file: string): Record<string, unknown> {
 }
 
 /** Names and paths; those of the file start from its directory, but these from the working directory. */
-function splitSystems(text: string): string[] {
+export function splitSystems(text: string): string[] {
   return text
     .split(',')
     .map((part) => part.trim())
@@ -176,13 +176,15 @@ async function read(flags: StartFlags, env: NodeJS.ProcessEnv): Promise<Configur
   const listed = parseOptions(Type.Object({ systems: serverOptions.properties.systems }), {
     ...pickSystems(raw),
   });
-  const definitions = await loadSystems(listed.systems, file === undefined ? process.cwd() : dirname(file));
+  const from = file === undefined ? process.cwd() : dirname(file);
+  const definitions = await loadSystems(listed.systems, from);
+  const systems = listed.systems.map((name) => (isSystemPath(name) ? resolve(from, name) : name));
   const whole = withSystems(definitions);
   const { ...parsed } = parseOptions(whole, raw) as ServerOptions & Record<string, unknown>;
   checkAddresses(parsed);
   checkProcesses(parsed);
   const systemOptions = Object.fromEntries(definitions.map(({ name }) => [name, parsed[name]]));
-  return { options: parsed, systemOptions, definitions, isJoined: flags.join !== undefined };
+  return { options: { ...parsed, systems }, systemOptions, definitions, isJoined: flags.join !== undefined };
 }
 
 function pickSystems(raw: Record<string, unknown>): object {

@@ -79,5 +79,5 @@ export async function drillWell(scene: Scene, data: string, args: readonly strin
   const failed = checks.filter(({ passed, isTimed }) => !passed && !isTimed);
   assert.deepEqual(failed, []);
   assert(acknowledged > 100 && acknowledged === found);
-  return checks.find(({ claim }) => /were there before/.test(claim))?.detail ?? '';
+  return checks.find(({ claim }) => /was there before/.test(claim))?.detail ?? '';
 }

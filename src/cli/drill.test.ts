@@ -27,22 +27,24 @@ describe('an installation that was started for drills', { skip }, () => {
 
   test('loses a process, and serves afterwards with all that it had', async () => {
     const args = ['process-dies', '--seconds', '10', '--rate', '20'];
-    assert.equal(await drillWell(scene, data, args), '4 links');
+    assert.equal(await drillWell(scene, data, args), '4 of links');
     await installation.isAsBefore();
   });
 
   test('is not drilled with what it does not have, nor without its key', async () => {
-    const [lost, down, stranger, keyless] = await Promise.all([
+    const [lost, down, stranger, keyless, other] = await Promise.all([
       drillAt(scene, data, ['primary-lost']),
       drillAt(scene, data, ['workers-down']),
       drillAt(scene, data, ['quick'], 'not-the-key-of-this-installation'),
       drillAt(scene, data, ['quick'], ''),
+      drillAt(scene, data, ['quick', '--systems', 'links']),
     ]);
-    assert.deepEqual([lost.code, down.code, stranger.code, keyless.code], [3, 3, 3, 2]);
+    assert.deepEqual([lost.code, down.code, stranger.code, keyless.code, other.code], [3, 3, 3, 2, 2]);
     assert.match(lost.stderr, /primary-lost needs a standby/);
     assert.match(down.stderr, /workers-down needs a worker apart that it can start again, which/);
     assert.match(stranger.stderr, /does not give its links to LOADSTONE_ROOT_KEY: .*401/);
     assert.match(keyless.stderr, /set LOADSTONE_ROOT_KEY/);
+    assert.match(other.stderr, /--systems: with --data it is those that run there/);
   });
 });
 

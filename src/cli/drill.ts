@@ -13,6 +13,7 @@ import type { RunningInstallation } from '#drills/attached';
 import { passed, type Verdict, verdictOf } from '#drills/result';
 import type { Drilled } from '#drills/run-drill';
 import type { Scenario } from '#drills/scenario';
+import { SYSTEMS_DEFAULT } from '#server/system-list';
 import { usageError, wholeNumber } from './command.ts';
 import { onStopSignals } from './stop-signals.ts';
 import { alignColumns, shellQuote } from './text.ts';
@@ -38,7 +39,7 @@ Each drill starts servers of its own in a temporary directory, on free ports of
 
 With --data it breaks the installation that runs there instead, if that was
 started for drills (LOADSTONE_FAULTS=FILE loadstone start); its root key is
-taken from LOADSTONE_ROOT_KEY. It runs on afterwards, with the drill's links.
+taken from LOADSTONE_ROOT_KEY. It runs on afterwards, with what the drill made.
 
 A drill takes place at the rate that is found to be a third of what the
 machine holds at that moment, and at most at that of the drill.
@@ -56,6 +57,7 @@ interface DrillFlags {
   html?: string;
   report?: string;
   data?: string;
+  systems?: string;
 }
 
 /** Settings of this shell are not those of the servers under drill. */
@@ -79,6 +81,10 @@ interface Run {
   /** Undefined: to be found. */
   ratePerS: number | undefined;
   at: RunningInstallation | undefined;
+  /** Paths are absolute. */
+  systems: readonly string[];
+  /** Whether they were asked for. */
+  areNamed: boolean;
 }
 
 /** @throws a usage error where no key is given */
@@ -90,20 +96,28 @@ function findInstallation({ data }: DrillFlags): RunningInstallation | undefined
 }
 
 /** @throws a usage error for a time that is too short */
-function planRun(scenario: Scenario, flags: DrillFlags, { seed, at }: Pick<Run, 'seed' | 'at'>): Run {
+function planRun(
+  scenario: Scenario,
+  flags: DrillFlags,
+  given: Pick<Run, 'seed' | 'at' | 'systems' | 'areNamed'>,
+): Run {
   const { seconds = scenario.seconds, rate } = flags;
   if (seconds < scenario.secondsMin) {
     throw usageError(
       `--seconds: ${scenario.name} needs at least ${scenario.secondsMin} to break, heal and recover`,
     );
   }
-  return { scenario, seed, seconds, ratePerS: rate, at };
+  return { ...given, scenario, seconds, ratePerS: rate };
 }
 
-function againOf({ scenario, seed, seconds, at }: Run, ratePerS: number | undefined): string {
+function againOf(
+  { scenario, seed, seconds, at, systems, areNamed }: Run,
+  ratePerS: number | undefined,
+): string {
   const where = at === undefined ? '' : ` --data ${shellQuote(at.data)}`;
   const rate = ratePerS === undefined ? '' : ` --rate ${ratePerS}`;
-  return `loadstone drill ${scenario.name} --seed ${seed} --seconds ${seconds}${rate}${where}`;
+  const which = areNamed ? ` --systems ${shellQuote(systems.join(','))}` : '';
+  return `loadstone drill ${scenario.name} --seed ${seed} --seconds ${seconds}${rate}${which}${where}`;
 }
 
 /** What a person sees meanwhile goes to standard error: standard output has the results alone. */
@@ -122,13 +136,13 @@ async function openView(drill: string) {
 
 async function runOne(run: Run, signal: AbortSignal): Promise<Drilled> {
   const { runDrill } = await import('#drills/run-drill');
-  const { scenario, seed, seconds, ratePerS, at } = run;
+  const { scenario, seed, seconds, ratePerS, at, systems } = run;
   const view = await openView(scenario.name);
   process.once('exit', view.end);
   try {
     return await runDrill(
       scenario,
-      { seed, seconds, ratePerS, at, again: (rate) => againOf(run, rate) },
+      { seed, seconds, ratePerS, at, systems, again: (rate) => againOf(run, rate) },
       {
         clock: systemClock,
         random: systemRandom,
@@ -186,8 +200,11 @@ async function drill(name: string, flags: DrillFlags): Promise<void> {
   const { drillNames, findScenarios } = await import('#drills/catalogue');
   const seed = flags.seed ?? systemRandom.bytes(4).readUInt32LE() % SEED_MAX;
   const at = findInstallation(flags);
+  const { systemsOf } = await import('./named-systems.ts');
+  const [systems, areNamed] = [systemsOf(flags.systems), flags.systems !== undefined];
+  if (areNamed && at !== undefined) throw usageError('--systems: with --data it is those that run there');
   const scenarios = findScenarios(name);
-  const runs = scenarios.map((scenario) => planRun(scenario, flags, { seed, at }));
+  const runs = scenarios.map((scenario) => planRun(scenario, flags, { seed, at, systems, areNamed }));
   if (runs.length === 0) throw usageError(`no drill is called ${name}; known is ${drillNames.join(', ')}`);
   const interrupt = new AbortController();
   onStopSignals(systemClock, process.env.npm_lifecycle_event !== undefined, {
@@ -250,6 +267,10 @@ export function addDrillCommand(program: Command): void {
       new Option('--rate <n>', 'requests a second (default: found, at most that of the drill)').argParser(
         wholeNumber(1, RATE_MAX),
       ),
+    )
+    .option(
+      '--systems <names>',
+      `systems to run and drill, names or paths (default ${SYSTEMS_DEFAULT.join(',')})`,
     )
     .option('--data <dir>', 'break the test installation that runs in this directory')
     .option('--json <file>', 'write the result as JSON')

@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { describeError } from '#base/errors';
 import { LOG_LEVELS } from '#base/log';
 import { LOG_FORMATS } from '#base/log-format';
+import { SYSTEMS_DEFAULT } from '#server/system-list';
 import { VERSION } from '#server/version';
 import type { StartFlags } from './config.ts';
 import { isFlagFault } from './flag-fault.ts';
@@ -29,7 +30,10 @@ function addStartCommand(program: Command): void {
     .option('--data <dir>', 'directory of everything the server keeps (default ./data)')
     .option('--listen <host:port>', 'address to listen on (default 127.0.0.1:8080; port 0 takes a free one)')
     .option('--public-url <url>', 'address under which clients reach the server (default http://LISTEN)')
-    .option('--systems <names>', 'systems to run, separated by commas: names or paths (default links)')
+    .option(
+      '--systems <names>',
+      `systems to run, separated by commas: names or paths (default ${SYSTEMS_DEFAULT.join(',')})`,
+    )
     .option('--database <url>', 'postgres:// address to use instead of the embedded Postgres')
     .option(
       '--processes <n>',

@@ -86,7 +86,8 @@ describe('npm pack', () => {
   });
 
   test('has types that a system in TypeScript is checked by', async () => {
-    cpSync(join(ROOT, 'examples', 'notes', 'index.ts'), join(project, 'checked.mts'));
+    cpSync(join(ROOT, 'examples', 'notes'), join(project, 'checked'), { recursive: true });
+    writeFileSync(join(project, 'checked', 'package.json'), '{ "type": "module" }\n');
     writeFileSync(
       join(project, 'wrong.mts'),
       "import { defineSystem, optionsSchema } from 'loadstone';\n" +
@@ -101,6 +102,7 @@ describe('npm pack', () => {
             '--noEmit',
             '--strict',
             '--skipLibCheck',
+            '--allowImportingTsExtensions',
             '--module',
             'nodenext',
             '--target',
@@ -118,7 +120,7 @@ describe('npm pack', () => {
         ],
         { command: [process.execPath], cwd: project },
       );
-    const right = await check('checked.mts');
+    const right = await check('checked/index.ts');
     assert.deepEqual([right.code, right.stdout], [0, '']);
     assert.match((await check('wrong.mts')).stdout, /^wrong\.mts\(2,\d+\): error TS2322/);
   });

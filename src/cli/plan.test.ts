@@ -120,3 +120,35 @@ test('what cannot be planned is refused with one line', async () => {
   await refused(/^.* of what it can do; planned are at most 60 %/, write('huge.yaml', huge), '--out', out);
   assert.equal(existsSync(out), false);
 });
+
+test('a system from outside is planned by its own model, beside those that come with Loadstone', async () => {
+  const notes = join(ROOT, 'examples', 'notes');
+  const directory = scene.directory();
+  const workload = join(directory, 'both.yaml');
+  const [out, file] = [join(directory, 'loadstone.yaml'), join(directory, 'calibration.json')];
+  const systems =
+    'systems: { links: { redirect: { perUserPerDay: 10 } }, notes: { add: { perUserPerDay: 20 } } }\n';
+  writeFileSync(workload, `users: { daily: 1000000 }\npeakFactor: 10\n${systems}`);
+  const both = ['--systems', `links,${notes}`];
+  const { code, stdout } = await plan(workload, ...both, '--out', out);
+  assert.equal(code, 0);
+  assert.match(stdout, /^notes$/m);
+  assert.match(stdout, /rows as such/);
+  const { options, definitions } = await readConfiguration({ config: out }, {});
+  assert.deepEqual(options.systems, ['links', notes]);
+  assert.deepEqual(
+    definitions.map(({ name }) => name),
+    ['links', 'notes'],
+  );
+  const alone = await plan(workload);
+  assert.match(
+    alone.line,
+    /^systems\.notes: is not known here .*; known is links; your own go under custom$/,
+  );
+
+  const { defaultCalibration } = await import('#blocks/plan');
+  const add = { ...defaultCalibration.routes.create, kneePerS: 20 };
+  writeFileSync(file, JSON.stringify({ ...defaultCalibration, systems: { notes: { add } } }));
+  const slow = await plan(workload, ...both, '--calibration', file);
+  assert.notEqual(slow.stdout, stdout, 'what was measured of its own write counts');
+});

@@ -14,16 +14,17 @@ import {
   readWorkload,
   renderPlan,
 } from '#blocks/plan';
-import { linksModel } from '#systems/links';
+import { SYSTEMS_DEFAULT } from '#server/system-list';
+import type { NamedSystem } from './named-systems.ts';
 
 interface PlanFlags {
   calibration?: string;
   explain?: boolean;
   json?: boolean;
   out?: string;
+  systems?: string;
 }
 
-const MODELS = [linksModel];
 /** A plan is no failure when nothing holds, but a program should notice. */
 const EXIT_NOTHING_HOLDS = 1;
 
@@ -85,9 +86,21 @@ function writeConfiguration(plan: Plan, file: string): void {
   }
 }
 
-function plan(file: string, { calibration, explain = false, json = false, out }: PlanFlags): void {
-  const workload = readWorkload(readYaml(file), MODELS);
-  const made = planFor(workload, { calibration: readCapacity(calibration), models: MODELS });
+/** With the systems as they were given, since a server finds those from elsewhere by their paths. */
+function withPaths(made: Plan, named: readonly NamedSystem[]): Plan {
+  const { systems, ...options } = made.configuration ?? {};
+  if (!Array.isArray(systems)) return made;
+  const given = (name: string) => named.find(({ definition }) => definition.name === name)?.given ?? name;
+  return { ...made, configuration: { systems: systems.map(given), ...options } };
+}
+
+async function plan(file: string, flags: PlanFlags): Promise<void> {
+  const { calibration, explain = false, json = false, out } = flags;
+  const { loadNamed } = await import('./named-systems.ts');
+  const named = await loadNamed(flags.systems);
+  const models = named.flatMap(({ definition }) => definition.model ?? []);
+  const workload = readWorkload(readYaml(file), models);
+  const made = withPaths(planFor(workload, { calibration: readCapacity(calibration), models }), named);
   if (out !== undefined) writeConfiguration(made, out);
   const text = json ? JSON.stringify(made, null, 2) : renderPlan(made, { explain });
   process.stdout.write(`${text}\n`);
@@ -100,9 +113,13 @@ export function addPlanCommand(program: Command): void {
     .description('Work out the simplest topology that holds a workload, and what of it breaks first.')
     .argument('<workload>', 'YAML file: see docs/concepts/planning.md and examples/workloads')
     .option('--calibration <file>', 'what `loadstone calibrate` has measured (default: shipped figures)')
+    .option(
+      '--systems <names>',
+      `systems that the workload may name, names or paths (default ${SYSTEMS_DEFAULT.join(',')})`,
+    )
     .option('--explain', 'show the arithmetic of each number')
     .option('--json', 'answer in JSON, for programs')
     .option('--out <file>', 'write the topology as a loadstone.yaml that is not there yet')
     .allowExcessArguments(false)
-    .action((file: string, flags: PlanFlags) => plan(file, flags));
+    .action(plan);
 }

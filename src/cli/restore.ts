@@ -21,6 +21,7 @@ import {
   type Target,
 } from '#blocks/backup';
 import { locateInstallation } from '#blocks/database';
+import { SYSTEMS_DEFAULT } from '#server/system-list';
 import { type Answer, usageError } from './command.ts';
 import { type Configuration, readConfiguration } from './config.ts';
 import { createInstallation } from './installation.ts';
@@ -173,7 +174,10 @@ export function addRestoreCommand(program: Command): void {
       'file with the master key (or LOADSTONE_MASTER_KEY), if the backup lacks it',
     )
     .option('--database <url>', 'postgres:// address of an empty database, for a logical backup')
-    .option('--systems <names>', 'systems of the installation, for a logical backup (default links)')
+    .option(
+      '--systems <names>',
+      `systems of the installation, for a logical backup (default ${SYSTEMS_DEFAULT.join(',')})`,
+    )
     .option('--config <file>', 'configuration file, for a logical backup')
     .option('--json', 'answer in JSON, for programs')
     .action((directory: string, flags: RestoreFlags) => {

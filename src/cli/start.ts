@@ -123,9 +123,12 @@ async function markForDrills(server: Started, configuration: Configuration, log:
   const faults = process.env.LOADSTONE_FAULTS;
   if (faults === undefined || configuration.isJoined) return;
   const { leaveMark } = await import('#drills/test-installation');
-  const { cacheTtlMs = 0 } = (configuration.systemOptions.links ?? {}) as { cacheTtlMs?: number };
+  const { agesOf } = await import('#drills/drilled-systems');
+  const { definitions, systemOptions, options } = configuration;
+  const ages = agesOf(definitions, systemOptions);
   try {
-    process.once('exit', leaveMark(server.dataDirectory, { origin: server.localUrl, faults, cacheTtlMs }));
+    const { systems } = options;
+    process.once('exit', leaveMark(server.dataDirectory, { origin: server.localUrl, faults, systems, ages }));
   } catch (error) {
     log.warn({ err: error }, 'no drill can be pointed at this server: the mark could not be written');
   }
@@ -175,11 +178,12 @@ export async function start(flags: StartFlags): Promise<void> {
   opened.setQuiet(false);
   const firstKey = server.takeFirstKey();
   if (failure === undefined) {
-    const hasLinks = definitions.some(({ name }) => name === 'links') && options.role !== 'worker';
+    const serves = options.role !== 'worker';
+    const firstSteps = serves ? definitions.find((each) => each.firstSteps)?.firstSteps : undefined;
     const { processes } = options;
     const supervisor = processes > 1 ? { pid: process.pid, processes } : undefined;
     const isKeySet = secrets.rootKey !== undefined;
-    print(welcome(server, { firstKey, isKeySet, hasLinks, supervisor }, systemRandom));
+    print(welcome(server, { firstKey, isKeySet, firstSteps, supervisor }, systemRandom));
     return;
   }
   // It is in the database already, and will not be made again.

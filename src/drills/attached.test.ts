@@ -28,7 +28,7 @@ describe('a directory is no test installation', () => {
       () => findTestInstallation(data),
       (error: Error & { code?: string }) => error.code === 'drill_refused' && why.test(error.message),
     );
-  const mark = { origin: 'http://127.0.0.1:1', faults: 'faults.json', cacheTtlMs: 0 };
+  const mark = { origin: 'http://127.0.0.1:1', faults: 'faults.json', systems: ['links'], ages: {} };
 
   beforeEach(() => {
     data = realpathSync(mkdtempSync(join(tmpdir(), 'loadstone-attached-')));

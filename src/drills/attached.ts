@@ -7,7 +7,9 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeError } from '#base/errors';
+import { canList } from './aftermath.ts';
 import { createClient } from './client.ts';
+import { loadDrilled } from './drilled-systems.ts';
 import { drillErrors } from './errors.ts';
 import { childrenOf, isAlive, signalProcess } from './processes.ts';
 import type { Needs, Scenario } from './scenario.ts';
@@ -23,8 +25,6 @@ export interface RunningInstallation {
 }
 
 const BACK_BOUND_MS = 30_000;
-/** To ask and to answer on a busy machine. */
-const ANSWER_MS = 2500;
 
 /** The installation of the moment. */
 interface Offer {
@@ -90,7 +90,7 @@ export async function attachTo(
   { data, rootKey }: RunningInstallation,
   deps: TopologyDeps,
 ): Promise<Topology> {
-  const { pid, origin, faults, cacheTtlMs, data: directory } = findTestInstallation(data);
+  const { pid, origin, faults, systems, ages, data: directory } = findTestInstallation(data);
   const scratch = realpathSync(mkdtempSync(join(tmpdir(), 'loadstone-drill-')));
   const server = createServerView(
     { name: 'server', origin, dataNamed: directory, data: () => directory, pid: () => pid, cwd: scratch },
@@ -105,11 +105,13 @@ export async function attachTo(
     }
     const missing = missingOf(needs, before);
     if (missing !== undefined) throw drillErrors.drill_needs_more({ detail: `${name} needs ${missing}` });
-    const asked = createClient(origin, rootKey, deps).get('/v1/links?limit=1');
-    await asked.catch((error: unknown) => {
-      const detail = `${origin} does not give its links to LOADSTONE_ROOT_KEY: ${describeError(error)}`;
-      throw drillErrors.drill_refused({ detail });
-    });
+    const client = createClient(origin, rootKey, deps);
+    for (const system of await loadDrilled(systems, directory, ages)) {
+      await canList(system.drill, client).catch((error: unknown) => {
+        const detail = `${origin} does not give its ${system.name} to LOADSTONE_ROOT_KEY: ${describeError(error)}`;
+        throw drillErrors.drill_refused({ detail });
+      });
+    }
   }
 
   async function dispose(): Promise<void> {
@@ -132,7 +134,7 @@ export async function attachTo(
       return assert.fail(`${name} was let in, and needs a network of its own`);
     },
     hasReplicas: before.standbys > 0,
-    redirectAgeMs: cacheTtlMs + ANSWER_MS,
+    ...{ systems, ages },
     describe: () => [
       `a test installation that goes on, in ${directory}: ${before.processes} ${before.processes === 1 ? 'process' : 'processes'}, ${before.standbys} standbys, ${origin}, pid ${pid}`,
     ],

@@ -1,31 +1,40 @@
+import assert from 'node:assert/strict';
+import { SYSTEMS_DEFAULT } from '#server/system-list';
 import type { Attempt } from './attempt.ts';
-import type { DrilledLink, OperationKind, Planned } from './workload.ts';
+import { type DrilledSystem, loadDrilled } from './drilled-systems.ts';
+import type { Item, Planned } from './workload.ts';
 
-const ROUTES: Partial<Record<OperationKind, string>> = {
-  create: 'createLink',
-  createShort: 'createLink',
-  change: 'patchLink',
-  remove: 'deleteLink',
-  read: 'getLink',
-  redirect: 'redirect',
-};
+/** The systems that come with Loadstone, as drills have them. */
+export const drilled: readonly DrilledSystem[] = await loadDrilled(SYSTEMS_DEFAULT, import.meta.dirname);
 
-export function makeLink(own: Partial<DrilledLink> = {}): DrilledLink {
+const [first] = drilled;
+assert(first, 'a system comes with Loadstone');
+/** The first of them. */
+export const system: DrilledSystem = first;
+
+export function operationOf(name: string, of: DrilledSystem = system) {
+  const operation = of.drill.operations[name];
+  assert(operation, `${of.name} has an operation ${name}`);
+  return operation;
+}
+
+export function makeItem(own: Partial<Item> = {}): Item {
   return {
-    key: 'link-1',
-    idempotencyKey: 'drill-1-link-1',
-    url: 'https://example.com/a',
-    ttlS: undefined,
+    system,
+    key: 'item-1',
+    idempotencyKey: 'drill-1-item-1',
+    value: 'https://example.com/a',
+    by: operationOf('create'),
     ids: new Set(['11']),
-    code: 'abc',
-    etag: '"1"',
-    isRemoving: false,
+    remembered: { code: 'abc', etag: '"1"' },
     ...own,
   };
 }
 
-export function makePlanned(kind: OperationKind, link: DrilledLink | undefined, value?: string): Planned {
-  return { kind, route: ROUTES[kind] ?? kind, link, value };
+/** @param name of an operation of the item's system, or of the first */
+export function makePlanned(name: string, item: Item | undefined, value?: string): Planned {
+  const of = item?.system ?? system;
+  return { system: of, operation: operationOf(name, of), item, value };
 }
 
 /** One that was answered well. */
@@ -41,7 +50,7 @@ export function makeAttempt(own: Partial<Attempt> = {}): Attempt {
     status: 200,
     code: undefined,
     found: undefined,
-    created: undefined,
+    learnt: undefined,
     isProblem: false,
     retryAfter: undefined,
     ...own,

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { LoadAnswer } from '#blocks/load';
-import { makeAttempt, makeLink, makePlanned } from './attempt.fixture.ts';
+import { makeAttempt, makeItem, makePlanned } from './attempt.fixture.ts';
 import { historyOf, joinAttempts, readAttempt } from './attempt.ts';
 
-const link = makeLink();
-const create = makePlanned('create', link, 'https://example.com/a');
-const read = makePlanned('read', link);
+const item = makeItem();
+const view = { id: '11', remembered: { ttlS: '1' } };
+const create = makePlanned('create', item, 'https://example.com/a');
+const read = makePlanned('read', item);
 
 function answer(own: Partial<LoadAnswer>): LoadAnswer {
   const request = { method: 'GET', path: '/', headers: {} };
@@ -72,15 +73,17 @@ describe('what a client may conclude', () => {
   test('a creation gives its link, a read what it found, and a link that is gone is an answer', () => {
     const created = readAttempt(
       create,
-      answer({ status: 201, body: '{"id":"7","code":"x","url":"u","expiresAt":"1970-01-01T00:00:01Z"}' }),
+      answer({ status: 201, body: '{"id":"7","code":"x","url":"u","expiresAt":"1970-01-01T00:00:03Z"}' }),
+      view,
     );
-    assert.deepEqual(created.created, { id: '7', code: 'x', expiresAtMs: 1000 });
-    assert.equal(readAttempt(read, answer({ status: 200, body: '{"url":"u"}' })).found, 'u');
-    const gone = readAttempt(read, problem(404, 'link_not_found'));
+    assert.deepEqual(created.learnt, { id: '7', serverMs: 2000, remember: { code: 'x' } });
+    assert.equal(readAttempt(read, answer({ status: 200, body: '{"url":"u"}' }), view).found, 'u');
+    const gone = readAttempt(read, problem(404, 'link_not_found'), view);
     assert.deepEqual([gone.outcome, gone.found, gone.isFailure], ['ok', undefined, false]);
     const followed = readAttempt(
-      makePlanned('redirect', link),
+      makePlanned('follow', item),
       answer({ status: 302, headers: { location: 'there' } }),
+      view,
     );
     assert.equal(followed.found, 'there');
   });
@@ -94,8 +97,8 @@ describe('the history', () => {
     assert.deepEqual(
       operations.map(({ id, route, key, sentMs, endedMs }) => [id, route, key, sentMs, endedMs]),
       [
-        [0, 'createLink', 'link-1', 20, undefined],
-        [1, 'getLink', 'link-1', 40, 50],
+        [0, 'createLink', 'item-1', 20, undefined],
+        [1, 'getLink', 'item-1', 40, 50],
       ],
     );
     assert.deepEqual(operations[1]?.action, { kind: 'read', value: 'u' });

@@ -2,7 +2,9 @@
  * One request of a drill and what its client may conclude from how it ended.
  */
 import type { LoadAnswer } from '#blocks/load';
+import type { DrilledItem, Learnt } from '#blocks/system';
 import type { Action, History, Operation, Outcome } from './history.ts';
+import { readJson } from './load-answer.ts';
 import type { Planned } from './workload.ts';
 
 /**
@@ -26,35 +28,19 @@ export interface Attempt {
   code: string | undefined;
   /** What a read has found. */
   found: string | undefined;
-  /** What a creation has given. */
-  created: { id: string; code: string; expiresAtMs: number | undefined } | undefined;
+  /** What a good answer has told. */
+  learnt: Learnt | undefined;
   isProblem: boolean;
   retryAfter: string | undefined;
 }
 
-interface Body {
-  id?: string;
-  code?: string;
-  url?: string;
-  expiresAt?: string | null;
-}
-
 /** Refusals after which a write may yet have happened: the rest of a write's refusals come before anything is committed. */
 const UNSURE_CODES = new Set(['outcome_unknown', 'deadline_exceeded', 'stopped', 'idempotency_in_progress']);
-const WRITES = new Set(['createLink', 'patchLink', 'deleteLink', 'enqueuePressure']);
+const READS = new Set(['read', 'look']);
 const GONE = new Set([404, 410]);
 
-function parseBody(text: string | undefined): Body {
-  if (!text) return {};
-  try {
-    return JSON.parse(text) as Body;
-  } catch {
-    return {};
-  }
-}
-
-function isWrite({ route }: Planned): boolean {
-  return WRITES.has(route);
+export function isWrite({ operation }: Planned): boolean {
+  return !READS.has(operation.effect);
 }
 
 /** @param code of the problem document */
@@ -81,36 +67,33 @@ function fateOf({ outcome, sentMs, lateMs }: LoadAnswer): Fate {
   return lateMs >= LATE_MS ? 'generator_late' : 'not_sent';
 }
 
-/** Pure. */
-export function readAttempt(planned: Planned, answer: LoadAnswer): Attempt {
+/** @param item as its operation sees it */
+function learn(
+  { operation }: Planned,
+  { status = 0, headers = {} }: LoadAnswer,
+  body: object,
+  item?: DrilledItem,
+) {
+  if (operation.effect === 'look' || operation.effect === 'work' || item === undefined) return undefined;
+  return operation.learn?.({ status, headers, body: { ...body } }, item);
+}
+
+/** Pure. @param item as its operation sees it, of one that is about an item */
+export function readAttempt(planned: Planned, answer: LoadAnswer, item?: DrilledItem): Attempt {
   const { intendedMs, sentMs, endedMs, status, headers = {} } = answer;
-  const body = parseBody(answer.body);
+  const body = readJson(answer.body);
   const isProblem = (headers['content-type'] ?? '').startsWith('application/problem+json');
-  const code = isProblem ? body.code : undefined;
+  const code = isProblem && typeof body.code === 'string' ? body.code : undefined;
   const outcome = outcomeOf(planned, answer, code);
   const isServed = answer.outcome === 'answered' && (status ?? 0) < 500 && status !== 429;
   const fate = fateOf(answer);
-  const isCreated = planned.route === 'createLink' && outcome === 'ok';
+  const learnt = outcome === 'ok' && !GONE.has(status ?? 0) ? learn(planned, answer, body, item) : undefined;
   return {
-    ...{ planned, intendedMs, sentMs, endedMs, outcome, fate, status, code, isProblem },
+    ...{ planned, intendedMs, sentMs, endedMs, outcome, fate, status, code, isProblem, learnt },
     isFailure: !isServed && fate !== 'generator_late' && code !== 'idempotency_in_progress',
-    found: outcome === 'ok' ? foundIn(planned, answer, body) : undefined,
-    created: isCreated ? createdBy(body) : undefined,
+    found: learnt?.value,
     retryAfter: headers['retry-after'],
   };
-}
-
-function createdBy({ id = '', code = '', expiresAt }: Body): Attempt['created'] {
-  return { id, code, expiresAtMs: expiresAt ? Date.parse(expiresAt) : undefined };
-}
-
-function foundIn(
-  { route }: Planned,
-  { headers = {}, status = 0 }: LoadAnswer,
-  body: Body,
-): string | undefined {
-  if (GONE.has(status)) return undefined;
-  return route === 'redirect' ? headers.location : body.url;
 }
 
 function actionOf({ planned, found }: Attempt): Action {
@@ -122,8 +105,8 @@ function operationOf(attempt: Attempt, id: number, zeroMs: number): Operation {
   const began = sentMs ?? intendedMs;
   return {
     id,
-    route: planned.route,
-    key: planned.link?.key ?? planned.route,
+    route: planned.operation.route.id,
+    key: planned.item?.key ?? planned.operation.route.id,
     action: actionOf(attempt),
     intendedMs: intendedMs - zeroMs,
     sentMs: began - zeroMs,
@@ -150,11 +133,12 @@ export function joinAttempts(attempts: readonly Attempt[]): Attempt[] {
   const creations = new Map<string, Attempt>();
   for (const attempt of attempts.toSorted(bySent)) {
     const { planned, outcome, endedMs } = attempt;
-    const before = creations.get(planned.link?.key ?? '');
-    if (planned.route !== 'createLink') joined.push(attempt);
+    const key = planned.item?.key ?? '';
+    const before = creations.get(key);
+    if (planned.operation.effect !== 'create') joined.push(attempt);
     else if (before === undefined) {
       const made = { ...attempt };
-      creations.set(planned.link?.key ?? '', made);
+      creations.set(key, made);
       joined.push(made);
     } else if (before.outcome === 'refused') {
       // Nothing came of it: its effect can only be that of a later one.

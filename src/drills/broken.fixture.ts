@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
+import { SYSTEMS_DEFAULT } from '#server/system-list';
 import type { BrokenBuild } from './broken/builds.fixture.ts';
 import type { DrillResult } from './result.ts';
 import { runDrill } from './run-drill.ts';
@@ -20,6 +21,8 @@ export interface BrokenRun {
   seconds: number;
   ratePerS: number;
   signal: AbortSignal;
+  /** Those that come with Loadstone unless told otherwise. */
+  systems?: readonly string[];
 }
 
 /** Of this process, those are kept that say where things are; settings of the test run must not reach a server. */
@@ -38,7 +41,11 @@ export async function drillBuild(
   const hook = build ? ['--import', `${HOOK}?${build.name}`] : [];
   const { result } = await runDrill(
     scenario,
-    { ...run, again: () => `the drill ${scenario.name} on ${build?.name ?? 'this build'}, seed ${run.seed}` },
+    {
+      systems: SYSTEMS_DEFAULT,
+      ...run,
+      again: () => `the drill ${scenario.name} on ${build?.name ?? 'this build'}, seed ${run.seed}`,
+    },
     {
       clock: systemClock,
       random: systemRandom,
@@ -53,7 +60,7 @@ export async function drillBuild(
 
 /** What the checks claim that a broken build must not fulfil. */
 export const LOST = 'nothing acknowledged is lost';
-export const NOT_ONCE = 'every write has its events once, and an Idempotency-Key makes one link';
+export const NOT_ONCE = 'every write has its events once, and an Idempotency-Key makes one item';
 export const NOT_ONE_REGISTER =
   'every key is one register: reads and writes take effect in one order that fits their times';
 export const GOES_ON = 'the old primary cannot go on when it is resumed, and none of its log is lost';

@@ -4,62 +4,68 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { StoredJob } from '#blocks/queue';
-import { makeAttempt, makeLink, makePlanned } from './attempt.fixture.ts';
-import { NOTHING_BEFORE } from './before.ts';
+import { makeAttempt, makeItem, makePlanned, operationOf, system } from './attempt.fixture.ts';
+import { describeAttempt, impossibleIn, nothingLeft, recovered, withinBudget } from './checks.ts';
+import { orderedRoutes, refusedDuring, servedStale, staleFresh } from './declared.ts';
+import type { DrilledSystem } from './drilled-systems.ts';
 import {
   countFound,
-  describeAttempt,
   effectsOnce,
   goesOn,
-  impossibleIn,
+  invariantsHold,
   jobsOnce,
-  nothingLeft,
   nothingLost,
   projectionsEqual,
-  recovered,
   strongReads,
-  withinBudget,
-} from './checks.ts';
-import { orderedRoutes, redirectsFresh, refusedDuring, servedStale } from './declared.ts';
-import type { Evidence } from './scenario.ts';
+} from './effects.ts';
+import type { Evidence, Seen } from './scenario.ts';
 
-const link = makeLink({ ids: new Set(['11']) });
-const short = makeLink({ key: 'link-2', ids: new Set(['12']), ttlS: 1, url: 'https://example.com/b' });
-const create = makePlanned('create', link, link.url);
+const link = makeItem({ ids: new Set(['11']) });
+const short = makeItem({
+  ...{ key: 'item-2', ids: new Set(['12']), value: 'https://example.com/b' },
+  by: operationOf('createShort'),
+});
+const create = makePlanned('create', link, link.value);
 const change = makePlanned('change', link, 'https://example.com/c');
 const read = makePlanned('read', link);
-const redirect = makePlanned('redirect', link);
+const redirect = makePlanned('follow', link);
 const times = (ms: number) => ({ intendedMs: ms, sentMs: ms, endedMs: ms + 10 });
 
 const ATTEMPTS = [
   makeAttempt({ planned: create, ...times(0), status: 201 }),
-  makeAttempt({ planned: makePlanned('createShort', short, short.url), ...times(20), status: 201 }),
+  makeAttempt({ planned: makePlanned('createShort', short, short.value), ...times(20), status: 201 }),
   makeAttempt({ planned: change, ...times(100) }),
   makeAttempt({ planned: read, ...times(200), found: 'https://example.com/c' }),
   makeAttempt({ planned: redirect, ...times(300), found: 'https://example.com/c', status: 302 }),
 ];
 
+const FOUND: Seen = {
+  system,
+  listed: new Map([
+    ['11', 'https://example.com/c'],
+    ['12', 'https://example.com/b'],
+  ]),
+  before: new Map(),
+  kept: new Map(),
+  unreadable: [],
+  figures: { live: 1, expired: 1 },
+  events: new Map([
+    ['11', ['link.created', 'link.changed']],
+    ['12', ['link.created', 'link.expired']],
+  ]),
+};
+
 /** Two links, one of which has been changed and one has expired. */
 function sound(own: Partial<Evidence> = {}): Evidence {
   return {
-    links: [link, short],
+    items: [link, short],
     attempts: ATTEMPTS,
     loaded: ATTEMPTS,
     zeroMs: 0,
     durationMs: 10_000,
     windows: [],
-    before: NOTHING_BEFORE,
-    kept: new Map(),
-    listed: new Map([
-      ['11', 'https://example.com/c'],
-      ['12', 'https://example.com/b'],
-    ]),
-    unreadable: [],
-    counts: { live: 1, expired: 1 },
-    events: new Map([
-      ['11', ['link.created', 'link.changed']],
-      ['12', ['link.created', 'link.expired']],
-    ]),
+    isOwn: true,
+    seen: new Map([[system.name, FOUND]]),
     jobs: new Map([['links_expiry', new Map([['done', 1]])]]),
     verifications: [],
     notes: new Map(),
@@ -68,35 +74,38 @@ function sound(own: Partial<Evidence> = {}): Evidence {
   };
 }
 
+const seeing = (own: Partial<Seen>, more: Partial<Evidence> = {}) =>
+  sound({ ...more, seen: new Map([[system.name, { ...FOUND, ...own }]]) });
 const withEvents = (id: string, types: string[]) =>
-  sound({ events: new Map([...sound().events, [id, types]]) });
-const strong = orderedRoutes(false);
+  seeing({ events: new Map([...FOUND.events, [id, types]]) });
+const strong = orderedRoutes([system], false);
+const whole = (evidence: Evidence) => countFound(evidence).get(system.name);
 
 describe('what was acknowledged', () => {
   test('is found', () => {
-    const { acknowledged, found } = countFound(sound());
-    assert.deepEqual([acknowledged, found], [3, 3]);
+    assert.deepEqual(whole(sound()), { acknowledged: 3, found: 3, lost: [] });
     assert(nothingLost(sound()).passed);
     assert(effectsOnce(sound()).passed);
     assert(jobsOnce(sound()).passed);
     assert(projectionsEqual(sound()).passed);
+    assert(invariantsHold(sound()).every(({ passed }) => passed));
     assert(strongReads(sound(), strong).passed);
   });
 
   test('is lost without its row, or without its event', () => {
-    const withoutRow = sound({ listed: new Map([['12', 'https://example.com/b']]) });
-    assert.match(nothingLost(withoutRow).detail, /3 writes acknowledged, 2 found.*\nlink-1 .*creation/);
+    const withoutRow = seeing({ listed: new Map([['12', 'https://example.com/b']]) });
+    assert.match(nothingLost(withoutRow).detail, /3 writes acknowledged, 2 found.*\nitem-1 .*creation/);
     assert(!nothingLost(withoutRow).passed);
     assert(!nothingLost(withEvents('11', ['link.created'])).passed);
-    assert(!nothingLost(sound({ unreadable: ['link 11'] })).passed);
+    assert(!nothingLost(seeing({ unreadable: ['link 11'] })).passed);
   });
 
   test('has no effect twice', () => {
     assert(!effectsOnce(withEvents('12', ['link.created', 'link.expired', 'link.expired'])).passed);
     assert(!effectsOnce(withEvents('11', ['link.created', 'link.created', 'link.changed'])).passed);
     assert(!effectsOnce(withEvents('99', ['link.created'])).passed, 'a link that nobody was told of');
-    const twice = makeLink({ ids: new Set(['11', '13']) });
-    assert.match(effectsOnce(sound({ links: [twice, short] })).detail, /made 2 links: 11, 13/);
+    const twice = makeItem({ ids: new Set(['11', '13']) });
+    assert.match(effectsOnce(sound({ items: [twice, short] })).detail, /made 2 items: 11, 13/);
   });
 
   test('a change of unknown outcome may be there or not', () => {
@@ -128,11 +137,11 @@ describe('what was acknowledged', () => {
   });
 
   test('counts that do not add up are seen', () => {
-    assert(!projectionsEqual(sound({ counts: { live: 2, expired: 1 } })).passed);
+    assert(!invariantsHold(seeing({ figures: { live: 2, expired: 1 } }))[0]?.passed);
   });
 
   test('an old value read after a newer one was acknowledged is no register', () => {
-    const stale = makeAttempt({ planned: read, ...times(500), found: link.url });
+    const stale = makeAttempt({ planned: read, ...times(500), found: link.value });
     assert(!strongReads(sound({ attempts: [...ATTEMPTS, stale] }), strong).passed);
   });
 });
@@ -212,7 +221,7 @@ describe('the load', () => {
       'found: 4, of 3 acknowledged',
     ]);
     const wrong = [
-      projectionsEqual(sound({ counts: { live: -1, expired: 3 } })),
+      ...invariantsHold(seeing({ figures: { live: -1, expired: 3 } })),
       jobsOnce(sound({ jobs: new Map([['links_expiry', new Map([['done', -1]])]]) })),
       recovered(bounds, sound({ windows: [{ ...window, healedMs: 4000 }] })),
     ];
@@ -234,16 +243,92 @@ describe('the load', () => {
   });
 
   test('an installation that was there before goes on as it was, and keeps its links', () => {
-    const links = new Map([['3', 'https://example.com/old']]);
-    const before = { links, ids: new Set(['3']), jobs: new Set<string>() };
-    const there = sound({ before, kept: links, counts: { live: 2, expired: 1 } });
+    const before = new Map([['3', 'https://example.com/old']]);
+    const of = { before, kept: before, figures: { live: 2, expired: 1 } };
+    const there = seeing(of, { isOwn: false });
     assert.deepEqual(
-      [...goesOn(there), projectionsEqual(there), effectsOnce(there)].map(({ passed }) => passed),
+      [...goesOn(there), ...invariantsHold(there), effectsOnce(there)].map(({ passed }) => passed),
       [true, true, true, true],
     );
-    const [server, kept] = goesOn({ ...there, kept: new Map(), leftovers: ['1 of 2 processes serve'] });
+    const leftovers = ['1 of 2 processes serve'];
+    const [server, kept] = goesOn(seeing({ ...of, kept: new Map() }, { leftovers }));
     assert.match(server?.detail ?? '', /1 of 2 processes/);
-    assert.match(kept?.detail ?? '', /link 3 led to .*old, and leads to nothing/);
+    assert.match(kept?.detail ?? '', /3 of links held .*old, and holds nothing/);
+  });
+});
+
+/** It keeps no log, answers nothing that is stale, and leaves a job with each of its `work`. */
+const plain: DrilledSystem = {
+  ...{ name: 'plain', staleMs: undefined },
+  drill: {
+    operations: {
+      create: { ...{ route: { id: 'add' }, effect: 'create', weight: 1 }, request: () => assert.fail() },
+      remove: { ...{ route: { id: 'drop' }, effect: 'remove', weight: 1 }, request: () => assert.fail() },
+      work: {
+        ...{ route: { id: 'work' }, effect: 'work', weight: 1, job: 'plain_jobs' },
+        request: () => assert.fail(),
+      },
+    },
+    readBack: { route: { id: 'list', consistency: 'session' }, list: () => assert.fail() },
+  },
+};
+
+describe('a second system, which keeps no log', () => {
+  const at = (name: string) => operationOf(name, plain);
+  const [one, two] = ['21', '22'].map((id) =>
+    makeItem({ system: plain, key: `plain-${id}`, by: at('create'), ids: new Set([id]), value: id }),
+  );
+  const attempts = [
+    ...ATTEMPTS,
+    makeAttempt({ planned: makePlanned('create', one, '21'), ...times(400), status: 201 }),
+    makeAttempt({ planned: makePlanned('create', two, '22'), ...times(420), status: 201 }),
+    makeAttempt({ planned: makePlanned('remove', two), ...times(440), status: 204 }),
+    makeAttempt({ planned: { system: plain, operation: at('work'), item: undefined, value: undefined } }),
+  ];
+  const seen: Seen = {
+    ...FOUND,
+    system: plain,
+    listed: new Map([['21', '21']]),
+    figures: {},
+    events: new Map(),
+  };
+  const jobs = (done: number) =>
+    new Map([...sound().jobs, ['plain_jobs', new Map([['done' as const, done]])]]);
+  const both = (own: Partial<Seen> = {}, done = 1) =>
+    sound({
+      ...{ items: [link, short, one, two].filter((item) => item !== undefined), attempts, jobs: jobs(done) },
+      seen: new Map([...sound().seen, [plain.name, { ...seen, ...own }]]),
+    });
+
+  test('is found beside the first, and told of by its name', () => {
+    const { passed, detail } = nothingLost(both());
+    assert.equal(passed, true, detail);
+    assert.match(detail, /^links: 3 writes .* rows and log; plain: 3 writes acknowledged, 3 found in rows$/);
+    assert.deepEqual(
+      [effectsOnce(both()), jobsOnce(both()), ...invariantsHold(both())].map((check) => check.passed),
+      [true, true, true],
+    );
+    assert.deepEqual(
+      [...orderedRoutes([plain], false)].sort(),
+      ['add', 'drop', 'list'],
+      'what says nothing is strong',
+    );
+    assert.deepEqual([...orderedRoutes([plain], true)].sort(), ['add', 'drop']);
+  });
+
+  test('has its own losses, ghosts and jobs', () => {
+    assert.match(nothingLost(both({ listed: new Map() })).detail, /plain-21 .*creation/);
+    const undeleted = new Map([
+      ['21', '21'],
+      ['22', '22'],
+    ]);
+    assert.match(nothingLost(both({ listed: undeleted })).detail, /plain-22 .*deletion/);
+    const ghost = new Map([
+      ['21', '21'],
+      ['29', '29'],
+    ]);
+    assert.match(effectsOnce(both({ listed: ghost })).detail, /of plain that no answer has told of: id 29/);
+    for (const done of [0, 2]) assert.match(jobsOnce(both({}, done)).detail, /plain_jobs: expected 1 done/);
   });
 });
 
@@ -278,22 +363,22 @@ describe('what routes declare', () => {
     const refused = { ...followed, found: undefined, outcome: 'refused' as const };
     assert(!servedStale(cut, loadedWith(refused)).passed);
     const changed = makeAttempt({ planned: change, ...times(1400), outcome: 'unknown' });
-    assert.match(servedStale(cut, loadedWith(refused, changed)).detail, /no link was followed/);
+    assert.match(
+      servedStale(cut, loadedWith(refused, changed)).detail,
+      /nothing that was kept was asked for/,
+    );
   });
 
   test('a redirect may be as old as its age, and no older', () => {
-    const old = makeAttempt({ planned: redirect, ...times(5000), found: link.url });
+    const old = makeAttempt({ planned: redirect, ...times(5000), found: link.value });
     const evidence = sound({ attempts: [...ATTEMPTS, old] });
-    assert(redirectsFresh(evidence, () => 6000).passed);
-    const tooOld = redirectsFresh(evidence, () => 1000);
+    assert(staleFresh(evidence, () => 6000).passed);
+    const tooOld = staleFresh(evidence, () => 1000);
     assert.deepEqual([tooOld.passed, tooOld.isTimed], [false, true]);
     const invented = makeAttempt({ planned: redirect, ...times(600), found: 'https://example.com/x' });
-    assert.match(
-      redirectsFresh(sound({ attempts: [...ATTEMPTS, invented] }), () => 6000).detail,
-      /nobody wrote/,
-    );
+    assert.match(staleFresh(sound({ attempts: [...ATTEMPTS, invented] }), () => 6000).detail, /nobody wrote/);
     const gone = makeAttempt({ planned: redirect, ...times(600), found: undefined });
-    const lost = redirectsFresh(sound({ attempts: [...ATTEMPTS, gone, old] }), () => 1000);
+    const lost = staleFresh(sound({ attempts: [...ATTEMPTS, gone, old] }), () => 1000);
     assert.deepEqual([lost.passed, lost.isTimed], [false, undefined], 'never excused');
   });
 });

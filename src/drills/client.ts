@@ -1,5 +1,5 @@
 /**
- * One request at a time, outside the load: before it, to make links, and after it, to see what is there.
+ * One request at a time, outside the load: before it, to make items, and after it, to see what is there.
  */
 import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';

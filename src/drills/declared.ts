@@ -1,26 +1,31 @@
 /**
  * What each route declares about freshness and about a database that cannot be reached, held against what it did.
  */
-import type { RouteShape } from '#blocks/system';
-import * as links from '#systems/links';
-import type { Attempt } from './attempt.ts';
+import { formatWhole } from '#base/numbers';
+import { type Attempt, isWrite } from './attempt.ts';
 import { checkOf, describeAttempt, timed } from './checks.ts';
+import { type DrilledSystem, isStale } from './drilled-systems.ts';
 import type { Check } from './result.ts';
 import type { Evidence } from './scenario.ts';
-
-/** The shapes of the routes that the drills use, by their ids. */
-const shapes = new Map<string, RouteShape>(
-  [links.createLink, links.patchLink, links.deleteLink, links.getLink, links.listLinks, links.countLinks].map(
-    (shape) => [shape.id, shape as unknown as RouteShape],
-  ),
-);
+import type { Planned } from './workload.ts';
 
 /** The routes whose answers must fit into one order: `strong` ones, and `session` ones where there is one database. */
-export function orderedRoutes(hasReplicas: boolean): Set<string> {
-  const isOrdered = ({ consistency }: RouteShape) =>
-    consistency === 'strong' || (consistency === 'session' && !hasReplicas);
-  return new Set([...shapes.values()].filter(isOrdered).map(({ id }) => id));
+export function orderedRoutes(systems: readonly DrilledSystem[], hasReplicas: boolean): Set<string> {
+  const routes = systems.flatMap(({ drill: { operations, readBack } }) => [
+    ...Object.values(operations).flatMap(({ effect, route }) =>
+      effect === 'look' || effect === 'work' ? [] : [route],
+    ),
+    ...(readBack === undefined ? [] : [readBack.route]),
+  ]);
+  const ordered = routes.filter(
+    ({ consistency = 'strong' }) => consistency === 'strong' || (consistency === 'session' && !hasReplicas),
+  );
+  return new Set(ordered.map(({ id }) => id));
 }
+
+const mustRefuse = ({ operation: { route } }: Planned) =>
+  route.whenPartitioned === undefined || route.whenPartitioned === 'refuse';
+const mayBeStale = ({ operation }: Planned) => operation.effect === 'read' && isStale(operation);
 
 /** A stretch during which the database could not be reached, from when that was sure until it was over. */
 export interface Cut {
@@ -44,10 +49,7 @@ function problemWithRefusal(attempt: Attempt): string | undefined {
 
 /** Routes that declare `refuse` answer with a coded refusal, each request of them. */
 export function refusedDuring(cut: Cut, { loaded, zeroMs }: Evidence): Check {
-  const asked = loaded.filter(
-    (attempt) =>
-      isDuring(cut, attempt, zeroMs) && shapes.get(attempt.planned.route)?.whenPartitioned === 'refuse',
-  );
+  const asked = loaded.filter((attempt) => isDuring(cut, attempt, zeroMs) && mustRefuse(attempt.planned));
   const wrong = asked.filter((attempt) => problemWithRefusal(attempt) !== undefined);
   const problems = wrong.map(
     (attempt) => `${problemWithRefusal(attempt)}: ${describeAttempt(attempt, zeroMs)}`,
@@ -70,10 +72,7 @@ const AT_ONCE_MS = 1000;
 
 /** The same once the server has noticed: nobody has to wait for a deadline to be refused. */
 export function refusedAtOnce(noticed: Cut, { loaded, zeroMs }: Evidence): Check {
-  const asked = loaded.filter(
-    (attempt) =>
-      isDuring(noticed, attempt, zeroMs) && shapes.get(attempt.planned.route)?.whenPartitioned === 'refuse',
-  );
+  const asked = loaded.filter((attempt) => isDuring(noticed, attempt, zeroMs) && mustRefuse(attempt.planned));
   const tookMs = asked.map(({ sentMs = 0, endedMs }) => endedMs - sentMs);
   const late = asked.filter(({ status }, at) => status !== 503 || (tookMs[at] as number) > AT_ONCE_MS);
   const problems = late.map((attempt) => describeAttempt(attempt, zeroMs));
@@ -89,44 +88,41 @@ export function refusedAtOnce(noticed: Cut, { loaded, zeroMs }: Evidence): Check
   );
 }
 
-const isWrite = ({ planned: { route } }: Attempt) =>
-  route === 'createLink' || route === 'patchLink' || route === 'deleteLink';
-
 /**
- * Whether the process must have had the link in memory: it was followed before the cut, and nobody has asked to change it
+ * Whether the process must have had the answer in memory: it was asked for before the cut, and nobody has asked to change it
  * from then on, since a change of whatever outcome makes a process forget.
  */
-function wasKept(asked: Attempt, ofLink: readonly Attempt[], cutMs: number): boolean {
-  return ofLink.some(
+function wasKept(asked: Attempt, ofItem: readonly Attempt[], cutMs: number): boolean {
+  return ofItem.some(
     (kept) =>
-      kept.planned.route === 'redirect' &&
+      kept.planned.operation === asked.planned.operation &&
       kept.outcome === 'ok' &&
       kept.endedMs < cutMs &&
-      !ofLink.some(
+      !ofItem.some(
         (write) =>
-          isWrite(write) &&
+          isWrite(write.planned) &&
           write.endedMs >= (kept.sentMs ?? 0) &&
           (write.sentMs ?? Number.POSITIVE_INFINITY) < asked.endedMs,
       ),
   );
 }
 
-/** Redirects of links that were followed shortly before go on from memory. */
+/** Answers that may be stale, and were given shortly before, go on from memory. */
 export function servedStale(cut: Cut, { loaded, zeroMs }: Evidence): Check {
-  const byLink = Map.groupBy(loaded, ({ planned }) => planned.link);
+  const byItem = Map.groupBy(loaded, ({ planned }) => planned.item);
   const asked = loaded.filter(
     (attempt) =>
-      attempt.planned.route === 'redirect' &&
+      mayBeStale(attempt.planned) &&
       isDuring(cut, attempt, zeroMs) &&
-      wasKept(attempt, byLink.get(attempt.planned.link) ?? [], zeroMs + cut.fromMs),
+      wasKept(attempt, byItem.get(attempt.planned.item) ?? [], zeroMs + cut.fromMs),
   );
   const failed = asked.filter(({ found }) => found === undefined);
   const problems = failed.map((attempt) => describeAttempt(attempt, zeroMs));
-  if (asked.length === 0) problems.push('no link was followed while the database was cut off');
+  if (asked.length === 0) problems.push('nothing that was kept was asked for while the database was cut off');
   return timed(
     checkOf(
-      'redirects kept in memory go on while the database is cut off',
-      `${asked.length} redirects`,
+      'what is kept in memory goes on while the database is cut off',
+      `${asked.length} answers`,
       problems,
     ),
     failed.length === problems.length && failed.every(({ status }) => status === undefined),
@@ -140,16 +136,16 @@ interface TimedWrite {
   endedMs: number;
 }
 
-function writesByLink(attempts: readonly Attempt[]): Map<string, TimedWrite[]> {
+function writesByItem(attempts: readonly Attempt[]): Map<string, TimedWrite[]> {
   const writes = new Map<string, TimedWrite[]>();
   for (const attempt of attempts) {
     const { planned, sentMs, endedMs, outcome } = attempt;
-    const { link, value } = planned;
-    if (!isWrite(attempt) || link === undefined || sentMs === undefined || outcome === 'refused') continue;
+    const { item, value } = planned;
+    if (!isWrite(planned) || item === undefined || sentMs === undefined || outcome === 'refused') continue;
     const write = { value, sentMs, endedMs: outcome === 'ok' ? endedMs : Number.POSITIVE_INFINITY };
-    const all = writes.get(link.key);
+    const all = writes.get(item.key);
     if (all) all.push(write);
-    else writes.set(link.key, [write]);
+    else writes.set(item.key, [write]);
   }
   return writes;
 }
@@ -165,7 +161,7 @@ function problemWithAge(read: Attempt, writes: readonly TimedWrite[], ageMs: num
   const { found, sentMs = read.intendedMs, endedMs } = read;
   const sources = writes.filter(({ value, sentMs: sent }) => value === found && sent <= endedMs);
   if (sources.length === 0) {
-    const text = found === undefined ? 'a link that nobody has deleted is gone' : 'nobody wrote this';
+    const text = found === undefined ? 'what nobody has deleted is gone' : 'nobody wrote this';
     return { text, isTimed: false };
   }
   const isTooOld = sources.every((source) =>
@@ -176,23 +172,26 @@ function problemWithAge(read: Attempt, writes: readonly TimedWrite[], ageMs: num
   return isTooOld ? { text: `older than ${ageMs} ms`, isTimed: true } : undefined;
 }
 
-/** @param ageMsAt how old a redirect may be that is sent at a time from the load's beginning */
-export function redirectsFresh(evidence: Evidence, ageMsAt: (atMs: number) => number): Check {
+/** @param ageMsAt how old an answer of a system may be that is asked for at a time from the load's beginning */
+export function staleFresh(
+  evidence: Evidence,
+  ageMsAt: (system: DrilledSystem, atMs: number) => number,
+): Check {
   const { attempts, zeroMs } = evidence;
-  const writes = writesByLink(attempts);
-  const reads = attempts.filter(({ planned, outcome }) => planned.route === 'redirect' && outcome === 'ok');
+  const writes = writesByItem(attempts);
+  const reads = attempts.filter(({ planned, outcome }) => mayBeStale(planned) && outcome === 'ok');
   const problems = reads.flatMap((read) => {
-    const { link } = read.planned;
-    const ageMs = ageMsAt((read.sentMs ?? read.intendedMs) - zeroMs);
-    const problem = problemWithAge(read, writes.get(link?.key ?? '') ?? [], ageMs);
+    const { item, system } = read.planned;
+    const ageMs = ageMsAt(system, (read.sentMs ?? read.intendedMs) - zeroMs);
+    const problem = problemWithAge(read, writes.get(item?.key ?? '') ?? [], ageMs);
     return problem === undefined
       ? []
-      : [{ ...problem, text: `${link?.key} → ${read.found}: ${problem.text}` }];
+      : [{ ...problem, text: `${item?.key} → ${read.found}: ${problem.text}` }];
   });
   return timed(
     checkOf(
-      'no redirect is older than its declared age',
-      `${reads.length.toLocaleString('en-US')} redirects`,
+      'no answer is older than its declared age',
+      `${formatWhole(reads.length)} answers that may be stale`,
       problems.map(({ text }) => text),
     ),
     problems.every(({ isTimed }) => isTimed),

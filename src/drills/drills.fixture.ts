@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test';
 import { systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
 import { readSeed } from '#base/seed.fixture';
+import { SYSTEMS_DEFAULT } from '#server/system-list';
 import { type Drilled, type DrillOptions, runDrill } from './run-drill.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -19,6 +20,7 @@ export async function drillOnce(
     seed: readSeed(),
     seconds: scenario.seconds,
     ratePerS: undefined,
+    systems: SYSTEMS_DEFAULT,
     ...own,
   };
   const again = (ratePerS: number) =>

@@ -6,10 +6,10 @@ import fc from 'fast-check';
 import { sleep, systemClock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { seededRandom } from '#base/random';
-import { makeAttempt } from './attempt.fixture.ts';
+import { drilled, makeAttempt } from './attempt.fixture.ts';
 import { climb, findRate, isHeld } from './find-rate.ts';
 import { quick } from './scenarios/quick.ts';
-import { createWorkload, MIX_DEFAULT } from './workload.ts';
+import { createWorkload } from './workload.ts';
 
 const scenario = { ratePerS: 250, ratePerSMin: 10 };
 
@@ -84,7 +84,7 @@ async function rateOf(context: TestContext, delayMs: number) {
   });
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const deps = { clock: systemClock, random: seededRandom(3), signal: context.signal };
-  const workload = createWorkload({ seed: 3, run: 'x', mix: MIX_DEFAULT, rootKey: 'k' }, deps);
+  const workload = createWorkload({ seed: 3, run: 'x', systems: drilled, emphasis: {}, rootKey: 'k' }, deps);
   const small = { ...quick, ratePerS: 20, ratePerSMin: 10 };
   return findRate({ scenario: small, seed: 3 }, { origin, workload }, deps);
 }

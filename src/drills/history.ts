@@ -12,7 +12,7 @@ export type Outcome = 'ok' | 'refused' | 'unknown';
 export interface Operation {
   /** Dense, in order of `sentMs`. */
   id: number;
-  /** The route's id, such as `createLink`, or `redirect`. */
+  /** The route's id. */
   route: string;
   /** What it is about: histories are checked apart by key. */
   key: string;

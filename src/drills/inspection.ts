@@ -32,16 +32,28 @@ export interface Inspection {
   close(): Promise<void>;
 }
 
+/** What a topology says of itself. */
+export interface Inspected {
+  /** Of the drill. */
+  directory: string;
+  /** As in the option `systems`; paths are absolute. */
+  systems: readonly string[];
+}
+
 const STOP_MS_MAX = 10_000;
 const PAGE = 1000;
 const VERIFY_MS_MAX = 60_000;
 
 /** Without the relay and the workers of a server: what these have left undone must be seen. */
-async function openGround(url: string, directory: string, signal: AbortSignal): Promise<Ground> {
+async function openGround(
+  url: string,
+  { directory, systems }: Inspected,
+  signal: AbortSignal,
+): Promise<Ground> {
   const options = parseOptions(serverOptions, {
     database: { primary: url, startTimeoutMs: 10_000 },
   }) as ServerOptions;
-  return createGround(options, await loadSystems(['links'], directory), {
+  return createGround(options, await loadSystems(systems, directory), {
     clock: systemClock,
     random: systemRandom,
     log: createLog({ level: 'fatal', service: 'drill' }, { write: () => {} }),
@@ -111,13 +123,12 @@ async function readEvents({ streams }: Ground, stream: string): Promise<Map<stri
   return types;
 }
 
-/** @param directory of the drill */
 export async function openInspection(
   url: string,
-  directory: string,
+  inspected: Inspected,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<Inspection> {
-  const ground = await openGround(url, directory, signal);
+  const ground = await openGround(url, inspected, signal);
   const parts = composeLifecycles('inspection', [ground.database, ground.streams]);
   await parts.start(signal);
 

@@ -2,19 +2,9 @@
  * What a drill has found out, as the checks of its scenario and those of all, and the figures beside them. Pure.
  */
 import type { Attempt, Fate } from './attempt.ts';
-import { NOTHING_BEFORE } from './before.ts';
-import {
-  effectsOnce,
-  goesOn,
-  jobsOnce,
-  nothingLeft,
-  nothingLost,
-  projectionsEqual,
-  recovered,
-  strongReads,
-  withinBudget,
-} from './checks.ts';
-import { orderedRoutes, redirectsFresh } from './declared.ts';
+import { nothingLeft, recovered, withinBudget } from './checks.ts';
+import { orderedRoutes, staleFresh } from './declared.ts';
+import { everyEffect, goesOn } from './effects.ts';
 import type { Outcome } from './history.ts';
 import type { Check } from './result.ts';
 import type { Evidence, Scenario } from './scenario.ts';
@@ -37,24 +27,26 @@ const COUNTED: Record<Fate, 'noAnswer' | 'notSent' | 'generatorLate' | undefined
   generator_late: 'generatorLate',
 };
 
-export function checksOf(scenario: Scenario, topology: Topology, evidence: Evidence): Check[] {
-  const { bounds, redirectAgeMs } = scenario;
-  const { hasReplicas, redirectAgeMs: wellMs = redirectAgeMs.well } = topology;
+/** To ask and to answer on a busy machine. */
+const ANSWER_MS = 2500;
+
+export function checksOf(scenario: Scenario, { hasReplicas }: Topology, evidence: Evidence): Check[] {
+  const { bounds } = scenario;
+  const systems = [...evidence.seen.values()].map(({ system }) => system);
   const isBroken = (atMs: number) =>
     evidence.windows.some(({ fromMs, endMs, recoveredMs }) =>
       isWithin(atMs, fromMs, recoveredMs === undefined ? Number.POSITIVE_INFINITY : endMs),
     );
   return [
-    nothingLost(evidence),
-    effectsOnce(evidence),
-    jobsOnce(evidence),
-    strongReads(evidence, orderedRoutes(hasReplicas)),
-    redirectsFresh(evidence, (atMs) => (isBroken(atMs) ? redirectAgeMs.cut : wellMs)),
-    projectionsEqual(evidence),
+    ...everyEffect(evidence, orderedRoutes(systems, hasReplicas)),
+    staleFresh(
+      evidence,
+      ({ staleMs = { well: 0, cut: 0 } }, atMs) => (isBroken(atMs) ? staleMs.cut : staleMs.well) + ANSWER_MS,
+    ),
     withinBudget(bounds, evidence),
     recovered(bounds, evidence),
     ...(scenario.checks?.(evidence) ?? []),
-    ...(evidence.before === NOTHING_BEFORE ? [nothingLeft(evidence)] : goesOn(evidence)),
+    ...(evidence.isOwn ? [nothingLeft(evidence)] : goesOn(evidence)),
   ];
 }
 
@@ -73,8 +65,9 @@ const NONE: RouteCounts = {
 export function countRequests(loaded: readonly Attempt[]): RequestCounts {
   const counts: Record<string, RouteCounts> = {};
   for (const { planned, outcome, fate, status, isFailure } of loaded) {
-    const ofRoute = counts[planned.route] ?? { ...NONE };
-    counts[planned.route] = ofRoute;
+    const { id } = planned.operation.route;
+    const ofRoute = counts[id] ?? { ...NONE };
+    counts[id] = ofRoute;
     ofRoute[outcome] += 1;
     if (isFailure) ofRoute.failed += 1;
     if (status === 429 || status === 503) ofRoute.shed += 1;

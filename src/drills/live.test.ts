@@ -1,31 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createManualClock, type ManualClock } from '#base/clock';
-import type { Attempt } from './attempt.ts';
+import { makeAttempt } from './attempt.fixture.ts';
 import { createLiveView, type LiveOptions, type LiveView, wantsColours } from './live.ts';
 import { plotSpark } from './live-spark.ts';
 import { createTally } from './live-tally.ts';
 
 const SHOW = '\u001b[?25h';
-
-function attemptOf(own: Partial<Attempt>): Attempt {
-  return {
-    planned: { kind: 'read', route: 'getLink', link: undefined, value: undefined },
-    intendedMs: 0,
-    sentMs: 0,
-    endedMs: 10,
-    outcome: 'ok',
-    fate: 'answered',
-    isFailure: false,
-    status: 200,
-    code: undefined,
-    found: undefined,
-    created: undefined,
-    isProblem: false,
-    retryAfter: undefined,
-    ...own,
-  };
-}
 
 interface Seen {
   view: LiveView;
@@ -73,7 +54,7 @@ function drillOn({ view, clock }: Seen): void {
   for (let atMs = 0; atMs < 4000; atMs += 10) {
     clock.advance(10);
     const isFailure = atMs >= 2000;
-    view.attempt(attemptOf(isFailure ? { isFailure, outcome: 'refused' } : {}), atMs);
+    view.attempt(makeAttempt(isFailure ? { isFailure, outcome: 'refused' } : {}), atMs);
     if (atMs === 2000) view.mark({ atMs, kind: 'fault', text: 'kill -9 of web\u001b[2J-1' });
   }
 }
@@ -162,8 +143,8 @@ describe('the tally', () => {
     const seen = watch();
     seen.view.loadBegins(10_000);
     seen.clock.advance(500);
-    seen.view.attempt(attemptOf({ fate: 'generator_late', sentMs: undefined, outcome: 'refused' }), 400);
-    seen.view.attempt(attemptOf({ fate: 'not_sent', sentMs: undefined, isFailure: true }), 400);
+    seen.view.attempt(makeAttempt({ fate: 'generator_late', sentMs: undefined, outcome: 'refused' }), 400);
+    seen.view.attempt(makeAttempt({ fate: 'not_sent', sentMs: undefined, isFailure: true }), 400);
     seen.clock.advance(600);
     assert.match(
       seen.screen().join('\n'),

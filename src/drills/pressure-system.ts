@@ -29,6 +29,14 @@ export default defineSystem({
   name: 'pressure',
   summary: 'Gives drills a queue that is soon full.',
   options: optionsSchema({}),
+  drill: {
+    operations: {
+      enqueue: {
+        ...{ route: enqueue, effect: 'work', weight: 80, job: PRESSURE_QUEUE },
+        request: () => ({ method: 'POST', path: enqueue.path, body: {} }),
+      },
+    },
+  },
   queues: [{ name: PRESSURE_QUEUE, waitingMax: PRESSURE_MAX, whenFull: 'reject' }],
   create: () => ({
     routes: [

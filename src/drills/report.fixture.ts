@@ -64,7 +64,7 @@ export function makeResult(own: Partial<DrillResult> = {}): DrillResult {
       {
         claim: 'what is derived equals the truth',
         passed: false,
-        detail: 'link_counts; 812 live, 40 expired\nlink_counts: 2 differences, 0 parked keys',
+        detail: 'note_counts\nnote_counts: 2 differences, 0 parked keys',
       },
     ],
     again: 'loadstone drill primary-lost --seed 42',

@@ -10,9 +10,10 @@ import { observe } from './aftermath.ts';
 import { attachTo, type RunningInstallation } from './attached.ts';
 import { type Attempt, historyOf } from './attempt.ts';
 import { lookBefore, NOTHING_BEFORE } from './before.ts';
-import { countFound, EXPIRY_QUEUE } from './checks.ts';
 import { createClient } from './client.ts';
 import { disturbancesOf } from './disturbances.ts';
+import { type DrilledSystem, loadDrilled, optionsOf } from './drilled-systems.ts';
+import { countFound } from './effects.ts';
 import { drillErrors } from './errors.ts';
 import { findRate } from './find-rate.ts';
 import type { History } from './history.ts';
@@ -20,7 +21,7 @@ import { checksOf, countRequests, type RequestCounts, recoveredMsOf } from './ju
 import type { DrillResult, Mark } from './result.ts';
 import type { Evidence, Scenario, Stage } from './scenario.ts';
 import { faultWindows, sliceMsFor, slicesOf } from './timeline.ts';
-import { createTopology, type Topology } from './topology.ts';
+import { createTopology, type SystemTopologyPlan, type Topology } from './topology.ts';
 import { waitUntil } from './wait.ts';
 import { createWorkload, type Workload } from './workload.ts';
 
@@ -31,6 +32,8 @@ export interface DrillOptions {
   ratePerS: number | undefined;
   /** The command that runs the same again, at a rate that was found or given. */
   again: (ratePerS: number) => string;
+  /** As in the option `systems`, with absolute paths: those of its own servers. Not of those that run already. */
+  systems: readonly string[];
   /** Breaks this one, rather than servers of its own. */
   at?: RunningInstallation | undefined;
 }
@@ -67,7 +70,7 @@ export interface DrillWatch {
  */
 const PENDING_SHARE = 0.5;
 const LATE_CODES = new Set(['drill_not_started', 'drill_not_quiet']);
-const WARM_LINKS = 100;
+const WARM_ITEMS = 100;
 const WARM_AT_ONCE = 8;
 /** To be seen once all has healed. */
 const AFTERWARDS_MS = 4000;
@@ -76,14 +79,14 @@ const OVERTIME_MS = 60_000;
 
 async function warmUp(topology: Topology, workload: Workload, deps: DrillDeps): Promise<void> {
   const client = createClient(topology.origin, topology.rootKey, deps);
-  let left = WARM_LINKS;
+  let left = WARM_ITEMS;
   async function create(): Promise<void> {
     while (left-- > 0) {
       const answer = await client.send(workload.create());
       workload.answered(answer);
-      if (answer.status === 201) continue;
+      if ((answer.status ?? 500) < 300) continue;
       throw drillErrors.drill_not_started({
-        detail: `the first links could not be made: ${answer.status ?? answer.problem} ${answer.body ?? ''}`,
+        detail: `the first items could not be made: ${answer.status ?? answer.problem} ${answer.body ?? ''}`,
       });
     }
   }
@@ -219,20 +222,23 @@ async function chooseRate(
 async function drill(
   scenario: Scenario,
   options: DrillOptions,
-  { topology, machine }: { topology: Topology; machine: MachineWatch },
+  { topology, systems, machine }: { topology: Topology; systems: DrilledSystem[]; machine: MachineWatch },
   deps: DrillDeps,
 ): Promise<Drilled> {
   const { clock, watch } = deps;
   const { seed, again } = options;
   const startedAt = new Date(clock.nowMs()).toISOString();
   const workload = createWorkload(
-    { seed, run: deps.random.bytes(9).toString('base64url'), mix: scenario.mix, rootKey: topology.rootKey },
+    {
+      ...{ seed, systems, emphasis: scenario.emphasis ?? {}, rootKey: topology.rootKey },
+      run: deps.random.bytes(9).toString('base64url'),
+    },
     { clock, random: seededRandom(seed) },
   );
   watch.phase('starting');
   await topology.start();
   const described = topology.describe();
-  const before = options.at ? await lookBefore(topology, deps) : NOTHING_BEFORE;
+  const before = options.at ? await lookBefore(topology, systems, deps) : NOTHING_BEFORE;
   watch.phase('warming up');
   await warmUp(topology, workload, deps);
   const { ratePerS, heldPerS } = await chooseRate(scenario, options, { topology, workload }, deps);
@@ -243,7 +249,7 @@ async function drill(
   watch.phase('waiting until all is quiet');
   const { reads, ...aftermath } = await observe(
     topology,
-    { workload, before, queues: [EXPIRY_QUEUE, ...(scenario.queues ?? [])] },
+    { systems, workload, before },
     { ...deps, random: seededRandom(seed + 3) },
   );
   watch.phase(options.at ? 'waiting until all runs as before' : 'stopping');
@@ -252,16 +258,18 @@ async function drill(
   const { zeroMs, durationMs, marks, loaded } = load;
   const windows = faultWindows(loaded, marks, { zeroMs, durationMs });
   const attempts = [...workload.attempts, ...reads];
-  const { links } = workload;
-  const evidence: Evidence = { ...aftermath, ...load, before, links, attempts, windows, leftovers };
+  const { items } = workload;
+  const isOwn = options.at === undefined;
+  const evidence: Evidence = { ...aftermath, ...load, isOwn, items, attempts, windows, leftovers };
   const sliceMs = sliceMsFor(durationMs);
-  const { acknowledged, found } = countFound(evidence);
+  const founds = [...countFound(evidence).values()];
+  const total = (of: 'acknowledged' | 'found') => founds.reduce((sum, each) => sum + each[of], 0);
   const result = {
     ...{ drill: scenario.name, summary: scenario.summary, seed, startedAt, durationMs, topology: described },
     ...{ ratePerS, heldPerS, sliceMs, slices: slicesOf(loaded, { zeroMs, durationMs, sliceMs }), marks },
     ...{ machine: meanwhile, disturbances: disturbancesOf(meanwhile, loaded) },
     generatorLate: loaded.filter(({ fate }) => fate === 'generator_late').length,
-    ...{ acknowledged, found, recoveredMs: recoveredMsOf(windows) },
+    ...{ acknowledged: total('acknowledged'), found: total('found'), recoveredMs: recoveredMsOf(windows) },
     checks: checksOf(scenario, topology, evidence),
     again: again(ratePerS),
   };
@@ -277,6 +285,13 @@ function blame(error: unknown, machine: MachineWatch): unknown {
   return drillErrors.drill_machine_busy({ detail: found.text, cause: error });
 }
 
+/** Its servers, with the systems and the options that these have for drills. */
+async function planOf(scenario: Scenario, wanted: readonly string[]): Promise<SystemTopologyPlan> {
+  const systems = [...wanted, ...(scenario.systems ?? [])];
+  const own = optionsOf(await loadDrilled(systems, process.cwd()));
+  return { ...scenario.topology, systems, configuration: { ...own, ...scenario.topology.configuration } };
+}
+
 /**
  * Whatever happens, no process and no file of the drill is left when this has settled, and an installation that was there
  * before goes on.
@@ -285,10 +300,13 @@ function blame(error: unknown, machine: MachineWatch): unknown {
  */
 export async function runDrill(scenario: Scenario, options: DrillOptions, deps: DrillDeps): Promise<Drilled> {
   const { at } = options;
-  const topology = at ? await attachTo(scenario, at, deps) : await createTopology(scenario.topology, deps);
+  const topology = at
+    ? await attachTo(scenario, at, deps)
+    : await createTopology(await planOf(scenario, options.systems), deps);
   const machine = watchMachine({ roots: topology.roots }, deps);
   try {
-    return await drill(scenario, options, { topology, machine }, deps);
+    const systems = await loadDrilled(topology.systems, topology.directory, topology.ages);
+    return await drill(scenario, options, { topology, systems, machine }, deps);
   } catch (error) {
     deps.signal.throwIfAborted();
     throw blame(error, machine);

@@ -6,11 +6,11 @@ import type { Random } from '#base/random';
 import type { Verification } from '#blocks/projection';
 import type { StoredJob } from '#blocks/queue';
 import type { Attempt } from './attempt.ts';
-import type { Before } from './before.ts';
+import type { DrilledSystem } from './drilled-systems.ts';
 import type { Check, Mark } from './result.ts';
 import type { FaultWindow } from './timeline.ts';
 import type { Topology, TopologyPlan } from './topology.ts';
-import type { DrilledLink, Mix } from './workload.ts';
+import type { Emphasis, Item } from './workload.ts';
 
 /** What the steps of a scenario act on. */
 export interface Stage {
@@ -34,9 +34,26 @@ export interface Stage {
   note(name: string, value: number): void;
 }
 
+/** What is there of a system once all is quiet. What it does not let read back is empty. */
+export interface Seen {
+  readonly system: DrilledSystem;
+  /** What each item that is new holds, by its id, as the list of the API says. */
+  readonly listed: ReadonlyMap<string, string>;
+  /** What those held that were there before the drill. */
+  readonly before: ReadonlyMap<string, string>;
+  /** What they hold now. */
+  readonly kept: ReadonlyMap<string, string>;
+  /** Items of the sample that the API did not give one by one, or gave otherwise. */
+  readonly unreadable: readonly string[];
+  /** Its own, of all items, new or not. */
+  readonly figures: Readonly<Record<string, number>>;
+  /** Types of the events of each new item, by its id, in their order. */
+  readonly events: ReadonlyMap<string, readonly string[]>;
+}
+
 /** What is known once the load has ended and all is quiet. */
 export interface Evidence {
-  readonly links: readonly DrilledLink[];
+  readonly items: readonly Item[];
   /** Of the load, and of what was read and settled before and after it. */
   readonly attempts: readonly Attempt[];
   /** Of the load alone. */
@@ -44,18 +61,10 @@ export interface Evidence {
   readonly zeroMs: number;
   readonly durationMs: number;
   readonly windows: readonly FaultWindow[];
-  /** What the drill has found there, and does not count; nothing where the servers are its own. */
-  readonly before: Before;
-  /** Where each link that is new leads, by its id, as the list of the API says. */
-  readonly listed: ReadonlyMap<string, string>;
-  /** The same of those that were there before. */
-  readonly kept: ReadonlyMap<string, string>;
-  /** Links of the sample that the API did not give one by one, or gave otherwise. */
-  readonly unreadable: readonly string[];
-  /** Of all links, new or not. */
-  readonly counts: { live: number; expired: number };
-  /** Types of the events of each new link, by its id, in their order. */
-  readonly events: ReadonlyMap<string, readonly string[]>;
+  /** Whether the servers are the drill's own: nothing was there before. */
+  readonly isOwn: boolean;
+  /** What is there of each system, by its name. */
+  readonly seen: ReadonlyMap<string, Seen>;
   /** How many new jobs of each queue are in each state. */
   readonly jobs: ReadonlyMap<string, ReadonlyMap<StoredJob['state'], number>>;
   readonly verifications: readonly Verification[];
@@ -83,9 +92,10 @@ export interface Scenario {
   summary: string;
   topology: TopologyPlan;
   needs: Needs;
-  mix: Mix;
-  /** Queues that its checks look at, beside that of the links. */
-  queues?: readonly string[];
+  /** What its load needs more of than the systems say. */
+  emphasis?: Emphasis;
+  /** Paths of systems that it needs beside those that are drilled. */
+  systems?: readonly string[];
   seconds: number;
   /** So little time is enough to break, heal and recover. */
   secondsMin: number;
@@ -98,8 +108,6 @@ export interface Scenario {
   /** A request that has no answer after this counts as lost. */
   timeoutMs: number;
   bounds: Bounds;
-  /** How old a redirect may be while all is well, and while the database cannot be reached. */
-  redirectAgeMs: { well: number; cut: number };
   /** Breaks and heals, while the load runs. */
   run(stage: Stage): Promise<void>;
   /** What must hold beyond what must hold always. */

@@ -20,8 +20,13 @@ const schema = Type.Object(
     origin: Type.String(),
     /** What LOADSTONE_FAULTS names. */
     faults: Type.String(),
-    /** Option of the links. */
-    cacheTtlMs: Type.Integer({ minimum: 0 }),
+    /** As in the option `systems`; paths are absolute. */
+    systems: Type.Array(Type.String(), { maxItems: 100 }),
+    /** How old what a system's stale routes answer may be, by its name. */
+    ages: Type.Record(
+      Type.String(),
+      Type.Object({ well: Type.Number({ minimum: 0 }), cut: Type.Number({ minimum: 0 }) }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { type FaultFile, faultCatalogue } from '#base/faults';
 import type { Random } from '#base/random';
+import type { Ages } from './drilled-systems.ts';
 import { drillErrors } from './errors.ts';
 import { processesIn, signalProcess } from './processes.ts';
 import { createServerProcess, type ServerProcess } from './server-process.ts';
@@ -41,6 +42,12 @@ export interface TopologyPlan {
   configuration: Configuration;
 }
 
+/** A topology with the systems that its servers run. */
+export interface SystemTopologyPlan extends TopologyPlan {
+  /** As in the option `systems`; paths are absolute. */
+  systems: readonly string[];
+}
+
 export interface TopologyDeps {
   clock: Clock;
   random: Random;
@@ -64,8 +71,10 @@ export interface Topology {
   roots(): readonly number[];
   /** Whether reads may come from a replica. */
   readonly hasReplicas: boolean;
-  /** How old a redirect may be while all is well, where the scenario cannot know. */
-  readonly redirectAgeMs: number | undefined;
+  /** As in the option `systems`; paths are absolute. */
+  readonly systems: readonly string[];
+  /** How old stale answers may be, where the servers' options are not the drill's own. */
+  readonly ages: Ages | undefined;
   /** A line for each process. */
   describe(): string[];
   /** Address of the embedded Postgres, past every proxy; undefined while it is down. */
@@ -129,7 +138,7 @@ function socketDirectoryOf(url: string): string {
 }
 
 /** Makes the directory and starts nothing yet: `start` does. */
-export async function createTopology(plan: TopologyPlan, deps: TopologyDeps): Promise<Topology> {
+export async function createTopology(plan: SystemTopologyPlan, deps: TopologyDeps): Promise<Topology> {
   const { clock, random } = deps;
   const directory = realpathSync(mkdtempSync(join(tmpdir(), 'loadstone-drill-')));
   const faultsFile = join(directory, 'faults.json');
@@ -168,7 +177,10 @@ export async function createTopology(plan: TopologyPlan, deps: TopologyDeps): Pr
     mkdirSync(server.diskMiB === undefined ? place : dataOf(server.name), { recursive: true });
     const config = join(place, 'loadstone.yaml');
     // JSON is YAML.
-    writeFileSync(config, JSON.stringify(merge(plan.configuration, server.configuration)));
+    writeFileSync(
+      config,
+      JSON.stringify(merge({ ...plan.configuration, systems: plan.systems }, server.configuration)),
+    );
     const listen = `127.0.0.1:${await takeFreePort()}`;
     const args = ['start', ...flagsOf(server), '--listen', listen, '--config', config];
     const made = createServerProcess(
@@ -202,7 +214,8 @@ export async function createTopology(plan: TopologyPlan, deps: TopologyDeps): Pr
     ownServer: find,
     roots: () => [...servers.values()].flatMap(rootsOf),
     hasReplicas: 'standbys' in (plan.configuration.database ?? {}),
-    redirectAgeMs: undefined,
+    systems: plan.systems,
+    ages: undefined,
     get origin() {
       return find(plan.loaded).origin;
     },

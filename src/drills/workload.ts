@@ -1,76 +1,60 @@
 /**
- * What the clients of a drill do: links made, changed, read, followed, counted and deleted, in a mix drawn by seed. A
- * creation whose outcome is not known is sent again under the same Idempotency-Key until it is.
+ * What the clients of a drill do: operations of all its systems, drawn by seed. A creation whose outcome is not known is sent
+ * again under the same Idempotency-Key until it is.
  */
+import assert from 'node:assert/strict';
 import type { Clock } from '#base/clock';
 import type { Random } from '#base/random';
 import type { LoadAnswer, LoadRequest } from '#blocks/load';
+import type { DrilledItem, DrillOperation, DrillRequest } from '#blocks/system';
 import { type Attempt, readAttempt } from './attempt.ts';
+import { type DrilledSystem, isStale } from './drilled-systems.ts';
+import { toLoadRequest } from './load-request.ts';
 
-/** How often each is drawn, in proportion to all of them. */
-export interface Mix {
-  create: number;
-  /** With an expiry after a second or two: its job runs, and marks the link once. */
-  createShort: number;
-  change: number;
-  /** A change under `If-Match`. */
-  changeIfMatch: number;
-  remove: number;
-  read: number;
-  redirect: number;
-  count: number;
-  /** A job in the queue of pressure-system.ts. */
-  enqueue: number;
+/** What a scenario needs more of, as factors of the weights that systems give. */
+export interface Emphasis {
+  /** Creations that leave no job. */
+  creations?: number;
+  /** Operations that leave a job. */
+  jobs?: number;
+  /** Reads that may be stale. */
+  staleReads?: number;
 }
 
-export const MIX_DEFAULT: Mix = {
-  create: 20,
-  createShort: 5,
-  change: 15,
-  changeIfMatch: 5,
-  remove: 3,
-  read: 25,
-  redirect: 25,
-  count: 2,
-  enqueue: 0,
-};
-
-/** A link that the drill has asked for. */
-export interface DrilledLink {
+/** Something that the drill has asked a system for. */
+export interface Item {
+  system: DrilledSystem;
   /** Names its register in the history. */
   key: string;
   idempotencyKey: string;
-  url: string;
-  /** Undefined for one without an expiry. */
-  ttlS: number | undefined;
+  /** What its creation writes. */
+  value: string;
+  /** How it is created. */
+  by: DrillOperation;
   /** Every id that an answer has given for the one key; more than one is a fault. */
   ids: Set<string>;
-  code: string | undefined;
-  etag: string | undefined;
-  isRemoving: boolean;
+  remembered: Readonly<Record<string, string>>;
 }
 
-export type OperationKind = keyof Mix;
-
 export interface Planned {
-  kind: OperationKind;
-  /** The route's id in the API, or `redirect`. */
-  route: string;
-  link: DrilledLink | undefined;
-  /** What a write writes; undefined for a deletion. */
+  system: DrilledSystem;
+  operation: DrillOperation;
+  /** Undefined for what is about none. */
+  item: Item | undefined;
+  /** What a write writes; undefined for a removal. */
   value: string | undefined;
 }
 
 export interface Workload {
   /** The request of the next arrival. */
   next(): LoadRequest;
-  /** A creation, for the warm-up. */
+  /** A creation, for the warm-up: of each system in turn. */
   create(): LoadRequest;
   /** Takes note of an answer. */
   answered(answer: LoadAnswer): void;
   /** Creations whose outcome no answer has told, to be sent again. */
   takeUnsettled(): LoadRequest[];
-  readonly links: readonly DrilledLink[];
+  readonly items: readonly Item[];
   readonly attempts: readonly Attempt[];
 }
 
@@ -78,120 +62,128 @@ export interface WorkloadOptions {
   seed: number;
   /** Keeps the keys of this run apart from those of another with the same seed. */
   run: string;
-  mix: Mix;
+  systems: readonly DrilledSystem[];
+  emphasis: Emphasis;
   rootKey: string;
 }
 
-/** Links that are read, changed and followed at a time: few enough that operations meet. */
+/** Items of a system that are worked on at a time: few enough that operations meet. */
 const POPULAR_MAX = 200;
 const RETRY_AFTER_MS = 250;
-const SHORT_TTL_S = { min: 1, span: 2 };
 
-const ROUTES: Record<OperationKind, string> = {
-  create: 'createLink',
-  createShort: 'createLink',
-  change: 'patchLink',
-  changeIfMatch: 'patchLink',
-  remove: 'deleteLink',
-  read: 'getLink',
-  redirect: 'redirect',
-  count: 'countLinks',
-  enqueue: 'enqueuePressure',
-};
-
-/** Pure: the kind that a draw in [0, 1) means. */
-export function drawKind(mix: Mix, fraction: number): OperationKind {
-  const kinds = Object.entries(mix) as [OperationKind, number][];
-  let left = fraction * kinds.reduce((sum, [, weight]) => sum + weight, 0);
-  for (const [kind, weight] of kinds) {
-    left -= weight;
-    if (left < 0) return kind;
-  }
-  return 'create';
+export interface Weighted {
+  system: DrilledSystem;
+  operation: DrillOperation;
+  weight: number;
 }
 
+function factorOf(operation: DrillOperation, { creations = 1, jobs = 1, staleReads = 1 }: Emphasis): number {
+  if (operation.job !== undefined) return jobs;
+  if (operation.effect === 'create') return creations;
+  return isStale(operation) ? staleReads : 1;
+}
+
+/** Pure. */
+export function weigh(systems: readonly DrilledSystem[], emphasis: Emphasis): Weighted[] {
+  return systems.flatMap((system) =>
+    Object.values(system.drill.operations).map((operation) => ({
+      ...{ system, operation },
+      weight: operation.weight * factorOf(operation, emphasis),
+    })),
+  );
+}
+
+/** Pure: the operation that a draw in [0, 1) means. */
+export function drawOperation(weighted: readonly Weighted[], fraction: number): Weighted {
+  let left = fraction * weighted.reduce((sum, { weight }) => sum + weight, 0);
+  const drawn =
+    weighted.find(({ weight }) => {
+      left -= weight;
+      return left < 0;
+    }) ?? weighted[0];
+  assert(drawn, 'a drill has operations');
+  return drawn;
+}
+
+/** As its system's operations see it. */
+function viewOf({ ids, remembered }: Item): DrilledItem {
+  return { id: idOf({ ids }), remembered };
+}
+
+/** The first that an answer has given; empty before. */
+export function idOf({ ids }: Pick<Item, 'ids'>): string {
+  return [...ids][0] ?? '';
+}
+
+const isPlainCreation = ({ effect, ...operation }: DrillOperation) =>
+  effect === 'create' && operation.job === undefined && !('isBrief' in operation && operation.isBrief);
+
 export function createWorkload(
-  { seed, run, mix, rootKey }: WorkloadOptions,
+  { seed, run, systems, emphasis, rootKey }: WorkloadOptions,
   { clock, random }: { clock: Clock; random: Random },
 ): Workload {
-  const links: DrilledLink[] = [];
+  const weighted = weigh(systems, emphasis);
+  const creations = weighted.filter(({ operation }) => isPlainCreation(operation));
+  const items: Item[] = [];
   const attempts: Attempt[] = [];
-  const popular: DrilledLink[] = [];
+  const popular = new Map<DrilledSystem, Item[]>(systems.map((system) => [system, []]));
   let unsettled: { request: LoadRequest; dueMs: number }[] = [];
-  let writes = 0;
-  let arrivals = 0;
-  const key = { authorization: `Bearer ${rootKey}` };
-  const jsonKey = { ...key, 'content-type': 'application/json' };
+  let [writes, arrivals, warmed] = [0, 0, 0];
 
-  function nextUrl(link: string): string {
+  function nextValue({ drill }: DrilledSystem, key: string): string {
     writes += 1;
-    return `https://example.com/${seed}/${link}/${writes}`;
+    const unique = `${seed}/${key}/${writes}`;
+    return drill.toValue?.(unique) ?? unique;
   }
 
-  function plan(kind: OperationKind, link?: DrilledLink, value?: string): Planned {
-    return { kind, route: ROUTES[kind], link, value };
+  function encode(request: DrillRequest, tag: Planned): LoadRequest {
+    const idempotencyKey = tag.operation.effect === 'create' ? tag.item?.idempotencyKey : undefined;
+    return { ...toLoadRequest(request, { rootKey, idempotencyKey }), tag };
   }
 
-  function createLink(kind: 'create' | 'createShort'): LoadRequest {
-    const name = `link-${links.length + 1}`;
-    const ttlS =
-      kind === 'create' ? undefined : SHORT_TTL_S.min + Math.floor(random.fraction() * SHORT_TTL_S.span);
-    const link: DrilledLink = {
-      key: name,
-      idempotencyKey: `drill-${run}-${name}`,
-      url: nextUrl(name),
-      ttlS,
-      ids: new Set(),
-      code: undefined,
-      etag: undefined,
-      isRemoving: false,
+  function remember(item: Item, remembered: Readonly<Record<string, string>> = {}): void {
+    item.remembered = { ...item.remembered, ...remembered };
+  }
+
+  function create({ system, operation }: Pick<Weighted, 'system' | 'operation'>): LoadRequest {
+    const key = `${system.name}-${items.length + 1}`;
+    const item: Item = {
+      ...{ system, key, by: operation, ids: new Set<string>(), remembered: {} },
+      idempotencyKey: `drill-${run}-${key}`,
+      value: nextValue(system, key),
     };
-    links.push(link);
-    return {
-      method: 'POST',
-      path: '/v1/links',
-      headers: { ...jsonKey, 'idempotency-key': link.idempotencyKey },
-      body: JSON.stringify({ url: link.url, ...(ttlS === undefined ? {} : { ttl: ttlS }) }),
-      tag: plan(kind, link, link.url),
-    };
+    items.push(item);
+    return requestOf({ system, operation }, item, item.value);
   }
 
-  function change(kind: 'change' | 'changeIfMatch', link: DrilledLink): LoadRequest {
-    const url = nextUrl(link.key);
-    const isConditional = kind === 'changeIfMatch' && link.etag !== undefined;
-    return {
-      method: 'PATCH',
-      path: `/v1/links/${idOf(link)}`,
-      headers: isConditional ? { ...jsonKey, 'if-match': link.etag ?? '' } : jsonKey,
-      body: JSON.stringify({ url }),
-      tag: plan(kind, link, url),
-    };
+  function requestOf({ system, operation }: Pick<Weighted, 'system' | 'operation'>, item: Item, value = '') {
+    assert(operation.effect !== 'look' && operation.effect !== 'work', 'it is about an item');
+    const writesIt = operation.effect === 'create' || operation.effect === 'change';
+    const request = operation.request(viewOf(item), value, random);
+    remember(item, request.remember);
+    return encode(request, { system, operation, item, value: writesIt ? value : undefined });
   }
 
-  function requestOf(kind: Exclude<OperationKind, 'create' | 'createShort'>, link: DrilledLink): LoadRequest {
-    if (kind === 'change' || kind === 'changeIfMatch') return change(kind, link);
-    const tag = plan(kind, link);
-    if (kind === 'count') return { method: 'GET', path: '/v1/links/counts', headers: key, tag: plan(kind) };
-    if (kind === 'enqueue')
-      return { method: 'POST', path: '/v1/pressure', headers: jsonKey, body: '{}', tag: plan(kind) };
-    if (kind === 'redirect') return { method: 'GET', path: `/${link.code}`, headers: {}, tag };
-    if (kind === 'read') return { method: 'GET', path: `/v1/links/${idOf(link)}`, headers: key, tag };
-    link.isRemoving = true;
-    popular.splice(popular.indexOf(link), 1);
-    return { method: 'DELETE', path: `/v1/links/${idOf(link)}`, headers: key, tag };
+  /** An operation on something that is there, or undefined while nothing is. */
+  function useItem({ system, operation }: Weighted): LoadRequest | undefined {
+    const some = popular.get(system) ?? [];
+    const item = some[Math.floor(random.fraction() * some.length)];
+    if (item === undefined) return undefined;
+    if (operation.effect === 'remove') some.splice(some.indexOf(item), 1);
+    const value = operation.effect === 'change' ? nextValue(system, item.key) : undefined;
+    return requestOf({ system, operation }, item, value);
   }
 
-  function learn(planned: Planned, { headers = {} }: LoadAnswer, attempt: Attempt): void {
-    const { link, kind } = planned;
-    if (link === undefined || attempt.outcome !== 'ok') return;
-    if (headers.etag !== undefined) link.etag = headers.etag;
-    if (attempt.created === undefined) return;
-    const isFirst = link.ids.size === 0;
-    link.ids.add(attempt.created.id);
-    link.code = attempt.created.code;
-    if (kind !== 'create' || !isFirst) return;
-    popular.push(link);
-    if (popular.length > POPULAR_MAX) popular.shift();
+  function learn({ operation, item, system }: Planned, { learnt, outcome }: Attempt): void {
+    if (item === undefined || outcome !== 'ok' || learnt === undefined) return;
+    remember(item, learnt.remember);
+    if (operation.effect !== 'create' || learnt.id === undefined) return;
+    const isFirst = item.ids.size === 0;
+    item.ids.add(learnt.id);
+    if (!isFirst || operation.isBrief) return;
+    const some = popular.get(system);
+    some?.push(item);
+    if (some && some.length > POPULAR_MAX) some.shift();
   }
 
   function takeDue(): LoadRequest | undefined {
@@ -200,26 +192,37 @@ export function createWorkload(
     return at === -1 ? undefined : unsettled.splice(at, 1)[0]?.request;
   }
 
+  function draw(): LoadRequest {
+    const drawn = drawOperation(weighted, random.fraction());
+    const { system, operation } = drawn;
+    if (operation.effect === 'look' || operation.effect === 'work') {
+      return encode(operation.request(), { system, operation, item: undefined, value: undefined });
+    }
+    if (operation.effect === 'create') return create(drawn);
+    const used = useItem(drawn);
+    const creation = creations.find((each) => each.system === system) ?? creations[0];
+    assert(used ?? creation, `${system.name} works on items and has no operation that makes them`);
+    return used ?? create(creation as Weighted);
+  }
+
   return {
-    links,
-    attempts,
-    create: () => createLink('create'),
+    ...{ items, attempts },
+    create() {
+      const creation = creations[warmed++ % creations.length];
+      return creation === undefined ? draw() : create(creation);
+    },
     next() {
       arrivals += 1;
       // Every other one at most, so that a long outage is not met by repetitions alone.
       const again = arrivals % 2 === 0 ? takeDue() : undefined;
-      if (again) return again;
-      const kind = drawKind(mix, random.fraction());
-      const link = popular[Math.floor(random.fraction() * popular.length)];
-      if (kind === 'create' || kind === 'createShort') return createLink(kind);
-      return link ? requestOf(kind, link) : createLink('create');
+      return again ?? draw();
     },
     answered(answer) {
       const planned = answer.request.tag as Planned;
-      const attempt = readAttempt(planned, answer);
+      const attempt = readAttempt(planned, answer, planned.item && viewOf(planned.item));
       attempts.push(attempt);
-      learn(planned, answer, attempt);
-      const isCreation = planned.route === 'createLink';
+      learn(planned, attempt);
+      const isCreation = planned.operation.effect === 'create';
       if (!isCreation || (attempt.outcome !== 'unknown' && !attempt.isFailure)) return;
       unsettled.push({ request: answer.request, dueMs: clock.monotonicMs() + RETRY_AFTER_MS });
     },
@@ -229,8 +232,4 @@ export function createWorkload(
       return taken;
     },
   };
-}
-
-function idOf({ ids }: DrilledLink): string {
-  return [...ids][0] ?? '';
 }

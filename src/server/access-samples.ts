@@ -1,6 +1,6 @@
 /**
  * Which answers get a line in the access log. Redirects: one in so many. What a caller without a key can cause at will (an
- * unknown link, a wrong address, a refusal): so many lines a second and status, and each says how many it left out since the
+ * unknown code, a wrong address, a refusal): so many lines a second and status, and each says how many it left out since the
  * one before; an attacker would fill the disk otherwise. Metrics count all of them.
  */
 import type { Clock } from '#base/clock';

@@ -28,7 +28,7 @@ function checkShape(system: string, shape: Shape, isHot: boolean): void {
     refuse(`${named(system, shape)}: the path is one of the server's own`);
   }
   if (typeof shape.id !== 'string' || !/^[a-z][A-Za-z0-9]*$/.test(shape.id)) {
-    refuse(`${named(system, shape)}: its id is "${shape.id}"; allowed is a verb phrase such as createLink`);
+    refuse(`${named(system, shape)}: its id is "${shape.id}"; allowed is a verb phrase such as addNote`);
   }
 }
 

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { hostileBodies, readRealUrls } from '#fixtures/links';
+import { hostileBodies, readRealUrls } from '#system-fixtures/links';
 import { problem, startTestServer, type TestServer } from './server.fixture.ts';
 
 const realUrls = readRealUrls();

@@ -8,7 +8,8 @@ import type { Pages, PagesDeps } from './pages.ts';
 import { VERSION } from './version.ts';
 
 /**
- * Short links may be followed by crawlers: link previews obey this file too, and a redirect gives an index nothing of ours.
+ * What systems answer before the framework, such as redirects, is open to crawlers: previews obey this file too, and a
+ * redirect gives an index nothing of ours.
  * What needs a key, and what measures, is nothing to them.
  */
 const ROBOTS = `User-agent: *

@@ -35,7 +35,7 @@ const getJob = defineRoute({
     200: Type.Object(
       {
         id: Type.String({ description: 'A 64-bit number as a string.', examples: [ID] }),
-        queue: Type.String({ description: 'Where it waits or waited.', examples: ['links_expiry'] }),
+        queue: Type.String({ description: 'Where it waits or waited.', examples: ['backups'] }),
         state: Type.Unsafe<StoredJob['state']>({
           type: 'string',
           enum: STATES,

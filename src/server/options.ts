@@ -19,6 +19,7 @@ import { streamOptions } from '#blocks/stream';
 import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
 import { wakeupOptions } from '#blocks/wakeup';
 import { pagesOptions } from './pages-options.ts';
+import { SYSTEMS_DEFAULT } from './system-list.ts';
 
 const corsOptions = optionsSchema(
   {
@@ -137,7 +138,7 @@ const logOptions = optionsSchema(
       maximum: 1_000_000,
       default: 10,
       description:
-        'Access log lines a second, process and status for what a caller without a key is answered: unknown and dead links, wrong addresses, refusals, health. The next line says how many were left out (`leftOut`); metrics count all. 0 logs none.',
+        'Access log lines a second, process and status for what a caller without a key is answered: what is unknown or gone, wrong addresses, refusals, health. The next line says how many were left out (`leftOut`); metrics count all. 0 logs none.',
     }),
     format: Type.Union(LOG_FORMATS.map((format) => Type.Literal(format)) as [], {
       default: 'auto',
@@ -212,7 +213,7 @@ const properties = {
   systems: Type.Array(
     Type.String({ minLength: 1, maxLength: 4096, pattern: VISIBLE, allowed: SYSTEM_ALLOWED }),
     {
-      default: ['links'],
+      default: [...SYSTEMS_DEFAULT],
       maxItems: 100,
       description:
         'The systems to run: names of systems that come with Loadstone, or paths (starting with `./`, `../` or `/`) of modules that export one.',

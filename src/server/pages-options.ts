@@ -38,7 +38,7 @@ export const pagesOptions = optionsSchema(
       description: 'The end of each page, such as whom to ask.',
     }),
   },
-  'What the host shows to people in a browser: `/`, and a short link that is dead or unknown. Texts are shown as they are, not as HTML.',
+  'What the host shows to people in a browser: `/`, and what systems answer them before the framework, such as that something is unknown or gone. Texts are shown as they are, not as HTML.',
 );
 
 export type PagesOptions = Static<typeof pagesOptions>;

@@ -5,7 +5,7 @@
 const KNOWN = new Set(['v1', 'docs', 'openapi.json', 'metrics', 'livez', 'readyz', 'health']);
 const SEGMENTS_MAX = 6;
 
-/** `/v1/links/x?token=y` is `/v1/{}/{}`. Pure. */
+/** `/v1/notes/x?token=y` is `/v1/{}/{}`. Pure. */
 export function shapeOf(url: string): string {
   const path = url.split(/[?#]/, 1)[0] ?? '';
   const segments = path.split('/', SEGMENTS_MAX + 2).slice(1);

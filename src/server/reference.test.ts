@@ -55,7 +55,7 @@ describe('/docs', () => {
           'deleteLink',
           'followLink',
         ],
-        ...['addNote', 'listNotes', 'deleteNote', 'getJob'],
+        ...['addNote', 'listNotes', 'getNote', 'deleteNote', 'getJob'],
       ],
     );
     assert.match(html, /<span class="method">GET<\/span> \/\{code\}<\/code>/);
@@ -79,7 +79,8 @@ describe('/docs', () => {
     assert.deepEqual(seen, {
       ...{ shorten: 201, createLink: 201, listLinks: 200, countLinks: 200, listNotes: 200, addNote: 201 },
       // The ids of examples are nobody's.
-      ...{ getLink: 404, patchLink: 404, deleteLink: 404, followLink: 404, deleteNote: 404, getJob: 404 },
+      ...{ getLink: 404, patchLink: 404, deleteLink: 404, followLink: 404 },
+      ...{ getNote: 404, deleteNote: 404, getJob: 404 },
     });
   });
 

@@ -8,11 +8,8 @@ import { describeError } from '#base/errors';
 import { defineSystem, type SystemDefinition } from '#blocks/system';
 import { serverErrors } from './errors.ts';
 import { serverOptions } from './options.ts';
+import { ownSystems } from './system-list.ts';
 import { importSystem } from './system-module.ts';
-
-const OWN: Record<string, () => Promise<{ default: SystemDefinition }>> = {
-  links: async () => (await import('#definitions/links')) as unknown as { default: SystemDefinition },
-};
 
 /** The module file that a path means: itself, or the index file of a directory. */
 function findModule(path: string): string | undefined {
@@ -70,9 +67,9 @@ export async function loadSystems(names: readonly string[], from: string): Promi
   const definitions: SystemDefinition[] = [];
   for (const name of names) {
     const isPath = isSystemPath(name);
-    const own = Object.hasOwn(OWN, name) ? OWN[name] : undefined;
+    const own = Object.hasOwn(ownSystems, name) ? ownSystems[name] : undefined;
     if (!isPath && !own) {
-      const known = Object.keys(OWN).join(', ');
+      const known = Object.keys(ownSystems).join(', ');
       throw serverErrors.system_invalid({
         detail: `systems: "${name}" is not known; known is ${known}, or a path such as ./${name}`,
       });

@@ -20,12 +20,17 @@ interface Target {
   isDefinition: boolean;
 }
 
-/** `#fixtures/x` is what block x gives to the tests of others; `#definitions/x` the whole of system x. */
+/**
+ * `#fixtures/x` is what block x gives to the tests of others, `#system-fixtures/x` what system x gives them;
+ * `#definitions/x` is the whole of system x.
+ */
 function targetOf(specifier: string): Target {
   const [prefix = '', name = '', ...rest] = specifier.slice(1).split('/');
-  const isFixture = prefix === 'fixtures';
+  const isSystemFixture = prefix === 'system-fixtures';
+  const isFixture = prefix === 'fixtures' || isSystemFixture;
   const isDefinition = prefix === 'definitions';
-  const layer = isFixture ? 'blocks' : isDefinition ? 'systems' : prefix;
+  const isOfSystem = isDefinition || isSystemFixture;
+  const layer = isOfSystem ? 'systems' : isFixture ? 'blocks' : prefix;
   return { layer, name, isDeep: rest.length > 0, isFixture, isDefinition };
 }
 

@@ -57,7 +57,7 @@ export interface SetTx extends Queryable {
 }
 
 export interface SetRule<Input, Value, Found = void> {
-  /** For metrics: `links.create`. */
+  /** For metrics: `notes.add`. */
   readonly name: string;
   /**
    * What the call decides on, unique in its workspace. Calls on one aggregate are in one set, in the order in which they

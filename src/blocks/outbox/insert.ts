@@ -10,7 +10,7 @@ import { outboxErrors } from './errors.ts';
 export interface NewEvent {
   /** Declared at the start of the program (`streams.declare`). */
   readonly stream: string;
-  /** Such as `link.created`: 1 to 100 characters. */
+  /** Such as `note.added`: 1 to 100 characters. */
   readonly type: string;
   /** Events of one workspace and key stay in order: the id of the aggregate, 1 to 255 characters. */
   readonly key: string;

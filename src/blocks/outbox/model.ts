@@ -3,7 +3,7 @@
  */
 import { indexBytes, rowBytes } from '#blocks/database';
 
-/** As core.outbox: place, ids, time, stream, lengths; a type such as `link.created`, a key of 19 digits, a traceparent. */
+/** As core.outbox: place, ids, time, stream, lengths; a type such as `note.added`, a key of 19 digits, a traceparent. */
 const FIXED_BYTES = 44 + 13 + 20 + 56;
 const LONG_TEXT_HEADER_BYTES = 4;
 

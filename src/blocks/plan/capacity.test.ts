@@ -24,7 +24,7 @@ describe('a calibration', () => {
   test('what is none is refused with its first fault', () => {
     assert.deepEqual(refusalOf('{'), { message: 'machine.json is no JSON' });
     assert.deepEqual(refusalOf('[]'), {
-      message: `machine.json: the whole: [] is not allowed; allowed is an object with ${[...Object.keys(defaultCalibration), 'quality'].join(', ')}`,
+      message: `machine.json: the whole: [] is not allowed; allowed is an object with ${[...Object.keys(defaultCalibration), 'quality', 'systems'].join(', ')}`,
     });
     assert.deepEqual(refusalOf({ ...defaultCalibration, format: 2 }), {
       message: 'machine.json: format: 2 is not allowed; allowed is 1',

@@ -11,6 +11,9 @@ const exact = <P extends Record<string, TSchema>>(properties: P, description?: s
   Type.Object(properties, { ...closed, ...(description === undefined ? {} : { description }) });
 
 const Amount = (description: string) => Type.Number({ minimum: 0, maximum: 1e12, description });
+/** The kinds of requests that a plan knows. */
+export const ROUTE_NAMES = ['redirectHit', 'redirectMiss', 'read', 'list', 'create'] as const;
+
 /** Null where the machine does not tell, which is all but Linux. */
 const Cpu = (description: string) => Type.Union([Amount(description), Type.Null()]);
 const Text = Type.String({ minLength: 1, maxLength: 200 });
@@ -106,9 +109,22 @@ const calibrationSchema = exact({
       'How quiet the machine was; absent in older files.',
     ),
   ),
+  systems: Type.Optional(
+    Type.Record(
+      Type.String({ minLength: 1, maxLength: 100 }),
+      Type.Record(Type.String({ minLength: 1, maxLength: 100 }), Route),
+      {
+        maxProperties: 100,
+        description: 'Further routes of systems, by the operations of their models.',
+      },
+    ),
+  ),
 });
 
-/** One machine's capacity. `redirectHit` needs no database, `redirectMiss` does; `create`, `read` and `list` are of links. */
+/**
+ * One machine's capacity. `routes` are of one system for each kind of request, and stand for that of all. `redirectHit` is
+ * answered before the framework and needs no database, `redirectMiss` does.
+ */
 export type Calibration = Static<typeof calibrationSchema>;
 export type RouteCapacity = Static<typeof Route>;
 export type BlockCapacity = Static<typeof Block>;

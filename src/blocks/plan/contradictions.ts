@@ -33,7 +33,11 @@ function brokenOf({ more, less, unit }: Order): string[] {
 }
 
 /** One line each; none where all figures can be. */
-export function contradictionsOf({ routes, blocks }: Pick<Calibration, 'routes' | 'blocks'>): string[] {
+export function contradictionsOf({
+  routes,
+  blocks,
+  systems = {},
+}: Pick<Calibration, 'routes' | 'blocks' | 'systems'>): string[] {
   const { redirectHit, redirectMiss, read, create, list } = routes;
   const knee = (name: string, { kneePerS }: { kneePerS: number }) => ({
     name: `the knee of ${name}`,
@@ -53,6 +57,9 @@ export function contradictionsOf({ routes, blocks }: Pick<Calibration, 'routes' 
   return [
     ...orders.flatMap(brokenOf),
     ...Object.entries(routes).flatMap(([name, route]) => fallsOf(name, route)),
+    ...Object.entries(systems).flatMap(([system, own]) =>
+      Object.entries(own).flatMap(([name, route]) => fallsOf(`${system}.${name}`, route)),
+    ),
     ...Object.entries(blocks).flatMap(([name, block]) => fallsOf(name, block)),
   ];
 }

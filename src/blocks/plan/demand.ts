@@ -26,6 +26,8 @@ const FIVE_YEARS = 5;
 const OWN_KEY_BYTES = 16;
 
 export interface OperationDemand {
+  /** The name of its system. */
+  system: string;
   name: string;
   cost: OperationCost;
   perUserPerDay: number;
@@ -61,7 +63,7 @@ interface Given {
   name: string;
   hotPercent: number;
   retentionDays: number | undefined;
-  operations: readonly Omit<OperationDemand, 'averagePerS' | 'peakPerS'>[];
+  operations: readonly Omit<OperationDemand, 'system' | 'averagePerS' | 'peakPerS'>[];
 }
 
 const NO_COST = {
@@ -318,7 +320,7 @@ function demandOf(workload: Workload, given: Given): SystemDemand {
   const toPeak = workload.peakFactor * growth(workload, workload.horizonYears);
   const operations = given.operations.map((operation): OperationDemand => {
     const averagePerS = (workload.users.daily * operation.perUserPerDay) / DAY_S;
-    return { ...operation, averagePerS, peakPerS: averagePerS * toPeak };
+    return { ...operation, system: given.name, averagePerS, peakPerS: averagePerS * toPeak };
   });
   const objects = storageFigures(workload, given, { what: 'objects', bytesOf: (cost) => cost.objectBytes });
   const raw = storageFigures(workload, given, { what: 'rows as such', bytesOf: (cost) => cost.rowBytes });

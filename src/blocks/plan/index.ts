@@ -3,6 +3,7 @@ export {
   type BlockName,
   type Calibration,
   parseCalibration,
+  ROUTE_NAMES,
   type RouteCapacity,
   type RouteName,
 } from './capacity.ts';

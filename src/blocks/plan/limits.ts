@@ -7,7 +7,7 @@ import { idLimits } from '#blocks/ids';
 import { inParallel, inSeries } from './availability.ts';
 import type { Calibration } from './capacity.ts';
 import type { OperationDemand, SystemLoad } from './demand.ts';
-import { type RequestKind, ratesOf } from './rates.ts';
+import { type Rates, type RequestKind, ratesOf, ratesOfRoute } from './rates.ts';
 import { parseBytes } from './units.ts';
 import type { Workload } from './workload.ts';
 
@@ -19,7 +19,7 @@ export const DISK_SHARE_MAX = 0.8;
 const HEAP_BYTES_MAX = 4e9;
 const HEAP_MEMORY_SHARE = 0.25;
 const HEAP_CACHE_SHARE = 0.5;
-/** The most that `links.cacheEntriesMax` may be. */
+/** The most answers that a process keeps, of all systems. */
 const CACHE_ENTRIES_MAX = 10_000_000;
 const BITS = 8;
 
@@ -71,6 +71,13 @@ export interface Circumstances {
 
 const percent = (share: number) => `${Number((share * 100).toPrecision(3)).toLocaleString('en-US')} %`;
 
+/** By what was measured of the operation itself, or else of its kind of request. What caches answer goes by kind. */
+function ratesFor(calibration: Calibration, operation: OperationDemand, isHit: boolean): Rates {
+  const own = calibration.systems?.[operation.system]?.[operation.name];
+  if (own !== undefined && !isHit) return ratesOfRoute(calibration, own);
+  return ratesOf(calibration, kindOf(operation, isHit));
+}
+
 function kindOf({ cost }: OperationDemand, isHit: boolean): RequestKind {
   if (cost.kind === 'write') return 'create';
   if (cost.isHot) return isHit ? 'redirectHit' : 'redirectMiss';
@@ -100,9 +107,9 @@ function hitsOf(operation: OperationDemand, topology: Topology, kept: number): n
 
 /** How busy a server is with all operations: each takes the share that its rate is of `rateOf`. */
 function busy(
-  { loads, workload }: Circumstances,
+  { loads, workload, calibration }: Circumstances,
   topology: Topology,
-  rateOf: (kind: RequestKind) => number,
+  rateOf: (rates: Rates) => number,
 ): number {
   const kept = keptShare(loads, workload, topology);
   return loads
@@ -110,7 +117,8 @@ function busy(
     .reduce((all, operation) => {
       const hits = operation.peakPerS * hitsOf(operation, topology, kept);
       const misses = operation.peakPerS - hits;
-      return all + hits / rateOf(kindOf(operation, true)) + misses / rateOf(kindOf(operation, false));
+      const rate = (isHit: boolean) => rateOf(ratesFor(calibration, operation, isHit));
+      return all + hits / rate(true) + misses / rate(false);
     }, 0);
 }
 
@@ -126,7 +134,7 @@ function databaseShare(
     .filter(({ cost }) => only === 'all' || (cost.kind === 'read' && cost.consistency !== 'strong'))
     .reduce((all, operation) => {
       const misses = operation.peakPerS * (1 - hitsOf(operation, topology, kept));
-      return all + misses / ratesOf(calibration, kindOf(operation, false)).database;
+      return all + misses / ratesFor(calibration, operation, false).database;
     }, 0);
 }
 
@@ -183,7 +191,7 @@ function readShare(circumstances: Circumstances, topology: Topology): number {
 }
 
 function serverLimits(circumstances: Circumstances, topology: Topology): Limit[] {
-  const { calibration, loads, workload } = circumstances;
+  const { loads, workload } = circumstances;
   const { servers, processes } = topology;
   const flow = Math.max(
     loads.reduce((sum, { bytesInPerS }) => sum + bytesInPerS, 0),
@@ -192,8 +200,8 @@ function serverLimits(circumstances: Circumstances, topology: Topology): Limit[]
   const network = (flow * BITS) / workload.machine.networkBitsPerS / Math.max(1, servers);
   const share =
     servers === 0
-      ? busy(circumstances, topology, (kind) => ratesOf(calibration, kind).together(processes))
-      : busy(circumstances, topology, (kind) => ratesOf(calibration, kind).api) / servers;
+      ? busy(circumstances, topology, (rates) => rates.together(processes))
+      : busy(circumstances, topology, ({ api }) => api) / servers;
   const inAll = Math.max(1, servers) * processes;
   return [
     servers === 0

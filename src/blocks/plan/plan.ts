@@ -49,7 +49,7 @@ export interface Plan {
 
 export interface PlanDeps {
   calibration: Calibration;
-  /** Of the systems that Loadstone comes with. */
+  /** Of the systems that the workload may name. */
   models: readonly SystemModel[];
 }
 

@@ -43,8 +43,12 @@ function routeOf({ routes }: Calibration, kind: RequestKind): RouteCapacity {
  * times, a server is taken to do no more than was measured, however it is divided.
  */
 export function ratesOf(calibration: Calibration, kind: RequestKind): Rates {
+  return ratesOfRoute(calibration, routeOf(calibration, kind));
+}
+
+/** Of a route of its own, such as one of `systems`. */
+export function ratesOfRoute(calibration: Calibration, route: RouteCapacity): Rates {
   const { machine, placement } = calibration;
-  const route = routeOf(calibration, kind);
   const { kneePerS, serverCpuUs, postgresCpuUs } = route;
   const fullness = fullnessOf(route, placement.serverCores);
   if (fullness === undefined) return { together: () => kneePerS, api: kneePerS, database: kneePerS };

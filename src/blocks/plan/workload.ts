@@ -107,11 +107,11 @@ const retentionDays = Type.Optional(
   Type.Integer({ minimum: 1, maximum: 36_500, description: 'How long it is kept; without it, for ever.' }),
 );
 
-/** What a workload says of one operation of a system that Loadstone knows. */
+/** What a workload says of one operation of a system that has a model. */
 const knownOperation = Type.Object(
   {
     perUserPerDay,
-    payloadBytes: Type.Optional(bytes('The part whose size depends on the use: of a link, its URL.')),
+    payloadBytes: Type.Optional(bytes('The part whose size depends on the use, such as a text.')),
     cacheHitPercent,
   },
   { additionalProperties: false },
@@ -218,7 +218,7 @@ function entriesOf(raw: unknown): [string, unknown][] {
 
 /**
  * Reads a workload, as it comes from YAML, and fills in defaults.
- * @param models of the systems that Loadstone comes with
+ * @param models of the systems that it may name
  * @throws workload_invalid with one line that names the path, the value and what is allowed
  */
 export function readWorkload(raw: unknown, models: readonly SystemModel[]): Workload {
@@ -239,7 +239,9 @@ export function readWorkload(raw: unknown, models: readonly SystemModel[]): Work
   });
   if (own.length > CUSTOM_MAX) throw invalid(`custom: ${own.length} systems; at most ${CUSTOM_MAX}`);
   if (known.length + own.length === 0)
-    throw invalid('workload: names no system; give systems.links or custom');
+    throw invalid(
+      `workload: names no system; give ${models.map(({ name }) => `systems.${name}`).join(', ') || 'systems'} or custom`,
+    );
   const double = own.find(([name]) => known.some(([other]) => other === name));
   if (double) throw invalid(`custom.${double[0]}: is also under systems`);
   return { ...rest, systems: Object.fromEntries(known), custom: Object.fromEntries(own) };

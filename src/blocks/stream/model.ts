@@ -4,7 +4,7 @@
  */
 import { indexBytes, rowBytes } from '#blocks/database';
 
-/** Position, ids, time, stream, lengths, places; a type such as `link.created`, a key of 19 digits, a traceparent. */
+/** Position, ids, time, stream, lengths, places; a type such as `note.added`, a key of 19 digits, a traceparent. */
 const FIXED_BYTES = 44 + 13 + 20 + 56;
 const KEY_BYTES = 20;
 const LONG_TEXT_HEADER_BYTES = 4;

@@ -1,6 +1,23 @@
 export { type Access, ownerOf, type Permission } from './access.ts';
+export type { CalibrationItem, CalibrationMeasure, SystemCalibration } from './calibrate.ts';
 export { type Complete, completeShape, type WhenPartitioned } from './defaults.ts';
+export type {
+  DrillAnswer,
+  DrillEvents,
+  DrilledItem,
+  DrilledRoute,
+  DrillGet,
+  DrillInvariant,
+  DrillOperation,
+  DrillRequest,
+  DrillSeen,
+  Learnt,
+  ReadBack,
+  StaleMs,
+  SystemDrill,
+} from './drill.ts';
 export { systemErrors } from './errors.ts';
+export type { FirstSteps } from './first-steps.ts';
 export type { HotShape } from './hot-shape.ts';
 export type { JobContext, JobWork } from './job.ts';
 export { type Keyed, type Keyset, type ListKey, type ListOrder, listOrder } from './list-order.ts';

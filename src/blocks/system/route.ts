@@ -42,7 +42,7 @@ interface CommonShape<
 > {
   /** Under `/v1/`; parameters as `:name`. */
   path: `/v1/${string}`;
-  /** A verb phrase, also the operation's id: `createLink`. */
+  /** A verb phrase, also the operation's id: `addNote`. */
   id: string;
   summary: string;
   description?: string;
@@ -61,7 +61,7 @@ interface CommonShape<
   headers?: Readonly<Record<string, TSchema>>;
   /**
    * The body of each successful status; null for none. A schema here or below whose `title` is one word in capitals
-   * (`Link`) is a type of that name to whoever generates a client; its `examples` are shown, and sent by the curl lines.
+   * (`Note`) is a type of that name to whoever generates a client; its `examples` are shown, and sent by the curl lines.
    */
   replies: Readonly<Record<number, TSchema | null>>;
   /** Headers of its successful answers, beyond those that every answer has, for the reference. */

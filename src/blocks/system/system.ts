@@ -11,10 +11,14 @@ import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import type { Database } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
+import type { SystemModel } from '#blocks/plan';
 import type { ProjectionDefinition } from '#blocks/projection';
 import type { QueueDefinition, Schedule } from '#blocks/queue';
 import type { Guards, Reference } from '#blocks/references';
 import type { Streams } from '#blocks/stream';
+import type { SystemCalibration } from './calibrate.ts';
+import type { SystemDrill } from './drill.ts';
+import type { FirstSteps } from './first-steps.ts';
 import type { HotShape } from './hot-shape.ts';
 import type { JobWork } from './job.ts';
 import type { Route } from './route.ts';
@@ -92,6 +96,14 @@ export interface SystemDefinition<S extends TObject = TObject> {
   projections?: readonly ProjectionDefinition[];
   /** From its rows to those of other systems. */
   references?: readonly Reference[];
+  /** What it costs, for plans; called as the system is. */
+  model?: SystemModel;
+  /** How it is loaded and what must hold of it, for drills. */
+  drill?: SystemDrill;
+  /** What is measured of it on a machine. */
+  calibrate?: SystemCalibration;
+  /** What a person is told to try once the server listens. */
+  firstSteps?: FirstSteps;
   create(options: Static<S>, deps: SystemDeps): System;
 }
 
@@ -129,5 +141,7 @@ export function defineSystem<S extends TObject>(definition: SystemDefinition<S>)
     const isOwn = part.name === name || part.name.startsWith(`${name}_`);
     assert(isOwn, `${part.name} of the system ${name} must be called ${name} or begin with ${name}_`);
   }
+  const { model } = definition;
+  assert(model === undefined || model.name === name, `the model of ${name} is called ${model?.name}`);
   return Object.freeze({ ...definition });
 }

@@ -1,11 +1,10 @@
-import type { Attempt } from '../attempt.ts';
+import { type Attempt, isWrite } from '../attempt.ts';
 import { checkOf, describeAttempt, timed } from '../checks.ts';
 import { PRESSURE_MAX, PRESSURE_QUEUE, pressurePath } from '../pressure-system.ts';
 import { residentBytes } from '../processes.ts';
 import type { Check } from '../result.ts';
 import type { Evidence, Scenario } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, waitForShare } from './steps.ts';
 
 /** Events that may wait for the relay. */
 const LAG_MAX = 300;
@@ -47,10 +46,10 @@ function refusalsCoded(evidence: Evidence): Check {
 function bounded(evidence: Evidence, ratePerS: number): Check {
   const accepted = duringOf(evidence).filter(({ outcome }) => outcome === 'ok');
   const events = accepted.filter(
-    ({ planned }) => planned.value !== undefined || planned.kind === 'remove',
+    ({ planned }) => planned.system.drill.events !== undefined && isWrite(planned),
   ).length;
   const eventsMax = LAG_MAX + (ratePerS * MEASURE_MS) / 1000;
-  const jobs = accepted.filter(({ planned }) => planned.kind === 'enqueue').length;
+  const jobs = accepted.filter(({ planned }) => planned.operation.job === PRESSURE_QUEUE).length;
   const jobsMax = PRESSURE_MAX + (ratePerS * MEASURE_MS) / 1000;
   const problems = [
     ...(events <= eventsMax ? [] : [`${events} events were let in, at most ${eventsMax} may`]),
@@ -77,7 +76,7 @@ function memoryFlat({ notes }: Evidence): Check {
 
 function drained({ jobs, loaded }: Evidence): Check {
   const states = jobs.get(PRESSURE_QUEUE) ?? new Map();
-  const enqueued = loaded.filter(({ planned }) => planned.kind === 'enqueue');
+  const enqueued = loaded.filter(({ planned }) => planned.operation.job === PRESSURE_QUEUE);
   const min = enqueued.filter(({ outcome }) => outcome === 'ok').length;
   const max = min + enqueued.filter(({ outcome }) => outcome === 'unknown').length;
   const done = states.get('done') ?? 0;
@@ -98,13 +97,11 @@ export const backPressure: Scenario = {
     loaded: 'api',
     configuration: {
       ...DRILL_CONFIGURATION,
-      systems: ['links', pressurePath],
       outbox: { leaseMs: 1000, lagMax: LAG_MAX },
     },
   },
   needs: { own: 'a worker apart, a small log and a queue with a small bound' },
-  mix: { ...MIX_DEFAULT, enqueue: 80 },
-  queues: [PRESSURE_QUEUE],
+  systems: [pressurePath],
   seconds: 20,
   secondsMin: 12,
   ratePerS: 300,
@@ -113,7 +110,6 @@ export const backPressure: Scenario = {
   connections: 32,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 8000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     const [api, worker] = [stage.topology.ownServer('api'), stage.topology.ownServer('worker')];
     await waitForShare(stage, [0.2, 0.3]);

@@ -1,8 +1,7 @@
 import { checkOf, describeAttempt, timed } from '../checks.ts';
 import type { Check } from '../result.ts';
 import type { Evidence, Scenario, Stage } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, untilWell, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, untilWell, waitForShare } from './steps.ts';
 
 const BACK_MS = -3_600_000;
 const AHEAD_MS = 4000;
@@ -10,12 +9,11 @@ const STEPPED_MS = 3000;
 /** While another worker number is taken after a step back, and while its range is renewed after one ahead. */
 const CODES: readonly (string | undefined)[] = ['ids_ahead_of_clock', 'worker_lease_lost'];
 
-/** By how much the clock of the server was off at each creation, as the expiry says that it has made of a `ttl`. */
+/** By how much the clock of the server was off at each creation whose answer tells of it. */
 function offsetsOf({ loaded }: Evidence): number[] {
-  const clocks = loaded.flatMap(({ created, planned, endedMs }) => {
-    const { expiresAtMs } = created ?? {};
-    return expiresAtMs === undefined ? [] : [expiresAtMs - (planned.link?.ttlS ?? 0) * 1000 - endedMs];
-  });
+  const clocks = loaded.flatMap(({ learnt, endedMs }) =>
+    learnt?.serverMs === undefined ? [] : [learnt.serverMs - endedMs],
+  );
   const [first = 0] = clocks;
   return clocks.map((clockMs) => clockMs - first);
 }
@@ -29,7 +27,7 @@ function stepped(evidence: Evidence): Check {
     ...(behind > 0 ? [] : ['nothing was made while the clock was an hour back']),
   ];
   return checkOf(
-    'links are made while the clock is an hour back, and while it is ahead',
+    'creations go on while the clock is an hour back, and while it is ahead',
     `${behind} and ${ahead} of ${offsets.length}`,
     problems,
   );
@@ -69,14 +67,12 @@ export const clockSteps: Scenario = {
     configuration: DRILL_CONFIGURATION,
   },
   needs: { processes: 1, standbys: 0 },
-  mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 16,
   ratePerS: 200,
   connections: 32,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 8000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     await waitForShare(stage, [0.1, 0.15]);
     await step(stage, BACK_MS, 'the clock is set back by an hour');

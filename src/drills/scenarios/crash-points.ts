@@ -3,8 +3,7 @@ import { checkOf } from '../checks.ts';
 import { isAlive } from '../processes.ts';
 import type { Check } from '../result.ts';
 import type { Evidence, Scenario, Stage } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, untilWell, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, untilWell, waitForShare } from './steps.ts';
 
 const POINTS = [
   'mutation.rule_ended',
@@ -81,14 +80,13 @@ export const crashPoints: Scenario = {
     configuration: DRILL_CONFIGURATION,
   },
   needs: { processes: 2, standbys: 0 },
-  mix: { ...MIX_DEFAULT, createShort: 10 },
+  emphasis: { jobs: 2 },
   seconds: 24,
   secondsMin: 16,
   ratePerS: 150,
   connections: 32,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 15_000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     await waitForShare(stage, [0.05, 0.1]);
     for (const point of POINTS) {

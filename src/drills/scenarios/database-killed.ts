@@ -1,6 +1,5 @@
 import type { Scenario } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, killPostmaster, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, killPostmaster, waitForShare } from './steps.ts';
 
 export const databaseKilled: Scenario = {
   name: 'database-killed',
@@ -12,14 +11,12 @@ export const databaseKilled: Scenario = {
     configuration: DRILL_CONFIGURATION,
   },
   needs: { processes: 1, standbys: 0 },
-  mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 12,
   ratePerS: 300,
   connections: 32,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 8000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     await waitForShare(stage, [0.2, 0.35]);
     await killPostmaster(stage, 'server');

@@ -1,8 +1,7 @@
 import { fillDisk, makeRoom } from '../bounded-disk.ts';
 import { checkOf } from '../checks.ts';
 import type { Scenario } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, waitForShare } from './steps.ts';
 
 const FULL_SHARE = 0.25;
 const NOTICED_BOUND_MS = 30_000;
@@ -19,14 +18,13 @@ export const diskFull: Scenario = {
   },
   needs: { own: 'a database on a small disk' },
   // Rows that need new room.
-  mix: { ...MIX_DEFAULT, create: 60 },
+  emphasis: { creations: 3 },
   seconds: 20,
   secondsMin: 12,
   ratePerS: 300,
   connections: 32,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 15_000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     const { data } = stage.topology.server('server');
     await waitForShare(stage, [0.2, 0.3]);

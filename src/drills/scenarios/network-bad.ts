@@ -1,8 +1,7 @@
 import { servedStale } from '../declared.ts';
 import type { Scenario, Stage } from '../scenario.ts';
 import type { Network } from '../socket-proxy.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, untilWell, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, untilWell, waitForShare } from './steps.ts';
 
 const LATENCY_MS = 50;
 
@@ -41,14 +40,13 @@ export const networkBad: Scenario = {
     configuration: DRILL_CONFIGURATION,
   },
   needs: { own: 'a network that it can cut, between an api and its database' },
-  mix: { ...MIX_DEFAULT, redirect: 60 },
+  emphasis: { staleReads: 2.4 },
   seconds: 25,
   secondsMin: 24,
   ratePerS: 100,
   connections: 400,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 5000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     await waitForShare(stage, [0.05, 0.1]);
     for (const [at, bad] of NETWORKS.entries()) {

@@ -1,7 +1,6 @@
 import { refusedAtOnce, refusedDuring, servedStale } from '../declared.ts';
 import type { Evidence, Scenario } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, waitForShare } from './steps.ts';
 
 /** How long the api works on a request before it answers 504. */
 const REQUEST_TIMEOUT_MS = 2000;
@@ -33,7 +32,7 @@ export const networkCut: Scenario = {
     configuration: DRILL_CONFIGURATION,
   },
   needs: { own: 'a network that it can cut, between an api and its database' },
-  mix: { ...MIX_DEFAULT, redirect: 60 },
+  emphasis: { staleReads: 2.4 },
   seconds: 20,
   secondsMin: 12,
   // Requests wait for their deadlines while the network is cut, each on a connection.
@@ -41,7 +40,6 @@ export const networkCut: Scenario = {
   connections: 300,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 6000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     await waitForShare(stage, [0.2, 0.3]);
     stage.mark('fault', 'nothing passes between api and database');

@@ -3,8 +3,7 @@ import { drillErrors } from '../errors.ts';
 import { childrenOf, isAlive, signalProcess } from '../processes.ts';
 import type { Check } from '../result.ts';
 import type { Evidence, Scenario, Stage } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, waitForShare } from './steps.ts';
 
 /** Between the loss of the primary and the moment at which somebody decides to promote. */
 const DECIDE_MS = 1500;
@@ -74,14 +73,12 @@ export const primaryLost: Scenario = {
     configuration: { ...DRILL_CONFIGURATION, database: { standbys: 1 } },
   },
   needs: { processes: 1, standbys: 1 },
-  mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 12,
   ratePerS: 150,
   connections: 300,
   timeoutMs: 12_000,
   bounds: { failedShareMax: 1, recoverMsMax: 8000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     await untilStandby(stage);
     await waitForShare(stage, [0.1, 0.2]);

@@ -1,8 +1,7 @@
 import { checkOf, timed } from '../checks.ts';
 import type { Scenario } from '../scenario.ts';
 import { divide } from '../timeline.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, killChild, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, killChild, waitForShare } from './steps.ts';
 
 const CONNECTIONS = 32;
 
@@ -16,14 +15,12 @@ export const processDies: Scenario = {
     configuration: DRILL_CONFIGURATION,
   },
   needs: { processes: 2, standbys: 0 },
-  mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 10,
   ratePerS: 300,
   connections: CONNECTIONS,
   timeoutMs: 5000,
   bounds: { failedShareMax: 0.1, recoverMsMax: 5000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     await waitForShare(stage, [0.2, 0.4]);
     await killChild(stage, 'server');

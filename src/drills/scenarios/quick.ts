@@ -1,13 +1,5 @@
 import type { Scenario } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import {
-  DRILL_CONFIGURATION,
-  killChild,
-  killPostmaster,
-  REDIRECT_AGE_MS,
-  untilWell,
-  waitForShare,
-} from './steps.ts';
+import { DRILL_CONFIGURATION, killChild, killPostmaster, untilWell, waitForShare } from './steps.ts';
 
 export const quick: Scenario = {
   name: 'quick',
@@ -19,14 +11,12 @@ export const quick: Scenario = {
     configuration: DRILL_CONFIGURATION,
   },
   needs: { processes: 2, standbys: 0 },
-  mix: MIX_DEFAULT,
   seconds: 20,
   secondsMin: 12,
   ratePerS: 250,
   connections: 32,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 8000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     await waitForShare(stage, [0.1, 0.15]);
     await killChild(stage, 'server');

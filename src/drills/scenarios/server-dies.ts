@@ -1,6 +1,5 @@
 import type { Scenario, Stage } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, untilWell, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, untilWell, waitForShare } from './steps.ts';
 
 const KILLS = 3;
 /** A start that is killed as well lives for so long at most: less than it takes to become ready. */
@@ -33,14 +32,13 @@ export const serverDies: Scenario = {
     configuration: DRILL_CONFIGURATION,
   },
   needs: { own: 'a server that it can start again' },
-  mix: { ...MIX_DEFAULT, createShort: 10 },
+  emphasis: { jobs: 2 },
   seconds: 24,
   secondsMin: 16,
   ratePerS: 150,
   connections: 32,
   timeoutMs: 5000,
   bounds: { failedShareMax: 1, recoverMsMax: 8000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     for (let kills = 0; kills < KILLS; kills++) {
       await waitForShare(stage, [0.05, 0.1]);

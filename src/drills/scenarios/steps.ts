@@ -6,17 +6,13 @@ import { signalProcess } from '../processes.ts';
 import type { Stage } from '../scenario.ts';
 import type { Configuration } from '../topology.ts';
 
-/** Short leases, so that no drill waits for those of the dead, and small redirect ages, so that stale ones are seen. */
+/** Short leases, so that no drill waits for those of the dead. */
 export const DRILL_CONFIGURATION: Configuration = {
   outbox: { leaseMs: 1000 },
   stream: { leaseMs: 1000 },
   queue: { leaseMs: 2000 },
-  links: { cacheTtlMs: 500 },
   log: { level: 'warn' },
 };
-
-/** `cacheTtlMs` above, and what it takes to ask and to answer on a busy machine. */
-export const REDIRECT_AGE_MS = { well: 3000, cut: 3_600_000 };
 
 /** More than recovery is made of. */
 const WELL_MS = 2000;

@@ -1,18 +1,17 @@
 import { checkOf } from '../checks.ts';
 import type { Evidence, Scenario } from '../scenario.ts';
-import { MIX_DEFAULT } from '../workload.ts';
-import { DRILL_CONFIGURATION, REDIRECT_AGE_MS, waitForShare } from './steps.ts';
+import { DRILL_CONFIGURATION, waitForShare } from './steps.ts';
 
 /** Share of the load's time that the workers are away. */
 const DOWN_SHARE = 0.4;
 
-/** Links with an expiry that were acknowledged while no worker ran: each has enqueued a job. */
+/** What was acknowledged while no worker ran, and has enqueued a job. */
 function enqueuedMeanwhile({ loaded, windows, zeroMs }: Evidence): number {
   const [window] = windows;
   if (window === undefined) return 0;
   return loaded.filter(
     ({ planned, outcome, endedMs }) =>
-      planned.kind === 'createShort' &&
+      planned.operation.job !== undefined &&
       outcome === 'ok' &&
       endedMs - zeroMs > window.fromMs &&
       endedMs - zeroMs < window.healedMs,
@@ -32,14 +31,13 @@ export const workersDown: Scenario = {
     configuration: DRILL_CONFIGURATION,
   },
   needs: { own: 'a worker apart that it can start again' },
-  mix: { ...MIX_DEFAULT, createShort: 15 },
+  emphasis: { jobs: 3 },
   seconds: 20,
   secondsMin: 10,
   ratePerS: 300,
   connections: 32,
   timeoutMs: 5000,
   bounds: { failedShareMax: 0, recoverMsMax: 1000 },
-  redirectAgeMs: REDIRECT_AGE_MS,
   async run(stage) {
     const worker = stage.topology.ownServer('worker');
     await waitForShare(stage, [0.1, 0.25]);

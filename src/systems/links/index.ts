@@ -4,11 +4,15 @@
 import { createPostgresCodeSpaces, openCodeSpace } from '#blocks/ids';
 import { defineSystem } from '#blocks/system';
 import { redirectShape } from './api.ts';
+import { linksCalibration } from './calibrate.ts';
 import { ownHosts } from './destination.ts';
+import { linksDrill } from './drill.ts';
 import { LINKS_STREAM } from './events.ts';
+import { linksFirstSteps } from './first-steps.ts';
 import { createInvalidation } from './invalidation.ts';
 import { createJobs, linksQueues } from './jobs.ts';
 import { createLinks } from './links.ts';
+import { linksModel } from './model.ts';
 import { linksOptions } from './options.ts';
 import { linkCounts } from './projections.ts';
 import { createRedirects } from './redirect.ts';
@@ -26,6 +30,10 @@ export default defineSystem({
   queues: linksQueues,
   schedules: [sweepSchedule],
   projections: [linkCounts],
+  model: linksModel,
+  drill: linksDrill,
+  calibrate: linksCalibration,
+  firstSteps: linksFirstSteps,
   create(options, deps) {
     const { clock, random, database, ids, publicUrl } = deps;
     const store = createLinksStore({ database });
