@@ -108,7 +108,7 @@ export default defineSystem({
   summary: 'Notes to oneself.',
   options,
   migrations: new URL('./migrations/', import.meta.url),
-  create: ({ textCharsMax }, { database, ids }) => ({
+  create: ({ textCharsMax }, { ids }) => ({
     routes: [
       handleRoute(addNote, async ({ body: { text } }, { principal: { workspaceId }, mutate }) => {
         if (text.length > textCharsMax) {
@@ -116,16 +116,20 @@ export default defineSystem({
             errors: [{ pointer: '/text', detail: `has ${text.length} characters; at most ${textCharsMax}` }],
           });
         }
-        return mutate({ shardKey: workspaceId }, async (tx) => {
-          const id = ids.next(tx.bucket);
-          await tx.run(sql`insert into notes.notes (workspace_id, bucket, note_id, text)
-            values (${workspaceId}, ${tx.bucket}, ${id}, ${text})`);
-          return { status: 201, body: { id, text } };
-        });
+        return mutate(
+          { shardKey: workspaceId },
+          async (tx) => {
+            const id = ids.next(tx.bucket);
+            await tx.run(sql`insert into notes.notes (workspace_id, bucket, note_id, text)
+              values (${workspaceId}, ${tx.bucket}, ${id}, ${text})`);
+            return { id, text };
+          },
+          (note) => ({ status: 201, body: note }),
+        );
       }),
 
-      handleRoute(listNotes, async ({ query: { limit = 20 } }, { principal: { workspaceId }, signal }) => {
-        const items = await database.reader({ consistency: 'strong', signal }).rows(
+      handleRoute(listNotes, async ({ query: { limit = 20 } }, { principal: { workspaceId }, reader }) => {
+        const items = await reader().rows(
           sql<{ id: string; text: string }>`select note_id as id, text from notes.notes
             where workspace_id = ${workspaceId} order by note_id desc limit ${limit}`,
         );
@@ -134,13 +138,16 @@ export default defineSystem({
 
       handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {
         if (!isId(id)) throw errors.note_not_found();
-        return mutate({ bucket: parseId(id).bucket }, async (tx) => {
-          const deleted = await tx.run(
-            sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`,
-          );
-          if (deleted === 0) throw errors.note_not_found();
-          return { status: 204 };
-        });
+        return mutate(
+          { bucket: parseId(id).bucket },
+          async (tx) => {
+            const deleted = await tx.run(
+              sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`,
+            );
+            if (deleted === 0) throw errors.note_not_found();
+          },
+          () => ({ status: 204 }),
+        );
       }),
     ],
   }),

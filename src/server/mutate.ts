@@ -32,7 +32,12 @@ function keyedOf({ shape, url, body, key: header, principal }: Asked): KeyedRequ
   return { keyId: principal.keyId, route: `${shape.method} ${shape.path}`, path: url, key, body };
 }
 
-const toOutcome = ({ status, headers = {}, body }: Reply): Outcome => ({ status, headers, body });
+function outcomeBy<Value>(toReply: (value: Value) => Reply) {
+  return (value: Value): Outcome => {
+    const { status, headers = {}, body } = toReply(value);
+    return { status, headers, body };
+  };
+}
 
 /** @throws idempotency_key_invalid, at once: also for a request whose rule would not write */
 export function createMutate(
@@ -50,15 +55,13 @@ export function createMutate(
     return { placement: { system, workspaceId, ...placed }, keyed, traceparent, signal, bytes, onCommit };
   }
   return {
-    async mutate(place, rule) {
-      const { outcome } = await mutations.run(begin(place), async (tx) => toOutcome(await rule(tx)));
+    async mutate(place, rule, toReply, settling) {
+      const { outcome } = await mutations.run(begin(place), rule, outcomeBy(toReply), settling);
       return outcome;
     },
-    async mutateInSet(place, rule, input, toReply) {
+    async mutateInSet(place, rule, input, toReply, settling) {
       const mutation = begin(place);
-      const { outcome } = await mutations.runInSet(mutation, rule, input, (value) =>
-        toOutcome(toReply(value)),
-      );
+      const { outcome } = await mutations.runInSet(mutation, rule, input, outcomeBy(toReply), settling);
       return outcome;
     },
   };

@@ -45,12 +45,12 @@ export default defineSystem({
       changed: redirects.changed,
     });
     const swept = emitLinksSignals(deps.signals, redirects.counts);
-    const sweep = createSweep(store, links.expireDue, { clock, swept });
+    const sweep = createSweep(store, links.editing, { clock, swept });
     const { changed: forget, allChanged: forgetAll } = redirects;
     return {
       lifecycle: createInvalidation({ ...deps, forget, forgetAll }),
       routes: createRoutes(links, (reader, principal) => store.counts(reader, principal, clock.nowMs())),
-      jobs: createJobs(links.expire, sweep),
+      jobs: createJobs(links.editing, sweep),
       hot: redirects.handle,
       hotShapes: [redirectShape(options)],
     };
