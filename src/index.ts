@@ -17,6 +17,7 @@ export {
   numbers,
   type Placement,
   type Queryable,
+  type Reader,
   type Sql,
   type SqlValue,
   sql,
@@ -25,7 +26,14 @@ export {
   times,
 } from '#blocks/database';
 export type { Principal } from '#blocks/identity';
-export { type Ids, isId, parseId } from '#blocks/ids';
+export {
+  type CodeSpace,
+  type CodeSpaceOptions,
+  codeSpaceOptions,
+  type Ids,
+  isId,
+  parseId,
+} from '#blocks/ids';
 export {
   done,
   held,
@@ -34,6 +42,8 @@ export {
   type SetCall,
   type SetRule,
   type SetTx,
+  type Settled,
+  type Settling,
   type Verdict,
 } from '#blocks/mutation';
 export type { NewEvent } from '#blocks/outbox';

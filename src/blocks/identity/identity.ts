@@ -9,7 +9,7 @@ import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import { parseOptions } from '#base/options';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
-import { type MigrationSet, type Queryable, sql } from '#blocks/database';
+import { type MigrationSet, type Queryable, type Reader, sql } from '#blocks/database';
 import { identityErrors } from './errors.ts';
 import { type IdentityLimits, identityOptions } from './options.ts';
 import { createVerifier } from './verify.ts';
@@ -55,7 +55,7 @@ export interface IdentityDeps {
   random: Random;
   core: Queryable;
   /** Of `Database`: what callers who have shown no key yet can cause. */
-  anonymous: (signal: AbortSignal) => Queryable;
+  anonymous: (signal: AbortSignal) => Reader;
   signals?: Signals;
 }
 

@@ -10,7 +10,7 @@
  */
 import type { Clock } from '#base/clock';
 import type { Signals } from '#base/signals';
-import { createLookUps, type Queryable, sql } from '#blocks/database';
+import { createLookUps, type Reader, sql } from '#blocks/database';
 import { createLimiter, networkOf } from '#blocks/limiter';
 import { identityErrors } from './errors.ts';
 import type { Principal } from './identity.ts';
@@ -40,7 +40,7 @@ export interface VerifierDeps {
   clock: Clock;
   signals?: Signals;
   /** Of `Database`. */
-  anonymous: (signal: AbortSignal) => Queryable;
+  anonymous: (signal: AbortSignal) => Reader;
 }
 
 interface KeyRow {
@@ -51,12 +51,9 @@ interface KeyRow {
 
 const idOf = (hash: Buffer) => hash.toString('latin1');
 
-async function findKeys(
-  ids: readonly string[],
-  queryable: Queryable,
-): Promise<ReadonlyMap<string, Principal>> {
+async function findKeys(ids: readonly string[], reader: Reader): Promise<ReadonlyMap<string, Principal>> {
   const hashes = ids.map((id) => Buffer.from(id, 'latin1'));
-  const rows = await queryable.rows(
+  const rows = await reader.rows(
     sql<KeyRow>`select hash, workspace_id, key_id from core.api_keys where hash = any(${hashes}::bytea[])`,
   );
   return new Map(

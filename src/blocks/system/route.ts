@@ -4,7 +4,7 @@
 import type { Static, TObject, TSchema } from 'typebox';
 import type { ErrorFactory } from '#base/errors';
 import type { Log } from '#base/log';
-import type { Consistency, Queryable } from '#blocks/database';
+import type { Consistency, Reader } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx, SetRule, Settling } from '#blocks/mutation';
 import type { JsonValue } from '#blocks/queue';
@@ -66,7 +66,7 @@ export interface CallContext {
    * Reads with the consistency that the route declares: at `session`, a caller that sends back what its last write was
    * answered with sees that write.
    */
-  reader(): Queryable;
+  reader(): Reader;
   /**
    * The one way to write: runs `rule` in a transaction that also takes the events and jobs it makes. The rule gives a value
    * or refuses by an error, and knows nothing of HTTP; `toReply` makes the answer of its value, which is kept for the

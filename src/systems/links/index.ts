@@ -1,7 +1,6 @@
 /**
  * Links: short codes that redirect. See README.md.
  */
-import { createPostgresCodeSpaces, openCodeSpace } from '#blocks/ids';
 import { defineSystem } from '#blocks/system';
 import { redirectShape } from './api.ts';
 import { ownHosts } from './destination.ts';
@@ -27,13 +26,9 @@ export default defineSystem({
   schedules: [sweepSchedule],
   projections: [linkCounts],
   create(options, deps) {
-    const { clock, random, database, ids, publicUrl } = deps;
+    const { clock, database, ids, publicUrl } = deps;
     const store = createLinksStore({ database });
-    const codes = openCodeSpace(
-      'links',
-      { store: createPostgresCodeSpaces(database.core), random },
-      options.codes,
-    );
+    const codes = deps.codes('links', options.codes);
     const redirects = createRedirects(options, { clock, store, hot: deps.hot });
     const links = createLinks({
       clock,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Queryable, type Sql, sql } from '#blocks/database';
+import { type Reader, type Sql, sql } from '#blocks/database';
 import { bucketOfId, parseId } from '#blocks/ids';
 import type { SetTx } from '#blocks/mutation';
 import { eventually, lookInto, startTestDatabase, type TestDatabase } from '#fixtures/database';
@@ -12,7 +12,7 @@ const signal = new AbortController().signal;
 
 let it: TestDatabase;
 let store: LinksStore;
-let reader: Queryable;
+let reader: Reader;
 
 before(async () => {
   const migrations = [
@@ -74,7 +74,7 @@ test('every query of the store goes by an index, however many links there are', 
   });
   assert.equal(changed, 3);
   for (const role of ['app', 'system'] as const) {
-    await it.database.reader({ consistency: 'strong', role }).run(sql`select pg_stat_force_next_flush()`);
+    await it.database.reader({ consistency: 'strong', role }).rows(sql`select pg_stat_force_next_flush()`);
   }
   const settled = await eventually('the counts', async () => {
     const now = await scans();
@@ -107,7 +107,7 @@ test('what is due is found and counted by its own index, and only that is read',
       return undefined;
     },
   };
-  await store.counts(explaining as unknown as Queryable, principal, nowMs);
+  await store.counts(explaining as unknown as Reader, principal, nowMs);
   assert.match(plans[0] ?? '', /Index (Only )?Scan using links_due on links/);
   assert.doesNotMatch(plans[0] ?? '', /Seq Scan on links/);
 

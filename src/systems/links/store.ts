@@ -3,7 +3,16 @@
  * a redirect, which knows only the code.
  */
 
-import { type Database, numbers, type Queryable, type Sql, sql, texts, times } from '#blocks/database';
+import {
+  type Database,
+  numbers,
+  type Queryable,
+  type Reader,
+  type Sql,
+  sql,
+  texts,
+  times,
+} from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { SetTx } from '#blocks/mutation';
 import type { RedirectStatus } from './api.ts';
@@ -87,16 +96,16 @@ export interface LinksStore {
   /** Gives each link its code unless that is taken. @returns the ids of those that have got it */
   claimCodes(tx: Queryable, links: readonly PlacedLink[]): Promise<string[]>;
   insertEach(tx: Queryable, links: readonly PlacedLink[]): Promise<number>;
-  find(reader: Queryable, principal: Principal, linkId: string): Promise<StoredLink | undefined>;
+  find(reader: Reader, principal: Principal, linkId: string): Promise<StoredLink | undefined>;
   /** Up to `count` living links with ids below `beforeId`, newest first. */
   list(
-    reader: Queryable,
+    reader: Reader,
     principal: Principal,
     beforeId: string | undefined,
     count: number,
   ): Promise<StoredLink[]>;
   /** As they have been told, but for links whose time has come since: a redirect goes by the clock, and so does this. */
-  counts(reader: Queryable, principal: Principal, nowMs: number): Promise<LinkCounts>;
+  counts(reader: Reader, principal: Principal, nowMs: number): Promise<LinkCounts>;
   /** Locks those that there are, in the order of their keys, and gives them as they are behind the lock. */
   lockEach(
     tx: Pick<SetTx, 'rows' | 'lock'>,
