@@ -31,6 +31,7 @@ export interface BoundedRow {
   found: number;
 }
 
+/** A row as an event. */
 export function toUnplacedEvent(row: BoundedRow): UnplacedEvent {
   return {
     id: row.event_id,
@@ -44,6 +45,7 @@ export function toUnplacedEvent(row: BoundedRow): UnplacedEvent {
   };
 }
 
+/** Whether the rows are all there are: neither bound has cut any off. */
 export function isWholeRead(rows: readonly BoundedRow[], eventsMax: number): boolean {
   const found = rows[0]?.found ?? 0;
   return rows.length === found && found < eventsMax;
