@@ -25,6 +25,7 @@ export {
   numbers,
   type Placement,
   type Queryable,
+  type Reader,
   rowBytes,
   type Sql,
   type SqlValue,
@@ -34,7 +35,14 @@ export {
   times,
 } from '#blocks/database';
 export type { Principal } from '#blocks/identity';
-export { type Ids, isId, parseId } from '#blocks/ids';
+export {
+  type CodeSpace,
+  type CodeSpaceOptions,
+  codeSpaceOptions,
+  type Ids,
+  isId,
+  parseId,
+} from '#blocks/ids';
 export {
   done,
   held,
@@ -43,6 +51,8 @@ export {
   type SetCall,
   type SetRule,
   type SetTx,
+  type Settled,
+  type Settling,
   type Verdict,
 } from '#blocks/mutation';
 export type { NewEvent } from '#blocks/outbox';

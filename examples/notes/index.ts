@@ -136,12 +136,16 @@ export default defineSystem({
           const detail = `has ${text.length} characters; at most ${textCharsMax}`;
           throw fieldError(errors.note_too_long, '/text', detail);
         }
-        return mutate({ shardKey: workspaceId }, async (tx) => {
-          const id = ids.next(tx.bucket);
-          await tx.run(sql`insert into notes.notes (workspace_id, bucket, note_id, text)
-            values (${workspaceId}, ${tx.bucket}, ${id}, ${text})`);
-          return { status: 201, body: { id, text } };
-        });
+        return mutate(
+          { shardKey: workspaceId },
+          async (tx) => {
+            const id = ids.next(tx.bucket);
+            await tx.run(sql`insert into notes.notes (workspace_id, bucket, note_id, text)
+              values (${workspaceId}, ${tx.bucket}, ${id}, ${text})`);
+            return { id, text };
+          },
+          (note) => ({ status: 201, body: note }),
+        );
       }),
 
       handleRoute(listNotes, async ({ query }, { principal: { workspaceId }, reader }) => {
@@ -167,13 +171,16 @@ export default defineSystem({
 
       handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {
         if (!isId(id)) throw errors.note_not_found();
-        return mutate({ bucket: parseId(id).bucket }, async (tx) => {
-          const deleted = await tx.run(
-            sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`,
-          );
-          if (deleted === 0) throw errors.note_not_found();
-          return { status: 204 };
-        });
+        return mutate(
+          { bucket: parseId(id).bucket },
+          async (tx) => {
+            const deleted = await tx.run(
+              sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`,
+            );
+            if (deleted === 0) throw errors.note_not_found();
+          },
+          () => ({ status: 204 }),
+        );
       }),
     ],
   }),

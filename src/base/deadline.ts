@@ -21,9 +21,9 @@ export interface Deadline {
 
 export function createDeadline(clock: Clock, delayMs: number, parent?: AbortSignal): Deadline {
   const controller = new AbortController();
-  const onParent = () => controller.abort(parent?.reason);
-  if (parent?.aborted) onParent();
-  parent?.addEventListener('abort', onParent, { once: true });
+  const siblings = parent && followersOf(parent);
+  if (parent?.aborted) controller.abort(parent.reason);
+  else siblings?.add(controller);
   const timer = clock.after(
     delayMs,
     () => controller.abort(deadlineErrors.deadline_exceeded({ detail: `not finished within ${delayMs} ms` })),
@@ -33,9 +33,28 @@ export function createDeadline(clock: Clock, delayMs: number, parent?: AbortSign
     signal: controller.signal,
     done() {
       timer.cancel();
-      parent?.removeEventListener('abort', onParent);
+      siblings?.delete(controller);
     },
   };
+}
+
+/**
+ * Who ends with a signal. One listener for all of them: a signal looks through the listeners it has for each one that is
+ * added or removed, and of the signal that ends all requests there is one for each of these.
+ */
+const followers = new WeakMap<AbortSignal, Set<AbortController>>();
+
+function followersOf(parent: AbortSignal): Set<AbortController> {
+  const known = followers.get(parent);
+  if (known) return known;
+  const all = new Set<AbortController>();
+  followers.set(parent, all);
+  const abortAll = () => {
+    for (const each of all) each.abort(parent.reason);
+    all.clear();
+  };
+  parent.addEventListener('abort', abortAll, { once: true });
+  return all;
 }
 
 /** Of the time of a patient deadline: so many turns of the event loop it takes at least. */
@@ -71,6 +90,16 @@ export function withSignal<T>(work: Promise<T>, signal: AbortSignal): Promise<T>
     const onAbort = () => reject(signal.reason);
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    const stopListening = () => signal.removeEventListener('abort', onAbort);
+    work.then(
+      (value) => {
+        stopListening();
+        resolve(value);
+      },
+      (error: unknown) => {
+        stopListening();
+        reject(error);
+      },
+    );
   });
 }

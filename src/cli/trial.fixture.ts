@@ -101,15 +101,19 @@ export default defineSystem({
   create: (_options, { clock }) => ({
     routes: [
       handleRoute(attempt, ({ body }, { principal: { workspaceId }, mutate }) =>
-        mutate({ shardKey: workspaceId }, async (tx) => {
-          const { thing } = body;
-          if (thing !== undefined) {
-            await tx.run(sql`insert into trial.things (workspace_id, bucket, thing)
+        mutate(
+          { shardKey: workspaceId },
+          async (tx) => {
+            const { thing } = body;
+            if (thing !== undefined) {
+              await tx.run(sql`insert into trial.things (workspace_id, bucket, thing)
               values (${workspaceId}, ${tx.bucket}, ${thing})`);
-            tx.publish({ stream: 'trial', type: 'thing.made', key: thing, payload: { thing } });
-          }
-          return { status: 201, body: { jobIds: jobOf(body).map((job) => tx.enqueue(job)) } };
-        }),
+              tx.publish({ stream: 'trial', type: 'thing.made', key: thing, payload: { thing } });
+            }
+            return jobOf(body).map((job) => tx.enqueue(job));
+          },
+          (jobIds) => ({ status: 201, body: { jobIds } }),
+        ),
       ),
     ],
     jobs: {

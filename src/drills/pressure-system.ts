@@ -41,10 +41,11 @@ export default defineSystem({
   create: () => ({
     routes: [
       handleRoute(enqueue, (_, { principal: { workspaceId }, mutate }) =>
-        mutate({ shardKey: workspaceId }, async (tx) => ({
-          status: 201,
-          body: { jobId: tx.enqueue({ queue: PRESSURE_QUEUE, payload: {} }) },
-        })),
+        mutate(
+          { shardKey: workspaceId },
+          async (tx) => tx.enqueue({ queue: PRESSURE_QUEUE, payload: {} }),
+          (jobId) => ({ status: 201, body: { jobId } }),
+        ),
       ),
     ],
     jobs: { [PRESSURE_QUEUE]: { concurrency: 4, handle: async () => {} } },

@@ -176,7 +176,9 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
           signal,
           traceId: trace.traceId,
           traceHeaders: traceHeaders(trace),
-          log: request.loadstone.log(),
+          get log() {
+            return request.loadstone.log();
+          },
           reader: () =>
             principal === undefined
               ? deps.database.anonymous(signal)
@@ -306,6 +308,8 @@ function addHooks(
   app.addHook('onRequest', async (request) => {
     if (request.is404) refuseUnknown(request, methodsOf);
     if (request.routeOptions.config.public) return;
+    request.loadstone.principal = deps.identity.known(request.headers.authorization);
+    if (request.loadstone.principal) return;
     const deadline = createDeadline(deps.clock, requestTimeoutMs, deps.stopping);
     request.loadstone.principal = await deps.identity
       .authenticate(request.headers.authorization, { address: request.ip, signal: deadline.signal })

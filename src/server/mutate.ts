@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { parseIdempotencyKey } from '#blocks/idempotency';
 import type { Principal } from '#blocks/identity';
 import type { KeyedRequest, Mutation, Mutations } from '#blocks/mutation';
-import type { CallContext, MutationPlace, RouteShape } from '#blocks/system';
+import type { CallContext, MutationPlace, Reply, RouteShape } from '#blocks/system';
 import { toOutcome } from './answer.ts';
 
 /** One request, as far as its mutation is concerned. */
@@ -33,6 +33,11 @@ function keyedOf({ shape, url, body, key: header, principal }: Asked): KeyedRequ
   return { keyId: principal.keyId, route: `${shape.method} ${shape.path}`, path: url, key, body };
 }
 
+const outcomeBy =
+  <Value>(toReply: (value: Value) => Reply) =>
+  (value: Value) =>
+    toOutcome(toReply(value));
+
 /** @throws idempotency_key_invalid, at once: also for a request whose rule would not write */
 export function createMutate(
   asked: Asked,
@@ -49,15 +54,13 @@ export function createMutate(
     return { placement: { system, workspaceId, ...placed }, keyed, traceparent, signal, bytes, onCommit };
   }
   return {
-    async mutate(place, rule) {
-      const { outcome } = await mutations.run(begin(place), async (tx) => toOutcome(await rule(tx)));
+    async mutate(place, rule, toReply, settling) {
+      const { outcome } = await mutations.run(begin(place), rule, outcomeBy(toReply), settling);
       return outcome;
     },
-    async mutateInSet(place, rule, input, toReply) {
+    async mutateInSet(place, rule, input, toReply, settling) {
       const mutation = begin(place);
-      const { outcome } = await mutations.runInSet(mutation, rule, input, (value) =>
-        toOutcome(toReply(value)),
-      );
+      const { outcome } = await mutations.runInSet(mutation, rule, input, outcomeBy(toReply), settling);
       return outcome;
     },
   };

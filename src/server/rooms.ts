@@ -13,6 +13,7 @@ import type { System, SystemDefinition } from '#blocks/system';
 import type { AccessSamples } from './access-samples.ts';
 import { createApi } from './api.ts';
 import { checkParts } from './api-parts.ts';
+import { createCodeOpener } from './code-spaces.ts';
 import { addFrontRoutes } from './front-routes.ts';
 import type { Ground } from './ground.ts';
 import { createHotDeps } from './hot.ts';
@@ -70,10 +71,15 @@ export function createRooms(
 
   function make({ hot }: ReturnType<typeof makeFront>): MadeSystem[] {
     const given = { clock, random, log, signals, database, ids, streams, references, hot };
+    const codesOf = createCodeOpener({ core: database.core, random });
     const addresses = { publicUrl: deps.publicUrl(), listen: formatListen(listener.address()) };
     return definitions.map((each) => ({
       name: each.name,
-      system: each.create(systemOptions[each.name] as never, { ...given, ...addresses }),
+      system: each.create(systemOptions[each.name] as never, {
+        ...given,
+        ...addresses,
+        codes: codesOf(each.name),
+      }),
     }));
   }
 

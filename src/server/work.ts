@@ -15,9 +15,17 @@ export interface WorkDeps {
 
 function mutateFor(job: Job, traceparent: string, system: string, { mutations }: WorkDeps) {
   const { workspaceId, signal } = job;
-  const mutate: JobContext['mutate'] = (place, rule) =>
-    mutations.write({ placement: { system, workspaceId, ...place }, traceparent, signal }, rule);
-  return mutate;
+  type Place = Parameters<JobContext['mutate']>[0];
+  const workIn = (place: Place) => ({
+    placement: { system, workspaceId, ...place },
+    traceparent,
+    signal,
+  });
+  const ways: Pick<JobContext, 'mutate' | 'mutateInSet'> = {
+    mutate: (place, rule) => mutations.write(workIn(place), rule),
+    mutateInSet: (place, rule, input) => mutations.writeInSet(workIn(place), rule, input),
+  };
+  return ways;
 }
 
 /** @param system whose queue the job is in */
@@ -27,8 +35,8 @@ export function createJobHandler(system: string, work: JobWork, deps: WorkDeps):
     const { trace, span } = deps.tracer.begin(job.traceparent, `job ${queue}`, 'consumer');
     const log = deps.log.child({ traceId: trace.traceId, spanId: trace.spanId, queue, jobId, attempt });
     try {
-      const mutate = mutateFor(job, trace.traceparent, system, deps);
-      const context = { traceId: trace.traceId, traceHeaders: traceHeaders(trace), log, mutate };
+      const ways = mutateFor(job, trace.traceparent, system, deps);
+      const context = { traceId: trace.traceId, traceHeaders: traceHeaders(trace), log, ...ways };
       return (await work.handle(job, context)) ?? null;
     } catch (error) {
       span.setAttribute('error.type', (error as { code?: string }).code ?? 'error');

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
+import type { Queryable } from './database.ts';
 import {
   assertPoolIsWhole,
   eventually,
@@ -46,10 +47,19 @@ export function databaseSuite(
 
 const strong = { consistency: 'strong' } as const;
 const never = new AbortController().signal;
+
+/** One statement with the rights of callers, read outside of a transaction or written in one. */
+function asApp(db: TestDatabase): Queryable {
+  const placement = { system: 'shop', workspaceId: '1', bucket: 0 };
+  return {
+    ...db.database.reader(strong),
+    run: (query) => db.database.transact(placement, { signal: never }, (tx) => tx.run(query)),
+  };
+}
 const sqlState = (code: string) => (error: Error) => (error.cause as { code?: unknown }).code === code;
 
 function valueTests(db: () => TestDatabase): void {
-  const app = () => db().database.reader(strong);
+  const app = () => asApp(db());
 
   test('values arrive as they were sent, and 64-bit integers come back as strings', async () => {
     const at = new Date('2026-03-29T01:30:00.123Z');
@@ -98,7 +108,7 @@ function valueTests(db: () => TestDatabase): void {
 }
 
 function roleTests(db: () => TestDatabase): void {
-  const app = () => db().database.reader(strong);
+  const app = () => asApp(db());
   const system = () => db().database.core;
 
   test('app has no way round row security, and RESET ROLE does not lead out of it', async () => {
@@ -142,7 +152,7 @@ function roleTests(db: () => TestDatabase): void {
       name: 'default',
     });
     const reader = db().database.reader({ ...strong, role: 'system' });
-    await reader.run(sql`insert into shop.items (workspace_id, bucket, name) values (1, 0, 'of system')`);
+    await system().run(sql`insert into shop.items (workspace_id, bucket, name) values (1, 0, 'of system')`);
     assert.equal((await reader.rows(sql`select name from shop.items where name = 'of system'`)).length, 1);
     const change = system().run(sql`update core.workspaces set name = 'mine'`);
     await assert.rejects(change, { code: 'database_failed' });
@@ -151,7 +161,7 @@ function roleTests(db: () => TestDatabase): void {
 }
 
 function failureTests(db: () => TestDatabase): void {
-  const app = () => db().database.reader(strong);
+  const app = () => asApp(db());
 
   test('a read whose deadline passes ends at once, and so does its query in Postgres', async () => {
     const deadline = createDeadline(systemClock, 100);

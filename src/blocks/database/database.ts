@@ -35,10 +35,14 @@ import { beginAlteration, beginSnapshot, ORDINARY, transactOn } from './transact
 /** Postgres roles. `app` acts for a caller; `system` for the server itself (redirects, leases, verify). */
 export type Role = 'app' | 'system';
 
-export interface Queryable {
+/** For those that read: what is written goes through a transaction. */
+export interface Reader {
   rows<Row>(query: Sql<Row>): Promise<Row[]>;
   /** The first row, or undefined. */
   first<Row>(query: Sql<Row>): Promise<Row | undefined>;
+}
+
+export interface Queryable extends Reader {
   /** How many rows the statement changed. */
   run(query: Sql): Promise<number>;
 }
@@ -125,14 +129,14 @@ export interface Database extends Lifecycle {
    */
   alter<T>(options: AlterOptions, work: (tx: Queryable) => Promise<T>): Promise<T>;
   /** Reads outside a transaction; each statement sees its own snapshot. */
-  reader(options: ReadOptions): Queryable;
+  reader(options: ReadOptions): Reader;
   /** The server's own tables (schema `core`), which belong to no workspace. Each statement is its own transaction. */
   readonly core: Queryable;
   /**
    * The rights of `core`, over a few connections of their own: for what callers can cause who have shown no key. However
    * much they ask for, nothing that keeps the server alive (leases, relay, queue) waits behind it. Reads of the primary.
    */
-  anonymous(signal: AbortSignal): Queryable;
+  anonymous(signal: AbortSignal): Reader;
   /** A connection of its own to the primary, on which notifications arrive. @throws what openListenConnection throws */
   listen(options: ListenOptions): Promise<ListenConnection>;
 }
@@ -232,10 +236,13 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
     },
     reader(asked) {
       if (reads) return createReader(asked, reads);
-      return createQueryable(() => primary.pool(asked.role ?? 'app'), asked.signal);
+      return createPooledReader(() => primary.pool(asked.role ?? 'app'), asked.signal);
     },
-    core: createQueryable(() => primary.pool('system')),
-    anonymous: (signal) => createQueryable(() => primary.pool('anonymous'), signal),
+    core: {
+      ...createPooledReader(() => primary.pool('system')),
+      run: async (query) => primary.pool('system').queryable().run(query),
+    },
+    anonymous: (signal) => createPooledReader(() => primary.pool('anonymous'), signal),
     listen: primary.listen,
   };
 }
@@ -244,11 +251,10 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
 const FAILED_STOP_MS = 10_000;
 
 /** Finds the pool at each query: a reader may be made before the start, and outlive the stop. */
-function createQueryable(pool: () => Pool, signal?: AbortSignal): Queryable {
+function createPooledReader(pool: () => Pool, signal?: AbortSignal): Reader {
   return {
     rows: async (query) => pool().queryable(signal).rows(query),
     first: async (query) => pool().queryable(signal).first(query),
-    run: async (query) => pool().queryable(signal).run(query),
   };
 }
 

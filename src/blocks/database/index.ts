@@ -8,6 +8,7 @@ export {
   type DatabaseDeps,
   type Placement,
   type Queryable,
+  type Reader,
   type ReadOptions,
   type Role,
   type SnapshotOptions,

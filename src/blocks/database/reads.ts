@@ -3,7 +3,7 @@
  * and so is tried once more, on the primary.
  */
 import { isLoadstoneError } from '#base/errors';
-import type { Queryable, ReadOptions, Role } from './database.ts';
+import type { Reader, ReadOptions, Role } from './database.ts';
 import type { Pool } from './pool.ts';
 import type { Replicas } from './replicas.ts';
 import type { ReplicaSignals } from './signals.ts';
@@ -21,10 +21,10 @@ function mayFareBetter(error: unknown, signal: AbortSignal | undefined): boolean
   return !signal?.aborted && isLoadstoneError(error) && !FINAL.has(error.code);
 }
 
-export function createReader(options: ReadOptions, { pool, replicas, signals }: ReadsDeps): Queryable {
+export function createReader(options: ReadOptions, { pool, replicas, signals }: ReadsDeps): Reader {
   const { consistency, signal, role = 'app' } = options;
 
-  async function read<T>(work: (queryable: Queryable) => Promise<T>): Promise<T> {
+  async function read<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
     const onPrimary = (reason: 'asked' | 'none_usable' | 'behind' | 'failed') => {
       signals.read(consistency, 'primary', reason);
       return work(pool(role).queryable(signal));
@@ -46,6 +46,5 @@ export function createReader(options: ReadOptions, { pool, replicas, signals }: 
   return {
     rows: (query) => read((queryable) => queryable.rows(query)),
     first: (query) => read((queryable) => queryable.first(query)),
-    run: (query) => read((queryable) => queryable.run(query)),
   };
 }

@@ -142,7 +142,7 @@ describe('replicas', () => {
     const before = await counted(db, { reason: 'failed' });
     const reader = db.database.reader({ consistency: 'eventual', signal });
     // Temporary tables cannot be made in recovery.
-    await reader.run(sql`create temporary table only_on_a_primary (id integer)`);
+    await reader.rows(sql`create temporary table only_on_a_primary (id integer)`);
     assert.equal(await counted(db, { reason: 'failed' }), before + 1);
     await standby.admin.run(sql`
       select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'loadstone loadstone_app'`);

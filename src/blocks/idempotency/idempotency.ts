@@ -35,6 +35,8 @@ export interface Outcome {
   status: number;
   headers: Readonly<Record<string, string>>;
   body: unknown;
+  /** What the mutation has told others of, as JSON; it is no part of the answer. */
+  change?: unknown;
 }
 
 export interface KeptOutcome {

@@ -1,7 +1,7 @@
 /**
  * Who calls: API keys of a workspace. So far there is one key, the root key of the default workspace.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
@@ -9,7 +9,7 @@ import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import { parseOptions } from '#base/options';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
-import { type MigrationSet, type Queryable, sql } from '#blocks/database';
+import { type MigrationSet, type Queryable, type Reader, sql } from '#blocks/database';
 import { identityErrors } from './errors.ts';
 import { type IdentityLimits, identityOptions } from './options.ts';
 import { createVerifier } from './verify.ts';
@@ -34,6 +34,8 @@ export interface Identity extends Lifecycle {
    *   database_unavailable, deadline_exceeded, or the signal's reason
    */
   authenticate(authorization: string | undefined, caller: CallOrigin): Promise<Principal>;
+  /** What `authenticate` would give at once: most callers have called before. */
+  known(authorization: string | undefined): Principal | undefined;
   /**
    * Whether the header has one of our keys, for telling the caller what is wrong with the server: where the database
    * cannot be asked within `RECOGNIZE_MS`, a key that it has confirmed within `REMEMBERED_MS` will do. For nothing else.
@@ -55,7 +57,7 @@ export interface IdentityDeps {
   random: Random;
   core: Queryable;
   /** Of `Database`: what callers who have shown no key yet can cause. */
-  anonymous: (signal: AbortSignal) => Queryable;
+  anonymous: (signal: AbortSignal) => Reader;
   signals?: Signals;
 }
 
@@ -81,7 +83,7 @@ function keyOf(authorization: string | undefined): string | undefined {
 }
 
 function hashKey(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
+  return hash('sha256', key, 'buffer');
 }
 
 function checkRootKey(key: string): void {
@@ -138,6 +140,10 @@ export function createIdentity(options: IdentityOptions, deps: IdentityDeps): Id
   return {
     ...lifecycle,
     authenticate,
+    known(authorization) {
+      const key = keyOf(authorization);
+      return key === undefined ? undefined : verifier.trusted(hashKey(key));
+    },
     async recognizes(authorization, { address, signal }) {
       const key = keyOf(authorization);
       if (key === undefined) return false;

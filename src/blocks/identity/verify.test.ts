@@ -7,7 +7,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { createManualClock, type ManualClock } from '#base/clock';
 import type { LoadstoneError } from '#base/errors';
 import { systemRandom } from '#base/random';
-import { databaseErrors, type Queryable, sql } from '#blocks/database';
+import { databaseErrors, type Reader, sql } from '#blocks/database';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { createIdentity, type Identity, identityMigrations, REMEMBERED_MS } from './identity.ts';
 import { TRUST_MS, UNKNOWN_MS } from './verify.ts';
@@ -41,7 +41,7 @@ describe('keys that are nobody’s', () => {
   });
 
   /** The real database, counted, and cut off at will. */
-  function watched(signal: AbortSignal): Queryable {
+  function watched(signal: AbortSignal): Reader {
     const real = it.database.anonymous(signal);
     return {
       ...real,

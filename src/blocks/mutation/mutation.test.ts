@@ -5,7 +5,7 @@ import { isConstraintViolation, sql } from '#blocks/database';
 import type { Outcome } from '#blocks/idempotency';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { groundMigrations, mutationOf, startGround, type TestGround } from './ground.fixture.ts';
-import type { Mutations, MutationTx } from './mutation.ts';
+import type { Mutation, MutationResult, Mutations, MutationTx } from './mutation.ts';
 
 const errors = defineErrors('mutation_test', {
   test_refused: { status: 422, title: 'Refused', doc: 'A refusal of the rule.' },
@@ -16,12 +16,14 @@ describe('mutation', () => {
   let it: TestDatabase;
   let ground: TestGround;
   let mutations: Mutations;
+  let run: (mutation: Mutation, rule: (tx: MutationTx) => Promise<Outcome>) => Promise<MutationResult>;
   before(async () => {
     it = await startTestDatabase({ migrations: groundMigrations });
     await it.admin.run(sql`create table public.things (name text primary key)`);
     await it.admin.run(sql`grant all on public.things to loadstone_app`);
     ground = await startGround(it);
     mutations = ground.mutations;
+    run = (mutation, rule) => mutations.run(mutation, rule, (outcome) => outcome);
   });
   after(async () => {
     await ground.stop();
@@ -54,7 +56,7 @@ describe('mutation', () => {
   }
 
   test('rows, event and job appear together', async () => {
-    const { outcome, isReplayed } = await mutations.run(mutationOf(), make('together'));
+    const { outcome, isReplayed } = await run(mutationOf(), make('together'));
     assert.deepEqual([outcome.status, isReplayed], [201, false]);
     assert.deepEqual(await settled('together', 1), { rows: 1, jobs: 1, events: 1 });
   });
@@ -64,19 +66,19 @@ describe('mutation', () => {
       await make('none')(tx);
       throw errors.test_unavailable();
     };
-    await assert.rejects(mutations.run(mutationOf('none-key'), rule), { code: 'test_unavailable' });
+    await assert.rejects(run(mutationOf('none-key'), rule), { code: 'test_unavailable' });
     assert.deepEqual(await traces('none'), { rows: 0, jobs: 0, events: 0 });
-    const again = await mutations.run(mutationOf('none-key'), make('none'));
+    const again = await run(mutationOf('none-key'), make('none'));
     assert.equal(again.isReplayed, false, 'a failure is not kept');
   });
 
   test('a keyed request has one outcome', async () => {
-    const first = await mutations.run(mutationOf('key-1'), make('once'));
-    const second = await mutations.run(mutationOf('key-1'), make('once'));
+    const first = await run(mutationOf('key-1'), make('once'));
+    const second = await run(mutationOf('key-1'), make('once'));
     const headers = { 'idempotency-replayed': 'true' };
     assert.deepEqual(second, { outcome: { ...first.outcome, headers }, isReplayed: true });
     assert.deepEqual(await settled('once', 1), { rows: 1, jobs: 1, events: 1 });
-    await assert.rejects(mutations.run(mutationOf('key-1', { other: 1 }), make('twice')), {
+    await assert.rejects(run(mutationOf('key-1', { other: 1 }), make('twice')), {
       code: 'idempotency_key_reused',
     });
   });
@@ -92,7 +94,7 @@ describe('mutation', () => {
       });
     };
     for (const body of [{}, {}, { other: 1 }]) {
-      await assert.rejects(mutations.run(mutationOf('key-2', body), refuse), {
+      await assert.rejects(run(mutationOf('key-2', body), refuse), {
         code: 'test_refused',
         status: 422,
         message: 'not like this',
@@ -103,18 +105,18 @@ describe('mutation', () => {
     assert.deepEqual(await traces('refused'), { rows: 0, jobs: 0, events: 0 });
     const kept = await it.admin.first<{ n: string }>(sql`
       select count(*) as n from core.idempotency_records where workspace_id = 1`);
-    const corrected = await mutations.run(mutationOf('key-2', { name: 'corrected' }), make('corrected'));
+    const corrected = await run(mutationOf('key-2', { name: 'corrected' }), make('corrected'));
     assert.equal(corrected.isReplayed, false);
-    const again = await mutations.run(mutationOf('key-2', { name: 'corrected' }), refuse);
+    const again = await run(mutationOf('key-2', { name: 'corrected' }), refuse);
     assert.deepEqual([again.isReplayed, again.outcome.body], [true, corrected.outcome.body]);
-    await assert.rejects(mutations.run(mutationOf('key-2'), refuse), { code: 'idempotency_key_reused' });
+    await assert.rejects(run(mutationOf('key-2'), refuse), { code: 'idempotency_key_reused' });
     const after = await it.admin.first<{ n: string }>(sql`
       select count(*) as n from core.idempotency_records where workspace_id = 1`);
     assert.equal(Number(after?.n) - Number(kept?.n), 1, 'refusals leave nothing');
   });
 
   test('64 equal requests at once make one thing; each answer is that one or 409, and all agree when repeated', async () => {
-    const ask = () => mutations.run(mutationOf('storm'), make('storm'));
+    const ask = () => run(mutationOf('storm'), make('storm'));
     const answers = await Promise.allSettled(Array.from({ length: 64 }, ask));
     const done = answers
       .filter((answer) => answer.status === 'fulfilled')
@@ -129,8 +131,8 @@ describe('mutation', () => {
   });
 
   test('a violated constraint of the rule comes out as it is and is not kept', async () => {
-    await mutations.run(mutationOf(), make('taken'));
-    await assert.rejects(mutations.run(mutationOf('taken-key'), make('taken')), (error) =>
+    await run(mutationOf(), make('taken'));
+    await assert.rejects(run(mutationOf('taken-key'), make('taken')), (error) =>
       isConstraintViolation(error, 'things_pkey'),
     );
   });
@@ -142,11 +144,11 @@ describe('mutation', () => {
       const jobId = tx.enqueue({ queue: 'mail', payload: { name }, uniqueKey: 'only one' });
       return { status: 201, headers: {}, body: { jobId } };
     };
-    await mutations.run(mutationOf(), rule('first twin'));
-    await assert.rejects(mutations.run(mutationOf(), rule('second twin')), { code: 'job_duplicate' });
+    await run(mutationOf(), rule('first twin'));
+    await assert.rejects(run(mutationOf(), rule('second twin')), { code: 'job_duplicate' });
     assert.deepEqual(await traces('second twin'), { rows: 0, jobs: 0, events: 0 });
     for (let i = 0; i < 2; i++) {
-      const refused = mutations.run(mutationOf('twin-key'), rule('third twin'));
+      const refused = run(mutationOf('twin-key'), rule('third twin'));
       await assert.rejects(refused, { code: 'job_duplicate' });
     }
     assert.deepEqual(await traces('third twin'), { rows: 0, jobs: 0, events: 0 });
@@ -158,13 +160,13 @@ describe('mutation', () => {
       tx.publish({ stream: 'nowhere', type: 'x', key: 'x', payload: {} });
       return { status: 201, headers: {}, body: {} };
     };
-    await assert.rejects(mutations.run(mutationOf(), rule), { code: 'stream_unknown' });
+    await assert.rejects(run(mutationOf(), rule), { code: 'stream_unknown' });
     assert.deepEqual(await traces('undone'), { rows: 0, jobs: 0, events: 0 });
   });
 
   test('a rule that has ended takes no more events and jobs', async () => {
     let leaked: MutationTx | undefined;
-    await mutations.run(mutationOf(), async (tx) => {
+    await run(mutationOf(), async (tx) => {
       leaked = tx;
       return make('leaky')(tx);
     });

@@ -16,13 +16,14 @@ import type { Tracer } from '#base/trace';
 import type { Database, Placement, Queryable, Transaction, TransactOptions } from '#blocks/database';
 import type { Idempotency, IdempotentRequest, Outcome } from '#blocks/idempotency';
 import type { NewEvent, Outbox } from '#blocks/outbox';
-import type { NewJob, PreparedJob, Queue } from '#blocks/queue';
+import type { JsonValue, NewJob, PreparedJob, Queue } from '#blocks/queue';
 import { identify } from './identify.ts';
 import type { MutationOptions } from './options.ts';
 import { createOrigin, type Origin } from './origin.ts';
-import { unfold } from './outcome.ts';
+import { unfold, withChange } from './outcome.ts';
 import type { SetRule } from './set-rule.ts';
 import { createSets } from './sets.ts';
+import { createTelling, type Settling, type Telling } from './settled.ts';
 
 const faults = defineFaults('mutation', {
   rule_ended: 'the rule has written its rows; nothing is committed',
@@ -76,23 +77,38 @@ export interface Mutations {
    * Runs `rule` in a transaction and commits. The rule may run more than once (a conflict, an equal request that was
    * completed in between) and must have no effect outside the transaction. What it throws undoes all that
    * it has done and frees the request's key, whatever it is: only a reply is kept.
+   * @param toOutcome what is answered for the rule's value, and kept for the request's Idempotency-Key
+   * @param settling whom to tell what has become of it; see settled.ts
    * @throws what the rule throws; idempotency_key_reused, idempotency_in_progress, outbox_full;
    *   database_unavailable, database_busy, database_conflict, outcome_unknown, deadline_exceeded
    */
-  run(mutation: Mutation, rule: (tx: MutationTx) => Promise<Outcome>): Promise<MutationResult>;
+  run<Value, Change extends JsonValue = JsonValue>(
+    mutation: Mutation,
+    rule: (tx: MutationTx) => Promise<Value>,
+    toOutcome: (value: Value) => Outcome,
+    settling?: Settling<Value, Change>,
+  ): Promise<MutationResult>;
   /**
    * The same for a rule that is written for many calls at once: calls that arrive while a set of them is on its way travel
    * together in the next. A refusal is a value; a call that fails never fails its neighbours.
-   * @param toOutcome what is answered, and kept for the request's Idempotency-Key
+   * @param toOutcome as for `run`
+   * @param settling as for `run`
    */
-  runInSet<Input, Value, Found>(
+  runInSet<Input, Value, Found, Change extends JsonValue = JsonValue>(
     mutation: Mutation,
     rule: SetRule<Input, Value, Found>,
     input: Input,
     toOutcome: (value: Value) => Outcome,
+    settling?: Settling<Value, Change>,
   ): Promise<MutationResult>;
   /** The same as `run` for work that no request asks for, such as a job's: gives what `rule` gives, and keeps nothing of it. */
   write<T>(work: Omit<Mutation, 'keyed'>, rule: (tx: MutationTx) => Promise<T>): Promise<T>;
+  /** The same as `runInSet` for such work. */
+  writeInSet<Input, Value, Found>(
+    work: Omit<Mutation, 'keyed'>,
+    rule: SetRule<Input, Value, Found>,
+    input: Input,
+  ): Promise<Value>;
 }
 
 export interface MutationsDeps {
@@ -240,9 +256,14 @@ export function createMutations(options: MutationOptions, deps: MutationsDeps): 
     }
   }
 
-  function runOnce(mutation: Mutation, rule: (tx: MutationTx) => Promise<Outcome>): Promise<MutationResult> {
+  function runOnce(
+    mutation: Mutation,
+    rule: (tx: MutationTx) => Promise<Outcome>,
+    telling: Telling,
+  ): Promise<MutationResult> {
     return withRoom(mutation.signal, (full) =>
       transact(mutation, full, async (tx, prepared) => {
+        telling.begin();
         const request = identify(idempotency, mutation, tx.bucket);
         const earlier = request && (await idempotency.find(tx, request));
         if (earlier) return { outcome: earlier, isReplayed: true };
@@ -252,22 +273,41 @@ export function createMutations(options: MutationOptions, deps: MutationsDeps): 
     );
   }
 
-  return {
-    async run(mutation, rule) {
-      outbox.assertRoom();
-      for (let tries = 1; ; tries++) {
-        try {
-          const { outcome, isReplayed } = await runOnce(mutation, rule);
-          return { outcome: unfold(outcome, isReplayed), isReplayed };
-        } catch (error) {
-          if (!idempotency.isRepeated(error) || tries >= TRIES_MAX) throw error;
-        }
+  /** Again when an equal request was completed in between: then there is its outcome. */
+  async function runUntilKept(...of: Parameters<typeof runOnce>): Promise<MutationResult> {
+    for (let tries = 1; ; tries++) {
+      try {
+        const { outcome, isReplayed } = await runOnce(...of);
+        return { outcome: unfold(outcome, isReplayed), isReplayed };
+      } catch (error) {
+        if (!idempotency.isRepeated(error) || tries >= TRIES_MAX) throw error;
       }
+    }
+  }
+
+  return {
+    async run(mutation, rule, toOutcome, settling) {
+      const telling = createTelling(settling);
+      return telling.of(async () => {
+        outbox.assertRoom();
+        const toKept = async (tx: MutationTx) => {
+          const value = await rule(tx);
+          return withChange(toOutcome(value), telling.give(value));
+        };
+        return runUntilKept(mutation, toKept, telling);
+      });
     },
 
-    async runInSet(mutation, rule, input, toOutcome) {
-      outbox.assertRoom();
-      return sets.run(mutation, rule, input, toOutcome);
+    runInSet: sets.run,
+
+    async writeInSet<Input, Value, Found>(
+      work: Omit<Mutation, 'keyed'>,
+      rule: SetRule<Input, Value, Found>,
+      input: Input,
+    ): Promise<Value> {
+      const toOutcome = (value: Value) => ({ status: 200, headers: {}, body: value });
+      const { outcome } = await sets.run({ ...work, keyed: undefined }, rule, input, toOutcome);
+      return outcome.body as Value;
     },
 
     async write(work, rule) {

@@ -19,6 +19,11 @@ const REFUSED = '$refused';
 /** What an answer carries that is given again. */
 const REPLAYED = { 'idempotency-replayed': 'true' };
 
+/** With what is to be told again when it is answered again. */
+export function withChange(outcome: Outcome, change: unknown): Outcome {
+  return change === undefined ? outcome : { ...outcome, change };
+}
+
 /** The outcome itself; one that is replayed says so in its headers. @throws the refusal that an earlier version has kept */
 export function unfold(outcome: Outcome, isReplayed: boolean): Outcome {
   const marks = isReplayed ? REPLAYED : {};

@@ -10,6 +10,7 @@ import type { PreparedJob, Queue } from '#blocks/queue';
 import type { Mutation, MutationResult } from './mutation.ts';
 import { createOrigin, type Origin } from './origin.ts';
 import type { SetCall, SetRule } from './set-rule.ts';
+import type { Telling } from './settled.ts';
 
 /** A rule whose types do not matter any more. */
 export type AnyRule = SetRule<unknown, unknown, unknown>;
@@ -27,6 +28,7 @@ export interface Call {
   /** What its rule is given. */
   readonly view: SetCall<unknown>;
   readonly toOutcome: (value: unknown) => Outcome;
+  readonly telling: Telling;
   events: NewEvent[];
   jobs: PreparedJob[];
   /** Why it is refused whatever its rule says. */
@@ -48,6 +50,7 @@ export interface Asked {
   request: IdempotentRequest | undefined;
   input: unknown;
   toOutcome: (value: unknown) => Outcome;
+  telling: Telling;
 }
 
 export function createCall(
@@ -69,6 +72,7 @@ export function createCall(
     aggregate: aggregate === undefined ? undefined : `${workspaceId} ${aggregate}`,
     origin,
     toOutcome: asked.toOutcome,
+    telling: asked.telling,
     events: [],
     jobs: [],
     refusal: undefined,

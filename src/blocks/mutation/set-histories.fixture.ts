@@ -82,7 +82,7 @@ export function createHistories(
     const input = inputOf(step, name);
     const mutation = mutationOf(step.key && `${name}-${step.key.key}`, { ...input });
     if (step.kind !== 'alone') return ground.mutations.runInSet(mutation, countInSet, input, reply);
-    return ground.mutations.run(mutation, async (tx) => reply(await countAlone(tx, input)));
+    return ground.mutations.run(mutation, (tx) => countAlone(tx, input), reply);
   }
 
   async function carryOut(history: readonly Step[], name: string): Promise<Answered[]> {

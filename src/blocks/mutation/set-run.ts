@@ -18,6 +18,7 @@ import { type Database, isDataError, sql, type Transaction } from '#blocks/datab
 import type { Idempotency, KeptOutcome, Look, Outcome } from '#blocks/idempotency';
 import type { Outbox } from '#blocks/outbox';
 import { type Queue, queueErrors, twinsOf } from '#blocks/queue';
+import { withChange } from './outcome.ts';
 import { type AnyRule, assertVerdicts, type Call, forget, replacedByOthers } from './set-call.ts';
 import type { SetTx, Verdict } from './set-rule.ts';
 
@@ -70,10 +71,11 @@ function createSetTx(tx: Transaction, isWaiting: boolean): SetTx {
   return { signal, rows, first, run, trail, lock: isWaiting ? WAIT_FOR_LOCKED : SKIP_LOCKED };
 }
 
-function settle(verdict: Verdict<unknown>, { toOutcome }: Call): Settlement {
+function settle(verdict: Verdict<unknown>, { toOutcome, telling }: Call): Settlement {
   if (verdict.kind === 'held') return verdict;
   if (verdict.kind === 'refused') return { kind: 'failed', error: verdict.error };
-  return { kind: 'outcome', outcome: toOutcome(verdict.value), isReplayed: false };
+  const outcome = withChange(toOutcome(verdict.value), telling.give(verdict.value));
+  return { kind: 'outcome', outcome, isReplayed: false };
 }
 
 /** What the look-up says of a call; undefined when it is to be carried out. */
@@ -153,7 +155,10 @@ async function carryOut(
   isWaiting: boolean,
   deps: SetRunDeps,
 ): Promise<Map<Call, Settlement>> {
-  for (const call of calls) forget(call, deps);
+  for (const call of calls) {
+    forget(call, deps);
+    call.telling.begin();
+  }
   const setTx = createSetTx(tx, isWaiting);
   const { looks, found } = await open(tx, setTx, rule, calls, deps);
   const settled = new Map<Call, Settlement>();

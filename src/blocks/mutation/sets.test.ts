@@ -194,9 +194,7 @@ describe('sets', () => {
   test('sets and single mutations of one aggregate have one order', async () => {
     const counter = fresh();
     const alone = () =>
-      ground.mutations.run(mutationOf(), async (tx) =>
-        reply(await countAlone(tx, { counter, text: 'alone' })),
-      );
+      ground.mutations.run(mutationOf(), (tx) => countAlone(tx, { counter, text: 'alone' }), reply);
     const calls = upTo(60).map((i) => (i % 3 === 0 ? alone() : add({ counter, text: 'in a set' })));
     assert.deepEqual(numbersOf(await Promise.all(calls)), upTo(60));
     assert.deepEqual(await told(counter, 60), upTo(60));

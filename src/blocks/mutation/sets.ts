@@ -9,36 +9,25 @@ import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import type { Tick } from '#base/tick';
 import { bucketOf, databaseErrors } from '#blocks/database';
-import {
-  type Idempotency,
-  type IdempotentRequest,
-  idempotencyErrors,
-  type Outcome,
-} from '#blocks/idempotency';
+import { type Idempotency, type IdempotentRequest, idempotencyErrors } from '#blocks/idempotency';
+import type { Outbox } from '#blocks/outbox';
 import { identify } from './identify.ts';
-import type { Mutation, MutationResult } from './mutation.ts';
+import type { MutationResult, Mutations } from './mutation.ts';
 import type { MutationOptions } from './options.ts';
 import { unfold } from './outcome.ts';
 import { type AnyRule, type Asked, type Call, type CallDeps, createCall, forget } from './set-call.ts';
 import { createLine, type Line, type SetEnd } from './set-line.ts';
-import type { SetRule } from './set-rule.ts';
 import { isAgain, isOfOneCall, type SetRunDeps, type Settlement, transactSet } from './set-run.ts';
+import { createTelling } from './settled.ts';
 
-export interface Sets {
-  /** @param toOutcome what is answered, and kept for the request's Idempotency-Key */
-  run<Input, Value, Found>(
-    mutation: Mutation,
-    rule: SetRule<Input, Value, Found>,
-    input: Input,
-    toOutcome: (value: Value) => Outcome,
-  ): Promise<MutationResult>;
-}
+export type Sets = { run: Mutations['runInSet'] };
 
 export interface SetsDeps extends Omit<SetRunDeps, 'idempotency'>, CallDeps {
   clock: Clock;
   tick: Tick;
   idempotency: Pick<Idempotency, 'identify' | 'findEach' | 'keepEach' | 'isRepeated'>;
   queue: SetRunDeps['queue'] & CallDeps['queue'];
+  outbox: SetRunDeps['outbox'] & Pick<Outbox, 'assertRoom'>;
 }
 
 /** How often an equal request may be completed in between before that counts as a defect. */
@@ -165,16 +154,21 @@ export function createSets(options: MutationOptions, deps: SetsDeps): Sets {
   }
 
   return {
-    async run(mutation, rule, input, toOutcome) {
+    async run(mutation, rule, input, toOutcome, settling) {
       const { placement, signal } = mutation;
-      signal.throwIfAborted();
-      const bucket = 'bucket' in placement ? placement.bucket : bucketOf(placement.shardKey);
-      const request = identify(deps.idempotency, mutation, bucket);
-      const asked = { mutation, bucket, request, input, toOutcome } as Asked;
-      const result = request ? addKeyed(rule as AnyRule, asked, request) : add(rule as AnyRule, asked);
-      // Its set goes on without it when its time has run out.
-      const { outcome, isReplayed } = await withSignal(result, signal);
-      return { outcome: unfold(outcome, isReplayed), isReplayed };
+      const telling = createTelling(settling);
+      const result = telling.of(async () => {
+        deps.outbox.assertRoom();
+        signal.throwIfAborted();
+        const bucket = 'bucket' in placement ? placement.bucket : bucketOf(placement.shardKey);
+        const request = identify(deps.idempotency, mutation, bucket);
+        const asked = { mutation, bucket, request, input, toOutcome, telling } as Asked;
+        const added = request ? addKeyed(rule as AnyRule, asked, request) : add(rule as AnyRule, asked);
+        const { outcome, isReplayed } = await added;
+        return { outcome: unfold(outcome, isReplayed), isReplayed };
+      });
+      // Its set goes on without it when its time has run out, and what has become of it is told all the same.
+      return withSignal(result, signal);
     },
   };
 }

@@ -4,3 +4,4 @@ export { outboxMigrations } from './migrations.ts';
 export { backlogBytes } from './model.ts';
 export { type OutboxOptions, outboxOptions } from './options.ts';
 export { createOutbox, type Outbox, type OutboxDeps, type OutboxLag } from './outbox.ts';
+export { readWaiting, readWaitingIds, selectWaiting, type WaitingEvent } from './waiting-reads.ts';

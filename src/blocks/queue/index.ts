@@ -18,6 +18,7 @@ export { RUN_AT_MS_MAX } from './score.ts';
 export { drainSeconds } from './signals.ts';
 export type { JobFilter, QueueMeasure, StoredJob } from './store.ts';
 export { twinsOf } from './stores/insert.ts';
+export { selectUnfinished, type UnfinishedJob } from './stores/select-unfinished.ts';
 export type { LeaderLease } from './upkeep.ts';
 export type { Why } from './why.ts';
 export { createWorker, type WorkerDeps, type WorkerOptions } from './worker.ts';

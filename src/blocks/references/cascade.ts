@@ -60,7 +60,7 @@ export function cascadeJob(
 
 export interface CascadeDeps {
   database: Pick<Database, 'transact'>;
-  mutations: Pick<Mutations, 'run'>;
+  mutations: Pick<Mutations, 'write'>;
   queue: Pick<Queue, 'enqueueGrouped'>;
   signals: ReferencesSignals;
   declared: readonly Reference[];
@@ -105,11 +105,9 @@ export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps:
   ): Promise<number> {
     const { workspaceId, traceparent, signal } = job;
     const placement = { system: reference.from.system, workspaceId, bucket };
-    let removed = 0;
-    await mutations.run({ placement, keyed: undefined, traceparent, signal }, async (tx) => {
-      removed = (await isGone(tx, reference, job, id)) ? await reference.from.remove(tx, rows) : 0;
-      return { status: 200, headers: {}, body: null };
-    });
+    const removed = await mutations.write({ placement, traceparent, signal }, async (tx) =>
+      (await isGone(tx, reference, job, id)) ? reference.from.remove(tx, rows) : 0,
+    );
     signals.removed(reference.name, removed);
     return removed;
   }

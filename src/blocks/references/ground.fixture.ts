@@ -153,10 +153,7 @@ function createActions({ admin }: TestDatabase, { references, mutations, nextId 
     rule: (tx: MutationTx) => Promise<unknown>,
   ): Promise<void> {
     const placement = { system, workspaceId, bucket: 1 };
-    await mutations.run({ placement, keyed: undefined, traceparent, signal: never() }, async (tx) => {
-      await rule(tx);
-      return { status: 204, headers: {}, body: null };
-    });
+    await mutations.write({ placement, traceparent, signal: never() }, rule);
   }
 
   const rowsOf = (table: Table) => identifier(`feed.${table}`);

@@ -2,7 +2,7 @@
  * Looks for dangling rows, page by page. A row counts as dangling when it is found so twice, and nothing was under way to
  * remove it between the two looks. No clock decides that: how long events take depends on the load.
  */
-import type { Database, Queryable } from '#blocks/database';
+import type { Database, Reader } from '#blocks/database';
 import type { Reference, ReferringRow } from './reference.ts';
 import { findUnderWay } from './under-way.ts';
 
@@ -40,7 +40,7 @@ export function addLook(findings: Findings, { rows, dangling, underWay }: PageLo
 
 /** Those of the rows whose target is not there. */
 async function withoutTarget(
-  reader: Queryable,
+  reader: Reader,
   { to }: Reference,
   rows: readonly ReferringRow[],
 ): Promise<ReferringRow[]> {

@@ -3,7 +3,7 @@
  * given here are the two systems' own statements.
  */
 import assert from 'node:assert/strict';
-import type { Queryable } from '#blocks/database';
+import type { Reader } from '#blocks/database';
 import type { MutationTx } from '#blocks/mutation';
 import type { StreamEvent } from '#blocks/stream';
 
@@ -28,10 +28,10 @@ export interface Referring {
    * Referring rows of all workspaces, in the order of their ids, after that id or from the first one; at most `limit`.
    * Those that refer to nothing are left out.
    */
-  page(reader: Queryable, after: string | undefined, limit: number): Promise<readonly ReferringRow[]>;
+  page(reader: Reader, after: string | undefined, limit: number): Promise<readonly ReferringRow[]>;
   /** Rows of the workspace that refer to any of these targets; at most `limit`. By an index on the reference. */
   of(
-    reader: Queryable,
+    reader: Reader,
     workspaceId: string,
     toIds: readonly string[],
     limit: number,
@@ -42,7 +42,7 @@ export interface Referring {
 export interface Target {
   system: string;
   /** Which of these are there. */
-  living(reader: Queryable, workspaceId: string, ids: readonly string[]): Promise<readonly string[]>;
+  living(reader: Reader, workspaceId: string, ids: readonly string[]): Promise<readonly string[]>;
 }
 
 export interface Removal {

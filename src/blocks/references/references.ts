@@ -51,7 +51,7 @@ export interface ReferencesDeps {
   streams: Pick<Streams, 'createConsumer'>;
   /** With `referenceQueues` among its definitions. */
   queue: Pick<Queue, 'prepareJob' | 'insertJobs' | 'enqueueGrouped'>;
-  mutations: Pick<Mutations, 'run'>;
+  mutations: Pick<Mutations, 'write'>;
   /** Of the systems that this process runs; what they refer to may run elsewhere on the same database. */
   declared: readonly Reference[];
 }

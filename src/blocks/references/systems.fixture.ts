@@ -2,7 +2,7 @@
  * Two systems that refer to each other: `people`, and `feed` with posts (which go with their author), teams (whose owner
  * cannot be deleted) and mentions (which stay).
  */
-import { identifier, type Queryable, sql } from '#blocks/database';
+import { identifier, type Queryable, type Reader, sql } from '#blocks/database';
 import type { MutationTx } from '#blocks/mutation';
 import { type Reference, type ReferringRow, references } from './reference.ts';
 
@@ -47,13 +47,13 @@ function fromFeed(table: Table) {
   const rows = identifier(`feed.${table}`);
   return {
     system: 'feed',
-    async page(reader: Queryable, after: string | undefined, limit: number) {
+    async page(reader: Reader, after: string | undefined, limit: number) {
       const found = await reader.rows<StoredRow>(sql`
         select row_id, workspace_id, bucket, person_id from ${rows}
         where row_id > ${after ?? '0'} order by row_id limit ${limit}`);
       return found.map(toReferring);
     },
-    async of(reader: Queryable, workspaceId: string, toIds: readonly string[], limit: number) {
+    async of(reader: Reader, workspaceId: string, toIds: readonly string[], limit: number) {
       const found = await reader.rows<StoredRow>(sql`
         select row_id, workspace_id, bucket, person_id from ${rows}
         where workspace_id = ${workspaceId} and person_id = any(${toIds}::bigint[]) limit ${limit}`);
@@ -64,7 +64,7 @@ function fromFeed(table: Table) {
 
 const toPeople = {
   system: 'people',
-  async living(reader: Queryable, workspaceId: string, ids: readonly string[]) {
+  async living(reader: Reader, workspaceId: string, ids: readonly string[]) {
     const found = await reader.rows<{ person_id: string }>(sql`
       select person_id from people.people
       where workspace_id = ${workspaceId} and person_id = any(${ids}::bigint[])`);

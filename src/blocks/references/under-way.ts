@@ -1,13 +1,15 @@
 /**
  * Deletions whose consequences are still on their way: as an event in the outbox, in the log before the reference's
  * consumer group or set aside by it, or as a job. Each passes from one of these to the next within a transaction, so one
- * statement, which sees one moment of them all, misses none. It is why this file reads tables of other blocks: asked one
- * after the other through their ports, each would have to be waited for, under load without end.
+ * statement, which sees one moment of them all, misses none. Its parts are made by the blocks that the rows belong to: asked one
+ * after the other, each would have to be waited for, under load without end.
  *
  * A parked event and a dead job are not under way: nobody goes on with them unless asked to.
  */
-import { type Queryable, type Sql, sql } from '#blocks/database';
-import type { JsonValue } from '#blocks/stream';
+import { type Reader, type Sql, sql } from '#blocks/database';
+import { selectWaiting } from '#blocks/outbox';
+import { selectUnfinished } from '#blocks/queue';
+import { type JsonValue, selectAhead } from '#blocks/stream';
 import { CASCADE_QUEUE, cascadePayload } from './cascade.ts';
 import type { CascadingReference, ReferringRow } from './reference.ts';
 
@@ -30,30 +32,21 @@ interface FoundRow {
 
 const targetKey = (workspaceId: string, targetId: string) => `${workspaceId} ${targetId}`;
 
-/** All that is under way in the workspaces. The log is read after each partition's position, along its index. */
+/** All that is under way in the workspaces. */
 function selectUnderWay(
   reference: CascadingReference,
   workspaceIds: string[],
   payloads: string[],
 ): Sql<FoundRow> {
-  const stream = sql`(select stream_id from core.streams where name = ${reference.to.stream})`;
-  const group = groupOf(reference);
-  const ofThem = sql`workspace_id = any(${workspaceIds}::bigint[])`;
-  const limit = sql`limit ${EVENTS_MAX + 1}`;
+  const { stream } = reference.to;
+  const max = EVENTS_MAX + 1;
+  const waiting = selectWaiting(stream, workspaceIds, max);
+  const ahead = selectAhead({ stream, group: groupOf(reference) }, workspaceIds, max);
+  const jobs = selectUnfinished(CASCADE_QUEUE.name, { workspaceIds, payloads }, max);
   return sql<FoundRow>`
-    (select false as is_job, workspace_id, type, key, payload::text as payload from core.outbox
-      where seq >= (select seq from core.outbox_floor) and stream_id = ${stream} and ${ofThem} ${limit})
+    select false as is_job, workspace_id, type, key, payload from (${waiting} union all ${ahead}) as event
     union all
-    (select false, event.workspace_id, event.type, event.key, event.payload::text from core.stream_offsets as reached
-      join core.stream_events as event on event.stream_id = reached.stream_id
-        and event.partition = reached.partition and event.position > reached.position
-      where reached.stream_id = ${stream} and reached.group_name = ${group} and event.${ofThem} ${limit})
-    union all
-    (select false, workspace_id, type, key, payload::text from core.stream_aside
-      where stream_id = ${stream} and group_name = ${group} and parked_at is null and ${ofThem} ${limit})
-    union all
-    (select true, workspace_id, '', '', payload from core.jobs
-      where queue = ${CASCADE_QUEUE.name} and ${ofThem} and payload = any(${payloads}::text[]) ${limit})`;
+    select true, workspace_id, '', '', payload from (${jobs}) as job`;
 }
 
 /**
@@ -62,7 +55,7 @@ function selectUnderWay(
  * @param core the server's own tables (`database.core`)
  */
 export async function findUnderWay(
-  core: Queryable,
+  core: Reader,
   reference: CascadingReference,
   rows: readonly ReferringRow[],
 ): Promise<ReadonlySet<ReferringRow>> {

@@ -1,5 +1,13 @@
 export type { Handler } from './batches.ts';
 export { type Bell, createBell } from './bell.ts';
+export {
+  type BoundedRow,
+  type EventsRead,
+  isWholeRead,
+  type ReadBound,
+  toUnplacedEvent,
+  type UnplacedEvent,
+} from './bounded-read.ts';
 export type { Consumer, ConsumerDefinition, ConsumerLag, StartAt } from './consumer.ts';
 export { streamErrors } from './errors.ts';
 export {
@@ -10,6 +18,20 @@ export {
   type StreamEvent,
   type StreamInfo,
 } from './event.ts';
+export {
+  type AsideEvent,
+  assertKept,
+  type Cursor,
+  lockAside,
+  moveGroup,
+  type OnItsWay,
+  readAside,
+  readCursors,
+  readHead,
+  readLog,
+  readStream,
+  selectAhead,
+} from './log-reads.ts';
 export { streamMigrations } from './migrations.ts';
 export { eventBytes } from './model.ts';
 export { type StreamOptions, streamOptions } from './options.ts';

@@ -2,7 +2,7 @@
  * What carries out the jobs of a system.
  */
 import type { Log } from '#base/log';
-import type { MutationTx } from '#blocks/mutation';
+import type { MutationTx, SetRule } from '#blocks/mutation';
 import type { Job, JsonValue } from '#blocks/queue';
 import type { MutationPlace } from './route.ts';
 
@@ -23,6 +23,12 @@ export interface JobContext {
     place: MutationPlace & { workspaceId?: string },
     rule: (tx: MutationTx) => Promise<T>,
   ): Promise<T>;
+  /** The same for a rule that is written for many calls at once, so that jobs that run at once travel together. */
+  mutateInSet<Input, Value, Found>(
+    place: MutationPlace & { workspaceId?: string },
+    rule: SetRule<Input, Value, Found>,
+    input: Input,
+  ): Promise<Value>;
 }
 
 export interface JobWork {

@@ -4,9 +4,10 @@
 import type { Static, TObject, TSchema } from 'typebox';
 import type { ErrorFactory } from '#base/errors';
 import type { Log } from '#base/log';
-import type { Consistency, Queryable } from '#blocks/database';
+import type { Consistency, Reader } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
-import type { MutationTx, SetRule } from '#blocks/mutation';
+import type { MutationTx, SetRule, Settling } from '#blocks/mutation';
+import type { JsonValue } from '#blocks/queue';
 import type { Access } from './access.ts';
 import { type Complete, completeShape } from './defaults.ts';
 import type { Preconditions } from './preconditions.ts';
@@ -87,22 +88,30 @@ export interface CallContext {
    * Reads with the consistency that the route declares: at `session`, a caller that sends back what its last write was
    * answered with sees that write.
    */
-  reader(): Queryable;
+  reader(): Reader;
   /**
-   * The one way to write: runs `rule` in a transaction that also takes the events and jobs it makes, and keeps its reply
-   * for the request's Idempotency-Key. A call makes at most one. See `Mutations.run` for what the rule must heed and
+   * The one way to write: runs `rule` in a transaction that also takes the events and jobs it makes. The rule gives a value
+   * or refuses by an error, and knows nothing of HTTP; `toReply` makes the answer of its value, which is kept for the
+   * request's Idempotency-Key. A call makes at most one mutation. See `Mutations.run` for what the rule must heed and
    * what is thrown.
+   * @param settling whom to tell, once, what has become of it: for a cache of what the rule changes
    */
-  mutate(place: MutationPlace, rule: (tx: MutationTx) => Promise<Reply>): Promise<Reply>;
+  mutate<Value, Change extends JsonValue = JsonValue>(
+    place: MutationPlace,
+    rule: (tx: MutationTx) => Promise<Value>,
+    toReply: (value: Value) => Reply,
+    settling?: Settling<Value, Change>,
+  ): Promise<Reply>;
   /**
    * The same for a rule that is written for many calls at once: what arrives while a set of them is on its way to the
    * database travels together in the next. For rules that matter for throughput; see `SetRule`.
    */
-  mutateInSet<Input, Value, Found>(
+  mutateInSet<Input, Value, Found, Change extends JsonValue = JsonValue>(
     place: MutationPlace,
     rule: SetRule<Input, Value, Found>,
     input: Input,
     toReply: (value: Value) => Reply,
+    settling?: Settling<Value, Change>,
   ): Promise<Reply>;
 }
 

@@ -10,7 +10,7 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import type { Database } from '#blocks/database';
-import type { Ids } from '#blocks/ids';
+import type { CodeSpace, CodeSpaceOptions, Ids } from '#blocks/ids';
 import type { SystemModel } from '#blocks/plan';
 import type { ProjectionDefinition } from '#blocks/projection';
 import type { QueueDefinition, Schedule } from '#blocks/queue';
@@ -30,8 +30,13 @@ export interface SystemDeps {
   log: Log;
   signals: Signals;
   /** For reads: what is written goes through `mutate` of a call or a job. */
-  database: Pick<Database, 'reader' | 'core' | 'anonymous'>;
+  database: Pick<Database, 'reader' | 'anonymous'>;
   ids: Ids;
+  /**
+   * Opens a space of short codes: unique, and not to be guessed.
+   * @param name the system's, or begins with it and `_`
+   */
+  codes: (name: string, options: CodeSpaceOptions) => CodeSpace;
   /** For following what is told, as by a cache that must not outlive what it has kept; effects are made by projections. */
   streams: Pick<Streams, 'tail'>;
   /** What keeps declared references, for the mutations on both of their sides. */

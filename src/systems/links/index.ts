@@ -1,7 +1,6 @@
 /**
  * Links: short codes that redirect. See README.md.
  */
-import { createPostgresCodeSpaces, openCodeSpace } from '#blocks/ids';
 import { defineSystem } from '#blocks/system';
 import { redirectShape } from './api.ts';
 import { linksCalibration } from './calibrate.ts';
@@ -35,13 +34,9 @@ export default defineSystem({
   calibrate: linksCalibration,
   firstSteps: linksFirstSteps,
   create(options, deps) {
-    const { clock, random, database, ids, publicUrl } = deps;
+    const { clock, database, ids, publicUrl } = deps;
     const store = createLinksStore({ database });
-    const codes = openCodeSpace(
-      'links',
-      { store: createPostgresCodeSpaces(database.core), random },
-      options.codes,
-    );
+    const codes = deps.codes('links', options.codes);
     const redirects = createRedirects(options, { clock, store, hot: deps.hot });
     const links = createLinks({
       clock,
@@ -53,12 +48,12 @@ export default defineSystem({
       changed: redirects.changed,
     });
     const swept = emitLinksSignals(deps.signals, redirects.counts);
-    const sweep = createSweep(store, links.expireDue, { clock, swept });
+    const sweep = createSweep(store, links.editing, { clock, swept });
     const { changed: forget, allChanged: forgetAll } = redirects;
     return {
       lifecycle: createInvalidation({ ...deps, forget, forgetAll }),
       routes: createRoutes(links, (reader, principal) => store.counts(reader, principal, clock.nowMs())),
-      jobs: createJobs(links.expire, sweep),
+      jobs: createJobs(links.editing, sweep),
       hot: redirects.handle,
       hotShapes: [redirectShape(options)],
     };

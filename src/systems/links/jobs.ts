@@ -2,10 +2,9 @@
  * The jobs of links: when a link's time comes, it is marked and told of. Its redirect does not wait for that.
  */
 
-import { parseId } from '#blocks/ids';
-import type { MutationTx } from '#blocks/mutation';
 import { type NewJob, type QueueDefinition, RUN_AT_MS_MAX } from '#blocks/queue';
 import type { JobWork } from '#blocks/system';
+import { type Editing, expireLink } from './edit.ts';
 import type { StoredLink } from './store.ts';
 import { SWEEP_QUEUE } from './sweep.ts';
 
@@ -46,20 +45,14 @@ export function expiryJob(
   };
 }
 
-/** @param expire marks the link, if it still has this expiry */
-export function createJobs(
-  expire: (tx: MutationTx, workspaceId: string, linkId: string, expiresAt: Date) => Promise<void>,
-  sweep: JobWork,
-): Record<string, JobWork> {
+export function createJobs(editing: Editing, sweep: JobWork): Record<string, JobWork> {
   return {
     [SWEEP_QUEUE.name]: sweep,
     [EXPIRY_QUEUE]: {
       concurrency: 4,
-      async handle({ workspaceId, payload }, { mutate }) {
+      async handle({ payload }, context) {
         const { linkId, expiresAt } = payload as unknown as ExpiryPayload;
-        await mutate({ bucket: parseId(linkId).bucket }, (tx) =>
-          expire(tx, workspaceId, linkId, new Date(expiresAt)),
-        );
+        await expireLink(context, editing, { linkId, expiresAt: new Date(expiresAt) });
       },
     },
   };

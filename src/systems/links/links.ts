@@ -2,46 +2,24 @@
  * The rules of links: what a valid link is, who wins a code, which version a change applies to.
  */
 import type { Clock } from '#base/clock';
-import { isLoadstoneError } from '#base/errors';
 import { toTime } from '#base/time';
 import { isId, parseId } from '#blocks/ids';
-import type { MutationTx } from '#blocks/mutation';
-import {
-  type CallContext,
-  type Page,
-  type PageQuery,
-  type Preconditions,
-  type Reply,
-  systemErrors,
-} from '#blocks/system';
+import type { Settling } from '#blocks/mutation';
+import type { CallContext, Page, PageQuery, Preconditions, Reply } from '#blocks/system';
 import type { Link, RedirectStatus } from './api.ts';
+import { createEditing } from './changes.ts';
 import { createCreation } from './creation.ts';
 import { type OwnHosts, parseDestination } from './destination.ts';
+import type { Edit, Edited, Editing, LinkPatch } from './edit.ts';
 import { linksErrors } from './errors.ts';
-import { type LinkEventType, linkEvent } from './events.ts';
 import { parseExpiry } from './expiry.ts';
-import { expiryJob } from './jobs.ts';
-import {
-  type ChangeOutcome,
-  type LinkChange,
-  type LinksStore,
-  type NewLink,
-  newestFirst,
-  type StoredLink,
-} from './store.ts';
+import { type LinkChange, type LinksStore, type NewLink, newestFirst, type StoredLink } from './store.ts';
 
 export interface LinkInput {
   url: string;
   alias?: string;
   ttl?: number;
   expiresAt?: string;
-  redirectStatus?: RedirectStatus;
-}
-
-export interface LinkPatch {
-  url?: string;
-  ttl?: number;
-  expiresAt?: string | null;
   redirectStatus?: RedirectStatus;
 }
 
@@ -55,7 +33,7 @@ export interface VersionedLink {
 export type ReadingCall = Pick<CallContext, 'principal' | 'reader'>;
 
 /** Who calls, and the caller's way to write. */
-export type MutatingCall = Pick<CallContext, 'principal' | 'mutate' | 'mutateInSet'>;
+export type MutatingCall = Pick<CallContext, 'principal' | 'mutateInSet'>;
 
 type ToReply = (link: VersionedLink) => Reply;
 
@@ -70,10 +48,8 @@ export interface Links {
     toReply: ToReply,
   ): Promise<Reply>;
   remove(call: MutatingCall, id: string, preconditions: Preconditions, reply: Reply): Promise<Reply>;
-  /** Marks a link whose time has come, if it still has this expiry, and tells of it. */
-  expire(tx: MutationTx, workspaceId: string, linkId: string, expiresAt: Date): Promise<void>;
-  /** The same for those of the links whose time has come, whatever their jobs have done; gives how many. */
-  expireDue(tx: MutationTx, workspaceId: string, linkIds: readonly string[]): Promise<number>;
+  /** The rule of all edits, for jobs: they mark links whose time has come. */
+  editing: Editing;
 }
 
 export interface LinksDeps {
@@ -126,47 +102,31 @@ export function createLinks(deps: LinksDeps): Links {
     return change;
   }
 
-  function scheduleExpiry(
-    tx: MutationTx,
-    link: Pick<StoredLink, 'linkId' | 'expiresAt'>,
-    onDuplicate: 'replace' | 'reject',
-  ): void {
-    const job = expiryJob(link, onDuplicate);
-    if (job) tx.enqueue(job);
-  }
-
-  function settle(tx: MutationTx, id: string, type: LinkEventType, outcome: ChangeOutcome): StoredLink {
-    if (outcome.kind === 'missing') throw linksErrors.link_not_found({ detail: `no link has the id ${id}` });
-    if (outcome.kind === 'other_version')
-      throw systemErrors.precondition_failed({ detail: `link ${id} has another ETag now` });
-    tx.publish(linkEvent(type, outcome.link, outcome));
-    return outcome.link;
-  }
-
   const creation = createCreation({ ...deps, parseInput });
+  const editing = createEditing({ store, nowMs: clock.nowMs, parsePatch });
 
-  /** Mutates one link, and sees to it that its redirect is not answered from memory any more. */
-  async function mutateLink(
-    { mutate }: MutatingCall,
+  /** The redirect of an edited link, or of one that may be edited, is not answered from memory any more. */
+  const forgetting: Settling<Edited, string> = {
+    changeOf: ({ link }) => link.code,
+    onSettled(settled) {
+      if (settled.kind !== 'refused' && settled.change !== undefined) deps.changed(settled.change);
+    },
+  };
+
+  function edit(
+    { mutateInSet }: MutatingCall,
     id: string,
-    rule: (tx: MutationTx) => Promise<{ link: StoredLink; reply: Reply }>,
+    asked: Edit,
+    toReply: (edited: Edited) => Reply,
   ): Promise<Reply> {
-    let code = '';
-    try {
-      const reply = await mutate({ bucket: parseId(id).bucket }, async (tx) => {
-        const changed = await rule(tx);
-        code = changed.link.code;
-        return changed.reply;
-      });
-      deps.changed(code);
-      return reply;
-    } catch (error) {
-      // After a broken commit or a missed deadline the change may have taken place all the same; a refusal undoes it, and
-      // before the rule has given a link nothing was sent that could be committed.
-      const isUnsure = !isLoadstoneError(error) || error.status >= 500;
-      if (code !== '' && isUnsure) deps.changed(code);
-      throw error;
-    }
+    const linkId = requireId(id);
+    return mutateInSet(
+      { bucket: parseId(linkId).bucket },
+      editing,
+      { linkId, edit: asked },
+      toReply,
+      forgetting,
+    );
   }
 
   function requireId(id: string): string {
@@ -196,37 +156,13 @@ export function createLinks(deps: LinksDeps): Links {
     },
 
     async change(call, id, { fields, preconditions }, toReply) {
-      return mutateLink(call, requireId(id), async (tx) => {
-        const nowMs = clock.nowMs();
-        const change = parsePatch(fields, nowMs);
-        const outcome = await store.change(tx, call.principal, id, change, { preconditions, nowMs });
-        const link = settle(tx, id, 'link.changed', outcome);
-        if (change.expiresAtMs !== undefined) scheduleExpiry(tx, link, 'replace');
-        return { link, reply: toReply(present(link)) };
-      });
+      return edit(call, id, { kind: 'change', fields, preconditions }, ({ link }) => toReply(present(link)));
     },
 
     async remove(call, id, preconditions, reply) {
-      return mutateLink(call, requireId(id), async (tx) => {
-        const outcome = await store.remove(tx, call.principal, id, { preconditions, nowMs: clock.nowMs() });
-        return { link: settle(tx, id, 'link.deleted', outcome), reply };
-      });
+      return edit(call, id, { kind: 'delete', preconditions }, () => reply);
     },
 
-    async expire(tx, workspaceId, linkId, expiresAt) {
-      if (expiresAt.getTime() > clock.nowMs()) {
-        // Retried by hand, by a clock that is ahead, or further off than a job can be scheduled.
-        scheduleExpiry(tx, { linkId, expiresAt }, 'replace');
-        return;
-      }
-      const link = await store.expire(tx, workspaceId, linkId, expiresAt);
-      if (link) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
-    },
-
-    async expireDue(tx, workspaceId, linkIds) {
-      const expired = await store.expireDue(tx, workspaceId, linkIds, clock.nowMs());
-      for (const link of expired) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
-      return expired.length;
-    },
+    editing,
   };
 }

@@ -1,7 +1,7 @@
 /**
  * Thin: parse, call, reply.
  */
-import type { Queryable } from '#blocks/database';
+import type { Reader } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import { handleRoute, type Reply, type Route } from '#blocks/system';
 import * as api from './api.ts';
@@ -27,7 +27,7 @@ const shortened = ({ link: { id, code, shortUrl, expiresAt } }: VersionedLink): 
 
 export function createRoutes(
   links: Links,
-  counts: (...of: [Queryable, Principal]) => Promise<LinkCounts>,
+  counts: (...of: [Reader, Principal]) => Promise<LinkCounts>,
 ): Route[] {
   return [
     handleRoute(api.shorten, ({ body }, context) => links.create(context, body, shortened)),

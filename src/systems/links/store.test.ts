@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type Queryable, type Sql, sql } from '#blocks/database';
+import { type Reader, type Sql, sql } from '#blocks/database';
 import { bucketOfId, parseId } from '#blocks/ids';
-import type { MutationTx } from '#blocks/mutation';
-import { NO_PRECONDITIONS } from '#blocks/system';
-import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
+import type { SetTx } from '#blocks/mutation';
+import { eventually, lookInto, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { createLinksStore, type LinksStore, newestFirst } from './store.ts';
 
 const LINKS = 20_000;
@@ -13,7 +12,7 @@ const signal = new AbortController().signal;
 
 let it: TestDatabase;
 let store: LinksStore;
-let reader: Queryable;
+let reader: Reader;
 
 before(async () => {
   const migrations = [
@@ -41,10 +40,9 @@ before(async () => {
 after(() => it.stop());
 
 /** One statement of the store as a mutation would send it. */
-function write<T>(linkId: string, work: (tx: MutationTx) => Promise<T>): Promise<T> {
+function write<T>(linkId: string, work: (tx: SetTx) => Promise<T>, lock = sql`for update`): Promise<T> {
   const placement = { system: 'links', workspaceId: '1', bucket: parseId(linkId).bucket };
-  const noEffects = { publish: () => assert.fail(), enqueue: () => assert.fail() };
-  return it.database.transact(placement, { signal }, (tx) => work({ ...tx, ...noEffects }));
+  return it.database.transact(placement, { signal }, (tx) => work({ ...tx, lock }));
 }
 
 interface Scans {
@@ -71,20 +69,23 @@ test('every query of the store goes by an index, however many links there are', 
   const first = await page();
   const second = await page(first.nextCursor);
   assert.equal(new Set([...first.items, ...second.items]).size, 40);
-  const version = { preconditions: NO_PRECONDITIONS, nowMs: 1e12 };
-  const changed = await write(idOf(4), (tx) =>
-    store.change(tx, principal, idOf(4), { url: 'https://example.com/' }, version),
-  );
-  assert.equal(changed.kind, 'changed');
-  const removed = await write(idOf(6), (tx) => store.remove(tx, principal, idOf(6), version));
-  assert.deepEqual(removed.kind === 'changed' && [removed.was, removed.is], ['live', 'deleted']);
-  assert.equal(await write(idOf(8), (tx) => store.expire(tx, '1', idOf(8), new Date(0))), undefined);
+  const asked = [4, 6, 8, 1_000_000].map((i) => ({ workspaceId: '1', linkId: idOf(i) }));
+  const changed = await write(idOf(4), async (tx) => {
+    const found = await store.lockEach(tx, [...asked, ...asked]);
+    assert.deepEqual([...found.keys()].sort(), [4, 6, 8].map((i) => `1 ${idOf(i)}`).sort());
+    const links = [...found.values()].filter((link) => link !== 'elsewhere');
+    return store.updateEach(
+      tx,
+      links.map((link) => ({ ...link, version: 2, isDeleted: link.linkId === idOf(6) })),
+    );
+  });
+  assert.equal(changed, 3);
   for (const role of ['app', 'system'] as const) {
-    await it.database.reader({ consistency: 'strong', role }).run(sql`select pg_stat_force_next_flush()`);
+    await it.database.reader({ consistency: 'strong', role }).rows(sql`select pg_stat_force_next_flush()`);
   }
   const settled = await eventually('the counts', async () => {
     const now = await scans();
-    return now.indexed >= before.indexed + 8 ? now : undefined;
+    return now.indexed >= before.indexed + 7 ? now : undefined;
   });
   assert.equal(settled.sequential, before.sequential);
 });
@@ -113,7 +114,7 @@ test('what is due is found and counted by its own index, and only that is read',
       return undefined;
     },
   };
-  await store.counts(explaining as unknown as Queryable, principal, nowMs);
+  await store.counts(explaining as unknown as Reader, principal, nowMs);
   assert.match(plans[0] ?? '', /Index (Only )?Scan using links_due on links/);
   assert.doesNotMatch(plans[0] ?? '', /Seq Scan on links/);
 
@@ -135,10 +136,15 @@ test('what is due is found and counted by its own index, and only that is read',
 
   const found = await store.due(nowMs, 10, signal);
   assert.deepEqual(found.map(({ linkId }) => linkId).sort(), [10, 12, 17].map(idOf).sort());
-  const own = found.filter(({ workspaceId }) => workspaceId === '1').map(({ linkId }) => linkId);
-  const told = await write(idOf(10), (tx) => store.expireDue(tx, '1', [...own, idOf(20), idOf(17)], nowMs));
-  assert.deepEqual(told.map(({ linkId }) => linkId).sort(), own.sort());
-  assert.deepEqual(await write(idOf(10), (tx) => store.expireDue(tx, '1', own, nowMs)), []);
+  await write(idOf(10), async (tx) => {
+    const locked = [...(await store.lockEach(tx, found)).values()].filter((link) => link !== 'elsewhere');
+    assert.deepEqual(locked.map(({ workspaceId }) => workspaceId).sort(), ['1', '1', '2']);
+    const own = locked.filter(({ workspaceId }) => workspaceId === '1');
+    await store.updateEach(
+      tx,
+      own.map((link) => ({ ...link, hasExpired: true })),
+    );
+  });
   assert.deepEqual(
     (await store.due(nowMs, 10, signal)).map(({ linkId }) => linkId),
     [idOf(17)],
@@ -151,10 +157,18 @@ test('a link of another workspace is not found, changed or removed', async () =>
   assert.equal(bucketOfId(foreign) >= 0, true);
   assert.equal((await store.find(reader, { ...principal, workspaceId: '2' }, foreign))?.code, 'code3');
   assert.equal(await store.find(reader, other, foreign), undefined);
-  const version = { preconditions: NO_PRECONDITIONS, nowMs: 1e12 };
-  const changed = await write(foreign, (tx) =>
-    store.change(tx, other, foreign, { redirectStatus: 301 }, version),
-  );
-  assert.equal(changed.kind, 'missing');
-  assert.equal((await write(foreign, (tx) => store.remove(tx, other, foreign, version))).kind, 'missing');
+  const asked = [{ workspaceId: other.workspaceId, linkId: foreign }];
+  assert.deepEqual(await write(foreign, (tx) => store.lockEach(tx, asked)), new Map());
+});
+
+test('a link that another transaction has locked is known to be there, and is not waited for', async () => {
+  const linkId = String(40n << 22n);
+  const asked = [{ workspaceId: '1', linkId }];
+  const other = lookInto(it.url);
+  await write(linkId, async (tx) => {
+    assert.equal((await store.lockEach(tx, asked)).size, 1);
+    const skip = { rows: other.admin.rows, lock: sql`for update skip locked` };
+    assert.deepEqual(await store.lockEach(skip, asked), new Map([[`1 ${linkId}`, 'elsewhere']]));
+  });
+  await other.close();
 });

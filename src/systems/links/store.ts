@@ -3,12 +3,20 @@
  * a redirect, which knows only the code.
  */
 
-import { type Database, numbers, type Queryable, type Sql, sql, texts, times } from '#blocks/database';
+import {
+  type Database,
+  numbers,
+  type Queryable,
+  type Reader,
+  type Sql,
+  sql,
+  texts,
+  times,
+} from '#blocks/database';
 import type { Principal } from '#blocks/identity';
-import type { MutationTx } from '#blocks/mutation';
-import { type Keyed, type Keyset, listOrder, type Preconditions } from '#blocks/system';
+import type { SetTx } from '#blocks/mutation';
+import { type Keyed, type Keyset, listOrder } from '#blocks/system';
 import type { RedirectStatus } from './api.ts';
-import type { LinkState } from './events.ts';
 
 /** The default domain, served under the server's public address. */
 export const DEFAULT_DOMAIN = '';
@@ -47,11 +55,6 @@ export interface LinkChange {
   expiresAtMs?: number | null;
 }
 
-export type ChangeOutcome =
-  | { kind: 'changed'; link: StoredLink; was: LinkState; is: LinkState }
-  | { kind: 'missing' }
-  | { kind: 'other_version' };
-
 /** What a redirect needs to know of a code. */
 export interface Target {
   code: string;
@@ -67,14 +70,25 @@ const columns: Sql = sql`link_id as "linkId", code, url, redirect_status as "red
 /** Ids are ordered by time. */
 export const newestFirst = listOrder('links', 'desc', [{ column: sql`link_id`, type: 'bigint' }]);
 
-const toDate = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
-
 /** A link past its expiry that has not been told of. */
 export interface DueLink {
   workspaceId: string;
-  bucket: number;
   linkId: string;
+  expiresAt: Date;
 }
+
+/** A link whose row is locked, as the calls of a set have left it so far. */
+export interface LockedLink extends StoredLink {
+  workspaceId: string;
+  /** Its expiry has been told of. */
+  hasExpired: boolean;
+  isDeleted: boolean;
+}
+
+/** By `workspaceId linkId`; `elsewhere` when its row is locked by another transaction. Absent when there is none. */
+export type FoundLinks = Map<string, LockedLink | 'elsewhere'>;
+
+type LockedRow = { key: string } & (Omit<LockedLink, 'isDeleted'> | { linkId: null });
 
 /** Links of a workspace by their state. */
 export interface LinkCounts {
@@ -86,41 +100,20 @@ export interface LinksStore {
   /** Gives each link its code unless that is taken. @returns the ids of those that have got it */
   claimCodes(tx: Queryable, links: readonly PlacedLink[]): Promise<string[]>;
   insertEach(tx: Queryable, links: readonly PlacedLink[]): Promise<number>;
-  find(reader: Queryable, principal: Principal, linkId: string): Promise<StoredLink | undefined>;
+  find(reader: Reader, principal: Principal, linkId: string): Promise<StoredLink | undefined>;
   /** Living links. */
-  list(reader: Queryable, principal: Principal, keyset: Keyset): Promise<Keyed<StoredLink>[]>;
+  list(reader: Reader, principal: Principal, keyset: Keyset): Promise<Keyed<StoredLink>[]>;
   /** As they have been told, but for links whose time has come since: a redirect goes by the clock, and so does this. */
-  counts(reader: Queryable, principal: Principal, nowMs: number): Promise<LinkCounts>;
-  change(
-    tx: MutationTx,
-    principal: Principal,
-    linkId: string,
-    change: LinkChange,
-    asked: { preconditions: Preconditions; nowMs: number },
-  ): Promise<ChangeOutcome>;
-  /** The change's link is the one deleted. */
-  remove(
-    tx: MutationTx,
-    principal: Principal,
-    linkId: string,
-    asked: { preconditions: Preconditions; nowMs: number },
-  ): Promise<ChangeOutcome>;
-  /** Marks a live link that has this very expiry; undefined when there is none. */
-  expire(
-    tx: MutationTx,
-    workspaceId: string,
-    linkId: string,
-    expiresAt: Date,
-  ): Promise<StoredLink | undefined>;
+  counts(reader: Reader, principal: Principal, nowMs: number): Promise<LinkCounts>;
+  /** Locks those that there are, in the order of their keys, and gives them as they are behind the lock. */
+  lockEach(
+    tx: Pick<SetTx, 'rows' | 'lock'>,
+    links: readonly { workspaceId: string; linkId: string }[],
+  ): Promise<FoundLinks>;
+  /** Writes links that are locked as they are given. */
+  updateEach(tx: Queryable, links: readonly LockedLink[]): Promise<number>;
   /** Up to `count` links whose expiry was before `beforeMs` and has not been told of, of all workspaces. */
   due(beforeMs: number, count: number, signal: AbortSignal): Promise<DueLink[]>;
-  /** Marks those of the links that are live and past their expiry, and that nobody else is changing. */
-  expireDue(
-    tx: MutationTx,
-    workspaceId: string,
-    linkIds: readonly string[],
-    nowMs: number,
-  ): Promise<StoredLink[]>;
   /** From the primary: what is looked up is remembered, and a link just made must redirect. */
   targets(codes: readonly string[], signal: AbortSignal): Promise<Target[]>;
 }
@@ -130,38 +123,6 @@ export function createLinksStore({
 }: {
   database: Pick<Database, 'reader' | 'anonymous'>;
 }): LinksStore {
-  /**
-   * Carries out `assignments` on the link, and tells a missing one from one of another version. The row is locked before
-   * its state is read, so that the state it leaves is the one that the change before has made.
-   */
-  async function update(
-    tx: MutationTx,
-    principal: Principal,
-    linkId: string,
-    { preconditions, assignments, is }: { preconditions: Preconditions; assignments: Sql; is: Sql },
-  ): Promise<ChangeOutcome> {
-    const { only, not } = preconditions;
-    // No version is in an empty list.
-    const wanted = not === 'any' ? [] : (only ?? null);
-    const unwanted = not === 'any' ? [] : not;
-    const row = await tx.first(sql<StoredLink & { was: LinkState | null; is: LinkState }>`
-      with found as (
-        select link_id, expired_at is not null as has_expired from links.links
-        where workspace_id = ${principal.workspaceId} and link_id = ${linkId} and deleted_at is null
-        for update
-      ), changed as (
-        update links.links set ${assignments}, version = version + 1
-        where workspace_id = ${principal.workspaceId} and link_id = (select link_id from found)
-          and version = any(coalesce(${wanted}::integer[], array[version])) and version <> all(${unwanted}::integer[])
-        returning ${columns}, ${is} as "is"
-      )
-      select case when found.has_expired then 'expired' when not found.has_expired then 'live' end as was, changed.*
-      from (select) as one left join found on true left join changed on true`);
-    if (!row?.was) return { kind: 'missing' };
-    const { was, is: state, ...link } = row;
-    return link.linkId === null ? { kind: 'other_version' } : { kind: 'changed', link, was, is: state };
-  }
-
   return {
     async claimCodes(tx, links) {
       const column = <K extends keyof PlacedLink>(name: K) => links.map((link) => link[name]);
@@ -217,51 +178,56 @@ export function createLinksStore({
       return { live: live - moved, expired: expired + moved };
     },
 
-    change(tx, principal, linkId, change, { preconditions, nowMs }) {
-      const keepsExpiry = change.expiresAtMs === undefined;
-      const assignments = sql`
-        url = coalesce(${change.url ?? null}, url),
-        redirect_status = coalesce(${change.redirectStatus ?? null}::smallint, redirect_status),
-        expires_at = case when ${keepsExpiry} then expires_at else ${toDate(change.expiresAtMs ?? null)}::timestamptz end,
-        expired_at = case when ${keepsExpiry} then expired_at end,
-        updated_at = ${new Date(nowMs)}::timestamptz`;
-      const is = sql`case when expired_at is null then 'live' else 'expired' end`;
-      return update(tx, principal, linkId, { preconditions, assignments, is });
+    async lockEach(tx, links) {
+      const rows = await tx.rows<LockedRow>(sql`
+        with asked as (
+          select distinct workspace_id, link_id
+          from unnest(${numbers(links.map(({ workspaceId }) => workspaceId))}::bigint[],
+            ${numbers(links.map(({ linkId }) => linkId))}::bigint[]) as asked (workspace_id, link_id)
+        ), locked as materialized (
+          select ${columns}, links.workspace_id as "workspaceId", expired_at is not null as "hasExpired"
+          from asked join links.links as links using (workspace_id, link_id)
+          where deleted_at is null
+          order by links.workspace_id, link_id ${tx.lock}
+        )
+        select asked.workspace_id || ' ' || asked.link_id as key, locked.*
+        from asked left join locked on locked."workspaceId" = asked.workspace_id and locked."linkId" = asked.link_id
+        where locked."linkId" is not null or exists (
+          select from links.links as there
+          where there.workspace_id = asked.workspace_id and there.link_id = asked.link_id and there.deleted_at is null
+        )`);
+      return new Map(
+        rows.map(({ key, ...link }) => [
+          key,
+          link.linkId === null ? 'elsewhere' : { ...link, isDeleted: false },
+        ]),
+      );
     },
 
-    remove(tx, principal, linkId, { preconditions, nowMs }) {
-      const now = new Date(nowMs);
-      const assignments = sql`deleted_at = ${now}::timestamptz, updated_at = ${now}::timestamptz`;
-      return update(tx, principal, linkId, { preconditions, assignments, is: sql`'deleted'` });
-    },
-
-    expire(tx, workspaceId, linkId, expiresAt) {
-      return tx.first(sql<StoredLink>`
-        update links.links set expired_at = expires_at
-        where workspace_id = ${workspaceId} and link_id = ${linkId} and deleted_at is null
-          and expired_at is null and expires_at = ${expiresAt}
-        returning ${columns}`);
+    updateEach(tx, links) {
+      const column = <K extends keyof LockedLink>(name: K) => links.map((link) => link[name]);
+      const ms = (dates: readonly (Date | null)[]) => times(dates.map((date) => date?.getTime() ?? null));
+      const flags = (values: readonly boolean[]) => texts(values.map(String));
+      return tx.run(sql`
+        update links.links as links set url = given.url, redirect_status = given.redirect_status,
+          expires_at = given.expires_at, updated_at = given.updated_at, version = given.version,
+          expired_at = case when given.has_expired then given.expires_at end,
+          deleted_at = case when given.is_deleted then given.updated_at end
+        from unnest(${numbers(column('workspaceId'))}::bigint[], ${numbers(column('linkId'))}::bigint[],
+          ${texts(column('url'))}::text[], ${numbers(column('redirectStatus'))}::smallint[],
+          ${ms(column('expiresAt'))}::timestamptz[], ${ms(column('updatedAt'))}::timestamptz[],
+          ${numbers(column('version'))}::integer[], ${flags(column('hasExpired'))}::boolean[],
+          ${flags(column('isDeleted'))}::boolean[])
+          as given (workspace_id, link_id, url, redirect_status, expires_at, updated_at, version, has_expired, is_deleted)
+        where links.workspace_id = given.workspace_id and links.link_id = given.link_id`);
     },
 
     due(beforeMs, count, signal) {
       const reader = database.reader({ consistency: 'strong', role: 'system', signal });
       return reader.rows(sql<DueLink>`
-        select workspace_id as "workspaceId", bucket, link_id as "linkId" from links.links
+        select workspace_id as "workspaceId", link_id as "linkId", expires_at as "expiresAt" from links.links
         where expired_at is null and deleted_at is null and expires_at <= ${new Date(beforeMs)}
         order by expires_at limit ${count}`);
-    },
-
-    expireDue(tx, workspaceId, linkIds, nowMs) {
-      return tx.rows(sql<StoredLink>`
-        with due as (
-          select link_id from links.links
-          where workspace_id = ${workspaceId} and link_id = any(${linkIds}::bigint[]) and deleted_at is null
-            and expired_at is null and expires_at <= ${new Date(nowMs)}
-          for update skip locked
-        )
-        update links.links set expired_at = expires_at
-        where workspace_id = ${workspaceId} and link_id in (select link_id from due)
-        returning ${columns}`);
     },
 
     async targets(codes, signal) {

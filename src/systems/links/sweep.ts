@@ -4,9 +4,9 @@
  * on each job having run. Redirects and counts do not wait for that: they go by the clock.
  */
 import type { Clock } from '#base/clock';
-import type { MutationTx } from '#blocks/mutation';
 import type { QueueDefinition, Schedule } from '#blocks/queue';
-import type { JobWork } from '#blocks/system';
+import type { JobContext, JobWork } from '#blocks/system';
+import { type Editing, expireLink } from './edit.ts';
 import type { DueLink, LinksStore } from './store.ts';
 
 export const SWEEP_QUEUE: QueueDefinition = {
@@ -32,34 +32,29 @@ export const sweepSchedule: Schedule = {
 export const GRACE_MS = 15_000;
 const PAGE_MAX = 1000;
 const PAGES_MAX = 50;
-const LANES = 8;
 
-type Mutate = Parameters<JobWork['handle']>[1]['mutate'];
-
-/** @param expireDue marks these links of a workspace and bucket, and tells of them; gives how many */
 export function createSweep(
   store: Pick<LinksStore, 'due'>,
-  expireDue: (tx: MutationTx, workspaceId: string, linkIds: readonly string[]) => Promise<number>,
+  editing: Editing,
   { clock, swept }: { clock: Pick<Clock, 'nowMs'>; swept: (count: number) => void },
 ): JobWork {
-  /** @param done told of each transaction: those before one that fails have taken place */
-  async function sweepPage(due: readonly DueLink[], mutate: Mutate, done: (count: number) => void) {
-    const groups = Map.groupBy(due, ({ workspaceId, bucket }) => `${workspaceId} ${bucket}`).values();
-    // Each lane takes the next group: a transaction is of one workspace and one bucket.
-    async function runLane(): Promise<void> {
-      for (const group of groups) {
-        const [{ workspaceId, bucket }] = group as [DueLink];
-        const linkIds = group.map(({ linkId }) => linkId);
-        done(await mutate({ workspaceId, bucket }, (tx) => expireDue(tx, workspaceId, linkIds)));
-      }
-    }
-    const ended = await Promise.allSettled(Array.from({ length: LANES }, runLane));
-    for (const lane of ended) if (lane.status === 'rejected') throw lane.reason;
+  /** All at once: they travel in sets. @param done told of each: others of the page may fail */
+  async function sweepPage(
+    due: readonly DueLink[],
+    context: Pick<JobContext, 'mutateInSet'>,
+    done: (count: number) => void,
+  ): Promise<void> {
+    const ended = await Promise.allSettled(
+      due.map(async (link) => {
+        if (await expireLink(context, editing, link)) done(1);
+      }),
+    );
+    for (const each of ended) if (each.status === 'rejected') throw each.reason;
   }
 
   return {
     concurrency: 1,
-    async handle(job, { log, mutate }) {
+    async handle(job, { log, mutateInSet }) {
       let links = 0;
       const done = (count: number) => {
         links += count;
@@ -69,7 +64,7 @@ export function createSweep(
         for (let page = 0; page < PAGES_MAX; page++) {
           const before = links;
           const due = await store.due(clock.nowMs() - GRACE_MS, PAGE_MAX, job.signal);
-          await sweepPage(due, mutate, done);
+          await sweepPage(due, { mutateInSet }, done);
           job.heartbeat();
           // Those that are left of a page are in the hands of others.
           if (due.length < PAGE_MAX || links === before) break;

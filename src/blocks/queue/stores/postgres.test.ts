@@ -42,7 +42,7 @@ test('app enqueues, and neither reads nor changes jobs', async () => {
     sql`select core.reap_jobs(0, '{}')`,
   ];
   for (const attempt of attempts) {
-    const tried = db.database.reader({ consistency: 'strong' }).run(attempt);
+    const tried = db.database.reader({ consistency: 'strong' }).rows(attempt);
     await assert.rejects(tried, (error: Error) => {
       assert.equal((error.cause as { code?: string }).code, '42501', attempt.text);
       return true;
