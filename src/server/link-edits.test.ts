@@ -106,7 +106,7 @@ suite('edits of links', () => {
     assert.deepEqual(statuses, [200, ...Array(19).fill(412)]);
     const refused = replies.find(({ status }) => status === 412);
     assert(refused);
-    assert.equal((await problem(refused)).code, 'link_changed');
+    assert.equal((await problem(refused)).code, 'precondition_failed');
     assert.equal((await told(id, 2)).length, 2);
   });
 

@@ -64,7 +64,12 @@ describe('access', () => {
     assert.deepEqual(needs, {
       ...{ shorten: write, createLink: write, patchLink: write, deleteLink: write },
       ...{ getLink: read, listLinks: read, countLinks: read, followLink: 'public' },
-      ...{ addNote: 'notes:write', deleteNote: 'notes:write', listNotes: 'notes:read' },
+      ...{
+        addNote: 'notes:write',
+        deleteNote: 'notes:write',
+        listNotes: 'notes:read',
+        getNote: 'notes:read',
+      },
       ...{ lookAtDesk: 'public', ringBell: 'public', writeSheet: 'desk:write' },
       ...{ readSheet: 'desk:read', readNothing: 'desk:read', getJob: 'core:read' },
     });
