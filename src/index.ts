@@ -5,6 +5,7 @@ export type { Static, TObject, TSchema } from 'typebox';
 export { default as Type } from 'typebox';
 export type { Clock } from '#base/clock';
 export { defineErrors, type ErrorDetails, type ErrorFactory, LoadstoneError } from '#base/errors';
+export type { JsonValue } from '#base/json';
 export { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 export type { Log } from '#base/log';
 export { optionsSchema } from '#base/options';
@@ -36,18 +37,35 @@ export {
   type SetTx,
   type Verdict,
 } from '#blocks/mutation';
-export type { NewEvent } from '#blocks/outbox';
-export { defineProjection, type ProjectionDefinition, type ProjectionEvent } from '#blocks/projection';
 export {
+  defineProjection,
+  type ProjectedEvent,
+  type ProjectionDeclaration,
+  type ProjectionDefinition,
+  type ProjectionEvent,
+} from '#blocks/projection';
+export {
+  type DefinedQueue,
+  type DefinedSchedule,
+  defineQueue,
   type Job,
-  type JsonValue,
+  type JobOptions,
   type NewJob,
   type QueueDefinition,
+  type QueueSettings,
   queueErrors,
   type Schedule,
+  type ScheduleOptions,
 } from '#blocks/queue';
-export { type Guards, type Reference, type ReferringRow, references } from '#blocks/references';
-export type { StreamEvent } from '#blocks/stream';
+export { deletionsOf, type Guards, type Reference, type ReferringRow, references } from '#blocks/references';
+export {
+  defineEvent,
+  type EventDefinition,
+  type EventOptions,
+  type NewEvent,
+  type StreamEvent,
+  type TypedEvent,
+} from '#blocks/stream';
 export {
   type Call,
   type CallContext,
@@ -55,7 +73,9 @@ export {
   defineSystem,
   entityTag,
   evaluate,
+  type HandledQueue,
   type HotShape,
+  handleQueue,
   handleRoute,
   type JobContext,
   type JobWork,

@@ -3,12 +3,17 @@
  */
 import Type from 'typebox';
 import { optionsSchema } from '#base/options';
-import { queueErrors } from '#blocks/queue';
-import { defineRoute, defineSystem, handleRoute } from '#blocks/system';
+import { defineQueue, queueErrors } from '#blocks/queue';
+import { defineRoute, defineSystem, handleQueue, handleRoute } from '#blocks/system';
 
 /** Jobs that may wait. */
 export const PRESSURE_MAX = 300;
 export const PRESSURE_QUEUE = 'pressure_jobs';
+
+const pressureQueue = defineQueue(PRESSURE_QUEUE, Type.Object({}), {
+  waitingMax: PRESSURE_MAX,
+  whenFull: 'reject',
+});
 
 /** The module that a server's `systems` names: this one, compiled or not. */
 export const pressurePath: string = import.meta.filename;
@@ -30,16 +35,16 @@ export default defineSystem({
   name: 'pressure',
   summary: 'Gives drills a queue that is soon full.',
   options: optionsSchema({}),
-  queues: [{ name: PRESSURE_QUEUE, waitingMax: PRESSURE_MAX, whenFull: 'reject' }],
+  queues: [pressureQueue],
   create: () => ({
     routes: [
       handleRoute(enqueue, (_, { principal: { workspaceId }, mutate }) =>
         mutate({ shardKey: workspaceId }, async (tx) => ({
           status: 201,
-          body: { jobId: tx.enqueue({ queue: PRESSURE_QUEUE, payload: {} }) },
+          body: { jobId: tx.enqueue(pressureQueue.job({})) },
         })),
       ),
     ],
-    jobs: { [PRESSURE_QUEUE]: { concurrency: 4, handle: async () => {} } },
+    jobs: [handleQueue(pressureQueue, { concurrency: 4, handle: async () => {} })],
   }),
 });

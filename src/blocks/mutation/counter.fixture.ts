@@ -3,8 +3,11 @@
  * up to a limit. Written for many calls and for one.
  */
 import assert from 'node:assert/strict';
+import Type from 'typebox';
 import { defineErrors } from '#base/errors';
 import { numbers, type Queryable, type Sql, sql, texts } from '#blocks/database';
+import { defineQueue } from '#blocks/queue';
+import { defineEvent } from '#blocks/stream';
 import type { MutationTx } from './mutation.ts';
 import { done, held, refuse, type SetCall, type SetRule, type Verdict } from './set-rule.ts';
 
@@ -12,6 +15,10 @@ export const counterErrors = defineErrors('counter_fixture', {
   counter_full: { status: 422, title: 'The counter is full', doc: 'A refusal of the rule.' },
   counter_unknown: { status: 404, title: 'No such counter', doc: 'A refusal of the rule.' },
 });
+
+const Added = Type.Object({ counter: Type.String(), n: Type.Integer() });
+const entryAdded = defineEvent('added', Added, { stream: 'things', key: ({ counter }) => counter });
+const mailQueue = defineQueue('mail', Added);
 
 export interface Add {
   counter: string;
@@ -71,8 +78,8 @@ function decideOne(
   if (counter.n >= counter.nMax) return refuse(counterErrors.counter_full());
   counter.n += 1;
   const added = { counter: input.counter, n: counter.n };
-  publish({ stream: 'things', type: 'added', key: input.counter, payload: added });
-  if (input.job) enqueue({ queue: 'mail', payload: { ...added }, ...input.job });
+  publish(entryAdded.of(added));
+  if (input.job) enqueue(mailQueue.job({ ...added }, input.job));
   return done(added);
 }
 
@@ -119,7 +126,7 @@ export async function countAlone(tx: MutationTx, input: Add): Promise<Added> {
   if (!row) throw counterErrors.counter_full();
   const added = { counter: input.counter, n: row.n };
   await tx.run(sql`insert into public.entries values (1, ${input.counter}, ${row.n}, ${input.text})`);
-  tx.publish({ stream: 'things', type: 'added', key: input.counter, payload: added });
-  if (input.job) tx.enqueue({ queue: 'mail', payload: { ...added }, ...input.job });
+  tx.publish(entryAdded.of(added));
+  if (input.job) tx.enqueue(mailQueue.job({ ...added }, input.job));
   return added;
 }

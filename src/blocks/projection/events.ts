@@ -2,8 +2,9 @@
  * The events that concern a projection, wherever they are: in the log, waiting in the outbox, set aside by its consumer
  * group. All is read in the caller's transaction, so that it agrees with what else is read there.
  */
+import type { JsonValue } from '#base/json';
 import { type Queryable, sql } from '#blocks/database';
-import type { JsonValue, StreamEvent } from '#blocks/stream';
+import type { StreamEvent } from '#blocks/stream';
 import type { ProjectionEvent } from './definition.ts';
 
 export interface Cursor {

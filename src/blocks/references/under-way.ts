@@ -6,9 +6,9 @@
  *
  * A parked event and a dead job are not under way: nobody goes on with them unless asked to.
  */
+import type { JsonValue } from '#base/json';
 import { type Queryable, type Sql, sql } from '#blocks/database';
-import type { JsonValue } from '#blocks/stream';
-import { CASCADE_QUEUE, cascadePayload } from './cascade.ts';
+import { cascadeJob, cascadeQueue } from './cascade.ts';
 import type { CascadingReference, ReferringRow } from './reference.ts';
 
 /** The consumer group that keeps the reference. */
@@ -53,7 +53,7 @@ function selectUnderWay(
       where stream_id = ${stream} and group_name = ${group} and parked_at is null and ${ofThem} ${limit})
     union all
     (select true, workspace_id, '', '', payload from core.jobs
-      where queue = ${CASCADE_QUEUE.name} and ${ofThem} and payload = any(${payloads}::text[]) ${limit})`;
+      where queue = ${cascadeQueue.name} and ${ofThem} and payload = any(${payloads}::text[]) ${limit})`;
 }
 
 /**
@@ -67,7 +67,9 @@ export async function findUnderWay(
   rows: readonly ReferringRow[],
 ): Promise<ReadonlySet<ReferringRow>> {
   const workspaceIds = [...new Set(rows.map(({ workspaceId }) => workspaceId))];
-  const payloads = new Map(rows.map(({ to }) => [JSON.stringify(cascadePayload(reference, to)), to]));
+  const payloads = new Map(
+    rows.map(({ to }) => [JSON.stringify(cascadeJob(reference, to, 'ignore').payload), to]),
+  );
   const found = await core.rows(selectUnderWay(reference, workspaceIds, [...payloads.keys()]));
   if (found.length > EVENTS_MAX) return new Set(rows);
   const targets = new Set<string>();

@@ -2,6 +2,7 @@
  * A log on a real Postgres for tests, and events in it without an outbox.
  */
 import { createManualClock, type ManualClock } from '#base/clock';
+import type { JsonValue } from '#base/json';
 import { type Log, silentLog } from '#base/log';
 import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
@@ -9,7 +10,7 @@ import { createSignals, type Signals } from '#base/signals';
 import { type Database, type Queryable, type Sql, sql, type Transaction } from '#blocks/database';
 import { leasesMigrations } from '#blocks/leases';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
-import { bucketOfKey, type JsonValue, type StreamInfo } from './event.ts';
+import { bucketOfKey, type StreamInfo } from './event.ts';
 import { streamMigrations } from './migrations.ts';
 import { type StreamOptions, streamOptions } from './options.ts';
 import type { Appended, AppendRow, LogStore, StreamStore } from './store.ts';

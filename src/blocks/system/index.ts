@@ -1,6 +1,6 @@
 export { systemErrors } from './errors.ts';
 export type { HotShape } from './hot-shape.ts';
-export type { JobContext, JobWork } from './job.ts';
+export { type HandledQueue, handleQueue, type JobContext, type JobWork } from './job.ts';
 export {
   type EntityTag,
   type EntityTags,

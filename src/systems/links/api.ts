@@ -5,7 +5,9 @@ import Type, { type Static } from 'typebox';
 import { defineRoute, type HotShape, systemErrors } from '#blocks/system';
 import { linksErrors } from './errors.ts';
 
+export { type LinkEvent, linkChanged, linkCreated, linkDeleted, linkEvents, linkExpired } from './events.ts';
 export { linksModel } from './model.ts';
+export { expiryQueue, linksQueues, sweepQueue } from './queues.ts';
 
 const closed = { additionalProperties: false } as const;
 

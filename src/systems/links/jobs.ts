@@ -4,28 +4,10 @@
 
 import { parseId } from '#blocks/ids';
 import type { MutationTx } from '#blocks/mutation';
-import { type NewJob, type QueueDefinition, RUN_AT_MS_MAX } from '#blocks/queue';
-import type { JobWork } from '#blocks/system';
+import { type NewJob, RUN_AT_MS_MAX } from '#blocks/queue';
+import { type HandledQueue, handleQueue } from '#blocks/system';
+import { expiryQueue } from './queues.ts';
 import type { StoredLink } from './store.ts';
-import { SWEEP_QUEUE } from './sweep.ts';
-
-export const EXPIRY_QUEUE = 'links_expiry';
-
-/** Every link with an expiry has one that waits, so the queue holds as many as there are such links. */
-export const linksQueues: readonly QueueDefinition[] = [
-  {
-    name: EXPIRY_QUEUE,
-    waitingMax: 1_000_000_000,
-    whenDrained:
-      'Their links expire all the same: redirects and counts go by the clock, and the sweep tells of each expiry within two minutes.',
-  },
-  SWEEP_QUEUE,
-];
-
-interface ExpiryPayload {
-  linkId: string;
-  expiresAt: string;
-}
 
 /**
  * One job for each link: a new expiry replaces the one that waits. A new link has none, and to say so is cheaper.
@@ -36,31 +18,25 @@ export function expiryJob(
   onDuplicate: 'replace' | 'reject',
 ): NewJob | undefined {
   if (expiresAt === null) return undefined;
-  return {
-    queue: EXPIRY_QUEUE,
-    payload: { linkId, expiresAt: expiresAt.toISOString() },
+  return expiryQueue.job(
+    { linkId, expiresAt: expiresAt.toISOString() },
     // A time that no job can have is come nearer to: a job that finds its link not due yet is enqueued again.
-    runAtMs: Math.min(expiresAt.getTime(), RUN_AT_MS_MAX),
-    uniqueKey: linkId,
-    onDuplicate,
-  };
+    { runAtMs: Math.min(expiresAt.getTime(), RUN_AT_MS_MAX), uniqueKey: linkId, onDuplicate },
+  );
 }
 
 /** @param expire marks the link, if it still has this expiry */
 export function createJobs(
   expire: (tx: MutationTx, workspaceId: string, linkId: string, expiresAt: Date) => Promise<void>,
-  sweep: JobWork,
-): Record<string, JobWork> {
-  return {
-    [SWEEP_QUEUE.name]: sweep,
-    [EXPIRY_QUEUE]: {
-      concurrency: 4,
-      async handle({ workspaceId, payload }, { mutate }) {
-        const { linkId, expiresAt } = payload as unknown as ExpiryPayload;
-        await mutate({ bucket: parseId(linkId).bucket }, (tx) =>
-          expire(tx, workspaceId, linkId, new Date(expiresAt)),
-        );
-      },
+  sweep: HandledQueue,
+): readonly HandledQueue[] {
+  const expiry = handleQueue(expiryQueue, {
+    concurrency: 4,
+    async handle({ workspaceId, payload: { linkId, expiresAt } }, { mutate }) {
+      await mutate({ bucket: parseId(linkId).bucket }, (tx) =>
+        expire(tx, workspaceId, linkId, new Date(expiresAt)),
+      );
     },
-  };
+  });
+  return [expiry, sweep];
 }

@@ -10,7 +10,7 @@ import type { Link, RedirectStatus } from './api.ts';
 import { createCreation } from './creation.ts';
 import { type OwnHosts, parseDestination } from './destination.ts';
 import { linksErrors } from './errors.ts';
-import { type LinkEventType, linkEvent } from './events.ts';
+import { linkChanged, linkDeleted, linkEvent, linkExpired } from './events.ts';
 import { parseExpiry } from './expiry.ts';
 import { expiryJob } from './jobs.ts';
 import type { ChangeOutcome, LinkChange, LinksStore, NewLink, StoredLink } from './store.ts';
@@ -137,11 +137,16 @@ export function createLinks(deps: LinksDeps): Links {
     if (job) tx.enqueue(job);
   }
 
-  function settle(tx: MutationTx, id: string, type: LinkEventType, outcome: ChangeOutcome): StoredLink {
+  function settle(
+    tx: MutationTx,
+    id: string,
+    event: typeof linkChanged | typeof linkDeleted,
+    outcome: ChangeOutcome,
+  ): StoredLink {
     if (outcome.kind === 'missing') throw linksErrors.link_not_found({ detail: `no link has the id ${id}` });
     if (outcome.kind === 'other_version')
       throw linksErrors.link_changed({ detail: `link ${id} has another ETag now` });
-    tx.publish(linkEvent(type, outcome.link, outcome));
+    tx.publish(linkEvent(event, outcome.link, outcome));
     return outcome.link;
   }
 
@@ -205,7 +210,7 @@ export function createLinks(deps: LinksDeps): Links {
         const nowMs = clock.nowMs();
         const change = parsePatch(fields, nowMs);
         const outcome = await store.change(tx, call.principal, id, change, { preconditions, nowMs });
-        const link = settle(tx, id, 'link.changed', outcome);
+        const link = settle(tx, id, linkChanged, outcome);
         if (change.expiresAtMs !== undefined) scheduleExpiry(tx, link, 'replace');
         return { link, reply: toReply(present(link)) };
       });
@@ -214,7 +219,7 @@ export function createLinks(deps: LinksDeps): Links {
     async remove(call, id, preconditions, reply) {
       return mutateLink(call, requireId(id), async (tx) => {
         const outcome = await store.remove(tx, call.principal, id, { preconditions, nowMs: clock.nowMs() });
-        return { link: settle(tx, id, 'link.deleted', outcome), reply };
+        return { link: settle(tx, id, linkDeleted, outcome), reply };
       });
     },
 
@@ -225,12 +230,12 @@ export function createLinks(deps: LinksDeps): Links {
         return;
       }
       const link = await store.expire(tx, workspaceId, linkId, expiresAt);
-      if (link) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
+      if (link) tx.publish(linkEvent(linkExpired, link, { was: 'live', is: 'expired' }));
     },
 
     async expireDue(tx, workspaceId, linkIds) {
       const expired = await store.expireDue(tx, workspaceId, linkIds, clock.nowMs());
-      for (const link of expired) tx.publish(linkEvent('link.expired', link, { was: 'live', is: 'expired' }));
+      for (const link of expired) tx.publish(linkEvent(linkExpired, link, { was: 'live', is: 'expired' }));
       return expired.length;
     },
   };

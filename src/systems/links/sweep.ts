@@ -5,28 +5,19 @@
  */
 import type { Clock } from '#base/clock';
 import type { MutationTx } from '#blocks/mutation';
-import type { QueueDefinition, Schedule } from '#blocks/queue';
-import type { JobWork } from '#blocks/system';
+import { type HandledQueue, handleQueue, type JobContext } from '#blocks/system';
+import { sweepQueue } from './queues.ts';
 import type { DueLink, LinksStore } from './store.ts';
-
-export const SWEEP_QUEUE: QueueDefinition = {
-  name: 'links_sweep',
-  // The next minute brings another.
-  attemptsMax: 3,
-  backoffBaseMs: 1000,
-  whenDrained: 'The next one comes within a minute.',
-};
 
 /** Of the server itself, so of no workspace. */
 const PLACE = { workspaceId: '0', bucket: 0 };
 
-export const sweepSchedule: Schedule = {
+export const sweepSchedule = sweepQueue.schedule({
   name: 'links_sweep',
   pattern: '* * * * *',
-  queue: SWEEP_QUEUE.name,
   payload: () => ({}),
   ...PLACE,
-};
+});
 
 /** So long a link's own job has for its work, first tries that fail included. */
 export const GRACE_MS = 15_000;
@@ -34,14 +25,14 @@ const PAGE_MAX = 1000;
 const PAGES_MAX = 50;
 const LANES = 8;
 
-type Mutate = Parameters<JobWork['handle']>[1]['mutate'];
+type Mutate = JobContext['mutate'];
 
 /** @param expireDue marks these links of a workspace and bucket, and tells of them; gives how many */
 export function createSweep(
   store: Pick<LinksStore, 'due'>,
   expireDue: (tx: MutationTx, workspaceId: string, linkIds: readonly string[]) => Promise<number>,
   { clock, swept }: { clock: Pick<Clock, 'nowMs'>; swept: (count: number) => void },
-): JobWork {
+): HandledQueue {
   /** @param done told of each transaction: those before one that fails have taken place */
   async function sweepPage(due: readonly DueLink[], mutate: Mutate, done: (count: number) => void) {
     const groups = Map.groupBy(due, ({ workspaceId, bucket }) => `${workspaceId} ${bucket}`).values();
@@ -57,7 +48,7 @@ export function createSweep(
     for (const lane of ended) if (lane.status === 'rejected') throw lane.reason;
   }
 
-  return {
+  return handleQueue(sweepQueue, {
     concurrency: 1,
     async handle(job, { log, mutate }) {
       let links = 0;
@@ -79,5 +70,5 @@ export function createSweep(
       }
       return { links };
     },
-  };
+  });
 }
