@@ -40,8 +40,8 @@ import {
 import { emitBackupSignals } from './signals.ts';
 import type { BackupSource } from './source.ts';
 
-const What = Type.Union([Type.Literal('base'), Type.Literal('wal')]);
-const backupQueue = defineQueue('backups', Type.Object({ what: What }), {
+const BackupPayload = Type.Object({ what: Type.Union([Type.Literal('base'), Type.Literal('wal')]) });
+const backupQueue = defineQueue('backups', BackupPayload, {
   attemptsMax: 3,
   backoffBaseMs: 60_000,
   perKey: { concurrency: 1 },

@@ -27,6 +27,8 @@ export interface Add {
   job?: { uniqueKey: string; onDuplicate: 'reject' | 'ignore' | 'replace' };
   /** Throws what is no refusal. */
   isBroken?: boolean;
+  /** Makes what does not fit its definition. */
+  misfit?: 'event' | 'job';
 }
 
 export interface Added {
@@ -78,6 +80,8 @@ function decideOne(
   if (counter.n >= counter.nMax) return refuse(counterErrors.counter_full());
   counter.n += 1;
   const added = { counter: input.counter, n: counter.n };
+  if (input.misfit === 'event') publish(entryAdded.of(undefined as never));
+  if (input.misfit === 'job') enqueue(mailQueue.job(undefined as never));
   publish(entryAdded.of(added));
   if (input.job) enqueue(mailQueue.job({ ...added }, input.job));
   return done(added);

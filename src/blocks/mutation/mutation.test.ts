@@ -171,6 +171,27 @@ describe('mutation', () => {
     assert.deepEqual(await traces('undone'), { rows: 0, jobs: 0, events: 0 });
   });
 
+  test('a payload that does not fit its definition undoes the rule; a literal is taken by nobody', async () => {
+    const misfit = { name: 7 } as never;
+    const literal = { stream: 'things', type: 'thing.made', key: 'x', payload: { name: 'x' } } as never;
+    for (const [code, act] of [
+      ['event_payload_invalid', (tx: MutationTx) => tx.publish(thingMade.of(misfit))],
+      ['job_payload_invalid', (tx: MutationTx) => tx.enqueue(mail.job(misfit))],
+      ['ERR_ASSERTION', (tx: MutationTx) => tx.publish(literal)],
+      ['ERR_ASSERTION', (tx: MutationTx) => tx.enqueue(literal)],
+    ] as const) {
+      const rule = async (tx: MutationTx) => {
+        const outcome = await make('misfit')(tx);
+        act(tx);
+        return outcome;
+      };
+      await assert.rejects(mutations.run(mutationOf('misfit-key'), rule), { code });
+    }
+    assert.deepEqual(await traces('misfit'), { rows: 0, jobs: 0, events: 0 });
+    const again = await mutations.run(mutationOf('misfit-key'), make('fits'));
+    assert.equal(again.isReplayed, false, 'nothing is kept of it');
+  });
+
   test('a rule that has ended takes no more events and jobs', async () => {
     let leaked: MutationTx | undefined;
     await mutations.run(mutationOf(), async (tx) => {
