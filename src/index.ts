@@ -11,6 +11,7 @@ export {
   fieldError,
   LoadstoneError,
 } from '#base/errors';
+export type { JsonValue } from '#base/json';
 export { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 export type { Log } from '#base/log';
 export { optionsSchema } from '#base/options';
@@ -55,19 +56,36 @@ export {
   type Settling,
   type Verdict,
 } from '#blocks/mutation';
-export type { NewEvent } from '#blocks/outbox';
 export type { OperationCost, SystemModel } from '#blocks/plan';
-export { defineProjection, type ProjectionDefinition, type ProjectionEvent } from '#blocks/projection';
 export {
+  defineProjection,
+  type ProjectedEvent,
+  type ProjectionDeclaration,
+  type ProjectionDefinition,
+  type ProjectionEvent,
+} from '#blocks/projection';
+export {
+  type DefinedQueue,
+  type DefinedSchedule,
+  defineQueue,
   type Job,
-  type JsonValue,
+  type JobOptions,
   type NewJob,
   type QueueDefinition,
+  type QueueSettings,
   queueErrors,
   type Schedule,
+  type ScheduleOptions,
 } from '#blocks/queue';
-export { type Guards, type Reference, type ReferringRow, references } from '#blocks/references';
-export type { StreamEvent } from '#blocks/stream';
+export { deletionsOf, type Guards, type Reference, type ReferringRow, references } from '#blocks/references';
+export {
+  defineEvent,
+  type EventDefinition,
+  type EventOptions,
+  type NewEvent,
+  type StreamEvent,
+  type TypedEvent,
+} from '#blocks/stream';
 export {
   type Access,
   type CalibrationItem,
@@ -89,7 +107,9 @@ export {
   entityTag,
   evaluate,
   type FirstSteps,
+  type HandledQueue,
   type HotShape,
+  handleQueue,
   handleRoute,
   type JobContext,
   type JobWork,

@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import Type from 'typebox';
 import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { composeLifecycles } from '#base/lifecycle';
@@ -12,7 +13,8 @@ import { optionsSchema } from '#base/options';
 import type { Random } from '#base/random';
 import { sql } from '#blocks/database';
 import type { BlockCapacity, BlockName } from '#blocks/plan';
-import { createWorker } from '#blocks/queue';
+import { createWorker, defineQueue, handlerOf } from '#blocks/queue';
+import { createEventReader, defineEvent } from '#blocks/stream';
 import { defineSystem, type SystemDefinition } from '#blocks/system';
 import type { Ground } from '#server/ground';
 import { type Cores, cpuMsOfPostgres, pinSelf } from './calibration-cores.ts';
@@ -50,6 +52,12 @@ create table calibration.notes (
 );
 `;
 
+const jobs = defineQueue(NAME, Type.String());
+const noteMade = defineEvent('note.made', Type.Object({ name: Type.String(), key: Type.String() }), {
+  stream: NAME,
+  key: ({ key }) => key,
+});
+
 /** A system that only has a table, a stream and a queue. */
 function createSystem(directory: string): SystemDefinition {
   const migrations = join(directory, 'migrations');
@@ -61,7 +69,7 @@ function createSystem(directory: string): SystemDefinition {
     options: optionsSchema({}),
     migrations: pathToFileURL(`${migrations}/`),
     streams: [{ name: NAME }],
-    queues: [{ name: NAME }],
+    queues: [jobs],
     create: () => ({ routes: [] }),
   });
 }
@@ -125,7 +133,7 @@ async function createJobs({ ground, deps, stopping }: Stage, options: WorkerPace
     { ...options, queues: { [NAME]: { concurrency: JOB_CONCURRENCY } } },
     {
       ...{ clock, random, log: silentLog, queue },
-      handlers: { [NAME]: async ({ payload }) => expected.seen(String(payload), '') },
+      handlers: { [NAME]: handlerOf(jobs, async ({ payload }) => expected.seen(payload, '')) },
     },
   );
   await worker.start(signal);
@@ -134,7 +142,7 @@ async function createJobs({ ground, deps, stopping }: Stage, options: WorkerPace
   return async () => {
     const name = String(count++);
     const done = expected.expect(name, ['']);
-    await queue.enqueueGrouped(PLACE, [{ queue: NAME, payload: name }], { signal });
+    await queue.enqueueGrouped(PLACE, [jobs.job(name)], { signal });
     await done;
     return 1;
   };
@@ -143,11 +151,12 @@ async function createJobs({ ground, deps, stopping }: Stage, options: WorkerPace
 async function createEvents({ ground, deps, stopping }: Stage): Promise<Call> {
   const { signal } = deps;
   const expected = createExpected();
+  const read = createEventReader([noteMade]);
   const consumer = ground.streams.createConsumer(
     { stream: NAME, group: NAME },
     {
       async handler(events) {
-        for (const { key, payload } of events) expected.seen(String(payload), key);
+        for (const { payload } of read(events)) expected.seen(payload.name, payload.key);
       },
     },
   );
@@ -160,7 +169,7 @@ async function createEvents({ ground, deps, stopping }: Stage): Promise<Call> {
     const done = expected.expect(name, keys);
     const placement = { system: NAME, workspaceId: PLACE.workspaceId, shardKey: name };
     await ground.mutations.write({ placement, traceparent: undefined, signal }, async (tx) => {
-      for (const key of keys) tx.publish({ stream: NAME, type: 'note.made', key, payload: name });
+      for (const key of keys) tx.publish(noteMade.of({ name, key }));
     });
     await done;
     return EVENTS;

@@ -10,8 +10,9 @@ import { type Clock, sleep } from '#base/clock';
 import { optionsSchema } from '#base/options';
 import { sql } from '#blocks/database';
 import { defineProjection } from '#blocks/projection';
-import type { Job, NewJob } from '#blocks/queue';
-import { defineRoute, defineSystem, handleRoute } from '#blocks/system';
+import { defineQueue, type Job, type NewJob } from '#blocks/queue';
+import { defineEvent } from '#blocks/stream';
+import { defineRoute, defineSystem, handleQueue, handleRoute } from '#blocks/system';
 
 const MIGRATION = `
 create table trial.things (workspace_id bigint not null, bucket smallint not null, thing text primary key);
@@ -45,9 +46,20 @@ const Body = Type.Object(
   { additionalProperties: false },
 );
 
-function jobOf({ queue, thing: _, ...keys }: Static<typeof Body>): NewJob[] {
-  return queue === undefined ? [] : [{ queue, payload: {}, ...keys } as NewJob];
+const Nothing = Type.Object({});
+const once = defineQueue('trial_once', Nothing, { attemptsMax: 1 });
+const again = defineQueue('trial_again', Nothing, { backoffBaseMs: 600_000, backoffMaxMs: 600_000 });
+const slow = defineQueue('trial_slow', Nothing, { perKey: { concurrency: 1 } });
+const queues = [once, again, slow] as const;
+
+function jobOf({ queue: name, thing: _, ...keys }: Static<typeof Body>): NewJob[] {
+  return queues.filter((queue) => queue.name === name).map((queue) => queue.job({}, keys));
 }
+
+const thingMade = defineEvent('thing.made', Type.Object({ thing: Type.String() }), {
+  stream: 'trial',
+  key: ({ thing }) => thing,
+});
 
 const attempt = defineRoute({
   method: 'POST',
@@ -60,7 +72,7 @@ const attempt = defineRoute({
   replies: { 201: Type.Object({ jobIds: Type.Array(Type.String()) }) },
 });
 
-async function untilReleased(clock: Clock, { signal }: Job): Promise<void> {
+async function untilReleased(clock: Clock, { signal }: Pick<Job, 'signal'>): Promise<void> {
   while (!hasFile('released')) await sleep(clock, 20, signal);
 }
 
@@ -73,7 +85,7 @@ const seen = defineProjection({
   name: 'trial_seen',
   system: 'trial',
   table: 'seen',
-  stream: 'trial',
+  on: [thingMade],
   truth: sql`select workspace_id, bucket, thing from trial.things`,
   async apply(events, tx, table) {
     if (!hasFile('repaired') && events.some(({ key }) => key.startsWith('bad')))
@@ -92,11 +104,7 @@ export default defineSystem({
   options: optionsSchema({}),
   migrations: pathToFileURL(`${migrations}/`),
   streams: [{ name: 'trial', partitions: 2 }],
-  queues: [
-    { name: 'trial_once', attemptsMax: 1 },
-    { name: 'trial_again', backoffBaseMs: 600_000, backoffMaxMs: 600_000 },
-    { name: 'trial_slow', perKey: { concurrency: 1 } },
-  ],
+  queues,
   projections: [seen],
   create: (_options, { clock }) => ({
     routes: [
@@ -108,7 +116,7 @@ export default defineSystem({
             if (thing !== undefined) {
               await tx.run(sql`insert into trial.things (workspace_id, bucket, thing)
               values (${workspaceId}, ${tx.bucket}, ${thing})`);
-              tx.publish({ stream: 'trial', type: 'thing.made', key: thing, payload: { thing } });
+              tx.publish(thingMade.of({ thing }));
             }
             return jobOf(body).map((job) => tx.enqueue(job));
           },
@@ -116,10 +124,10 @@ export default defineSystem({
         ),
       ),
     ],
-    jobs: {
-      trial_once: { concurrency: 2, handle: untilRepaired },
-      trial_again: { concurrency: 2, handle: untilRepaired },
-      trial_slow: { concurrency: 4, handle: (job) => untilReleased(clock, job) },
-    },
+    jobs: [
+      handleQueue(once, { concurrency: 2, handle: untilRepaired }),
+      handleQueue(again, { concurrency: 2, handle: untilRepaired }),
+      handleQueue(slow, { concurrency: 4, handle: (job) => untilReleased(clock, job) }),
+    ],
   }),
 });

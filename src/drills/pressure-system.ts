@@ -3,12 +3,17 @@
  */
 import Type from 'typebox';
 import { optionsSchema } from '#base/options';
-import { queueErrors } from '#blocks/queue';
-import { defineRoute, defineSystem, handleRoute } from '#blocks/system';
+import { defineQueue, queueErrors } from '#blocks/queue';
+import { defineRoute, defineSystem, handleQueue, handleRoute } from '#blocks/system';
 
 /** Jobs that may wait. */
 export const PRESSURE_MAX = 300;
 export const PRESSURE_QUEUE = 'pressure_jobs';
+
+const pressureQueue = defineQueue(PRESSURE_QUEUE, Type.Object({}), {
+  waitingMax: PRESSURE_MAX,
+  whenFull: 'reject',
+});
 
 /** The module that a server's `systems` names: this one, compiled or not. */
 export const pressurePath: string = import.meta.filename;
@@ -32,22 +37,22 @@ export default defineSystem({
   drill: {
     operations: {
       enqueue: {
-        ...{ route: enqueue, effect: 'work', weight: 80, job: PRESSURE_QUEUE },
+        ...{ route: enqueue, effect: 'work', weight: 80, job: pressureQueue.name },
         request: () => ({ method: 'POST', path: enqueue.path, body: {} }),
       },
     },
   },
-  queues: [{ name: PRESSURE_QUEUE, waitingMax: PRESSURE_MAX, whenFull: 'reject' }],
+  queues: [pressureQueue],
   create: () => ({
     routes: [
       handleRoute(enqueue, (_, { principal: { workspaceId }, mutate }) =>
         mutate(
           { shardKey: workspaceId },
-          async (tx) => tx.enqueue({ queue: PRESSURE_QUEUE, payload: {} }),
+          async (tx) => tx.enqueue(pressureQueue.job({})),
           (jobId) => ({ status: 201, body: { jobId } }),
         ),
       ),
     ],
-    jobs: { [PRESSURE_QUEUE]: { concurrency: 4, handle: async () => {} } },
+    jobs: [handleQueue(pressureQueue, { concurrency: 4, handle: async () => {} })],
   }),
 });

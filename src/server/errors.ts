@@ -103,7 +103,7 @@ export const serverErrors = defineErrors('server', {
   system_invalid: {
     status: 500,
     title: 'A system cannot be loaded',
-    doc: 'A name in `systems` is neither a system of Loadstone nor a module that exports one made by defineSystem as its default. The server does not start.',
+    doc: 'A name in `systems` is neither a system of Loadstone nor a module that exports one made by defineSystem as its default; or the queues of a system and its jobs do not belong together: a queue that nothing handles, a handler or a schedule of a queue that it does not declare. The server does not start.',
   },
   data_directory_unusable: {
     status: 500,

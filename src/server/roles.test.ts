@@ -11,14 +11,15 @@ import { eventually, startTestPostgres } from '#fixtures/database';
 import { startTestServer, type TestServer } from './server.fixture.ts';
 
 /** A system with a schedule that runs every second. */
-const TICKS = `import { defineSystem, optionsSchema } from 'loadstone';
+const TICKS = `import { defineQueue, defineSystem, handleQueue, optionsSchema, Type } from 'loadstone';
+const due = defineQueue('ticks_due', Type.Integer());
 export default defineSystem({
   name: 'ticks',
   summary: 'Ticks every second.',
   options: optionsSchema({}),
-  queues: [{ name: 'ticks_due' }],
-  schedules: [{ name: 'ticks', pattern: '* * * * * *', queue: 'ticks_due', payload: () => 1, workspaceId: '1', bucket: 0 }],
-  create: () => ({ routes: [], jobs: { ticks_due: { concurrency: 1, handle: async () => {} } } }),
+  queues: [due],
+  schedules: [due.schedule({ name: 'ticks', pattern: '* * * * * *', payload: () => 1, workspaceId: '1', bucket: 0 })],
+  create: () => ({ routes: [], jobs: [handleQueue(due, { concurrency: 1, handle: async () => {} })] }),
 });
 `;
 

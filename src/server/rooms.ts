@@ -24,6 +24,7 @@ import { type ApiPart, createOpenApi } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
 import { addOwnRoutes, addReferenceRoutes, type OwnDeps } from './own-routes.ts';
 import { createPages } from './pages.ts';
+import { checkQueues } from './queues-handled.ts';
 import { createJobHandler } from './work.ts';
 
 export interface RoomsDeps {
@@ -73,20 +74,18 @@ export function createRooms(
     const given = { clock, random, log, signals, database, ids, streams, references, hot };
     const codesOf = createCodeOpener({ core: database.core, random });
     const addresses = { publicUrl: deps.publicUrl(), listen: formatListen(listener.address()) };
-    return definitions.map((each) => ({
-      name: each.name,
-      system: each.create(systemOptions[each.name] as never, {
-        ...given,
-        ...addresses,
-        codes: codesOf(each.name),
-      }),
-    }));
+    return definitions.map((each) => {
+      const codes = codesOf(each.name);
+      const system = each.create(systemOptions[each.name] as never, { ...given, ...addresses, codes });
+      checkQueues(each, system);
+      return { name: each.name, system };
+    });
   }
 
   /** Carries out the jobs of all systems. */
   function makeWorker(systems: readonly MadeSystem[]): Lifecycle {
-    const jobs = systems.flatMap(({ name, system }) =>
-      Object.entries(system.jobs ?? {}).map(([queueName, work]) => ({ name, queueName, work })),
+    const jobs = systems.flatMap(({ name, system: { jobs: handled = [] } }) =>
+      handled.map((work) => ({ name, queueName: work.queue.name, work })),
     );
     const own = {
       ...(references.declared.length > 0 ? references.handlers : {}),

@@ -2,6 +2,7 @@
  * A rule that locks an aggregate and counts, as a conversation numbers its messages: for the bench of mutations.
  */
 import {
+  defineEvent,
   defineRoute,
   defineSystem,
   done,
@@ -28,6 +29,12 @@ const addEntry = defineRoute({
   body: Type.Object({ text: Type.String({ maxLength: 1000 }) }, closed),
   replies: { 201: Type.Object({ counter: Type.String(), n: Type.Integer() }, closed) },
 });
+
+const counterAdded = defineEvent(
+  'counter.added',
+  Type.Object({ n: Type.Integer(), counter: Type.String(), text: Type.String() }),
+  { stream: 'counter', key: ({ counter }) => counter },
+);
 
 interface Counter {
   n: number;
@@ -76,12 +83,7 @@ const count: SetRule<Input, Value, Map<string, Counter>> = {
       if (!counter?.isLocked) return held;
       counter.n += 1;
       entries.push({ workspaceId, bucket, ...input, n: counter.n });
-      publish({
-        stream: 'counter',
-        type: 'counter.added',
-        key: input.counter,
-        payload: { n: counter.n, ...input },
-      });
+      publish(counterAdded.of({ n: counter.n, ...input }));
       return done({ counter: input.counter, n: counter.n });
     });
     const column = <K extends keyof (typeof entries)[number]>(name: K) => entries.map((entry) => entry[name]);

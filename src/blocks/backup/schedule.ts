@@ -3,6 +3,7 @@
  * transaction, so a run is taken once for the whole installation, by whichever worker has the job.
  */
 import { existsSync, realpathSync } from 'node:fs';
+import Type from 'typebox';
 import type { Clock, Timer } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
@@ -11,7 +12,15 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Signals } from '#base/signals';
 import { type Database, withSession } from '#blocks/database';
-import { type Handler, type Job, parseCronPattern, type Queue, type QueueDefinition } from '#blocks/queue';
+import {
+  type DefinedQueue,
+  defineQueue,
+  type Handler,
+  handlerOf,
+  type Job,
+  parseCronPattern,
+  type Queue,
+} from '#blocks/queue';
 import { type TakenBackup, takeBackup } from './backup.ts';
 import { backupErrors } from './errors.ts';
 import { readBackupSecret } from './key.ts';
@@ -31,17 +40,17 @@ import {
 import { emitBackupSignals } from './signals.ts';
 import type { BackupSource } from './source.ts';
 
-const QUEUE: QueueDefinition = {
-  name: 'backups',
+const BackupPayload = Type.Object({ what: Type.Union([Type.Literal('base'), Type.Literal('wal')]) });
+const backupQueue = defineQueue('backups', BackupPayload, {
   attemptsMax: 3,
   backoffBaseMs: 60_000,
   perKey: { concurrency: 1 },
   whenDrained: 'This backup is not taken; the schedule goes on with its next run.',
-};
+});
 
 /** Declared statically, because the queue is made before what needs it. @param options `backup` of the configuration */
-export function backupQueues({ timeoutMs }: BackupOptions): readonly QueueDefinition[] {
-  return [{ ...QUEUE, timeoutMs }];
+export function backupQueues({ timeoutMs }: BackupOptions): readonly DefinedQueue[] {
+  return [{ ...backupQueue, timeoutMs }];
 }
 
 /** Of the server itself, so of no workspace. */
@@ -118,7 +127,11 @@ function isBaseNeeded(error: unknown): boolean {
 }
 
 function createRun({ clock, random, log, database, source, version }: BackupsDeps): Handler {
-  async function take(schedule: ScheduleState, what: What, { signal }: Job): Promise<TakenBackup> {
+  async function take(
+    schedule: ScheduleState,
+    what: What,
+    { signal }: Pick<Job, 'signal'>,
+  ): Promise<TakenBackup> {
     const { directory, keep } = schedule;
     const secret = readBackupSecret(schedule.keyFile, undefined);
     const report = (line: string) => log.debug({ directory, what }, line);
@@ -130,7 +143,7 @@ function createRun({ clock, random, log, database, source, version }: BackupsDep
   }
 
   /** Where the log cannot be joined, only a base goes on: the schedule takes one, and says so. */
-  async function takeOrBegin(schedule: ScheduleState, job: Job): Promise<TakenBackup> {
+  async function takeOrBegin(schedule: ScheduleState, job: Pick<Job, 'signal'>): Promise<TakenBackup> {
     try {
       return await take(schedule, schedule.what, job);
     } catch (error) {
@@ -140,8 +153,8 @@ function createRun({ clock, random, log, database, source, version }: BackupsDep
     }
   }
 
-  return async (job) => {
-    const { what } = job.payload as { what: What };
+  return handlerOf(backupQueue, async (job) => {
+    const { what } = job.payload;
     const schedule = (await readSchedules(database.core)).find((each) => each.what === what);
     if (!schedule) return { isUnscheduled: true };
     try {
@@ -153,7 +166,7 @@ function createRun({ clock, random, log, database, source, version }: BackupsDep
       await recordFailure(database.core, what, { endedMs: clock.nowMs(), error: describeError(error) });
       throw error;
     }
-  };
+  });
 }
 
 /** Scheduled backups of one process: it looks for due runs, and measures how they went. */
@@ -168,8 +181,8 @@ export function createBackups(options: BackupOptions, deps: BackupsDeps): Backup
   async function enqueue(schedule: ScheduleState, nowMs: number): Promise<void> {
     const { what } = schedule;
     const nextMs = nextRun(schedule.pattern, nowMs);
-    const job = { queue: QUEUE.name, payload: { what }, concurrencyKey: 'backup', uniqueKey: what };
-    const prepared = [queue.prepareJob({ ...job, onDuplicate: 'ignore' }, PLACE, undefined)];
+    const keys = { concurrencyKey: 'backup', uniqueKey: what, onDuplicate: 'ignore' } as const;
+    const prepared = [queue.prepareJob(backupQueue.job({ what }, keys), PLACE, undefined)];
     const deadline = createDeadline(clock, TRANSACT_MS_MAX);
     try {
       const isOurs = await database.transact(
@@ -213,5 +226,5 @@ export function createBackups(options: BackupOptions, deps: BackupsDeps): Backup
       await looking;
     },
   });
-  return { ...lifecycle, handlers: { [QUEUE.name]: createRun(deps) } };
+  return { ...lifecycle, handlers: { [backupQueue.name]: createRun(deps) } };
 }

@@ -3,8 +3,11 @@
  * up to a limit. Written for many calls and for one.
  */
 import assert from 'node:assert/strict';
+import Type from 'typebox';
 import { defineErrors } from '#base/errors';
 import { numbers, type Queryable, type Sql, sql, texts } from '#blocks/database';
+import { defineQueue } from '#blocks/queue';
+import { defineEvent } from '#blocks/stream';
 import type { MutationTx } from './mutation.ts';
 import { done, held, refuse, type SetCall, type SetRule, type Verdict } from './set-rule.ts';
 
@@ -13,6 +16,10 @@ export const counterErrors = defineErrors('counter_fixture', {
   counter_unknown: { status: 404, title: 'No such counter', doc: 'A refusal of the rule.' },
 });
 
+const Added = Type.Object({ counter: Type.String(), n: Type.Integer() });
+const entryAdded = defineEvent('added', Added, { stream: 'things', key: ({ counter }) => counter });
+const mailQueue = defineQueue('mail', Added);
+
 export interface Add {
   counter: string;
   text: string;
@@ -20,6 +27,8 @@ export interface Add {
   job?: { uniqueKey: string; onDuplicate: 'reject' | 'ignore' | 'replace' };
   /** Throws what is no refusal. */
   isBroken?: boolean;
+  /** Makes what does not fit its definition. */
+  misfit?: 'event' | 'job';
 }
 
 export interface Added {
@@ -71,8 +80,10 @@ function decideOne(
   if (counter.n >= counter.nMax) return refuse(counterErrors.counter_full());
   counter.n += 1;
   const added = { counter: input.counter, n: counter.n };
-  publish({ stream: 'things', type: 'added', key: input.counter, payload: added });
-  if (input.job) enqueue({ queue: 'mail', payload: { ...added }, ...input.job });
+  if (input.misfit === 'event') publish(entryAdded.of(undefined as never));
+  if (input.misfit === 'job') enqueue(mailQueue.job(undefined as never));
+  publish(entryAdded.of(added));
+  if (input.job) enqueue(mailQueue.job({ ...added }, input.job));
   return done(added);
 }
 
@@ -119,7 +130,7 @@ export async function countAlone(tx: MutationTx, input: Add): Promise<Added> {
   if (!row) throw counterErrors.counter_full();
   const added = { counter: input.counter, n: row.n };
   await tx.run(sql`insert into public.entries values (1, ${input.counter}, ${row.n}, ${input.text})`);
-  tx.publish({ stream: 'things', type: 'added', key: input.counter, payload: added });
-  if (input.job) tx.enqueue({ queue: 'mail', payload: { ...added }, ...input.job });
+  tx.publish(entryAdded.of(added));
+  if (input.job) tx.enqueue(mailQueue.job({ ...added }, input.job));
   return added;
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import Type from 'typebox';
 import { defineErrors } from '#base/errors';
 import { isConstraintViolation, sql } from '#blocks/database';
 import type { Outcome } from '#blocks/idempotency';
+import { defineQueue } from '#blocks/queue';
+import { defineEvent } from '#blocks/stream';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { groundMigrations, mutationOf, startGround, type TestGround } from './ground.fixture.ts';
 import type { Mutation, MutationResult, Mutations, MutationTx } from './mutation.ts';
@@ -11,6 +14,12 @@ const errors = defineErrors('mutation_test', {
   test_refused: { status: 422, title: 'Refused', doc: 'A refusal of the rule.' },
   test_unavailable: { status: 503, title: 'Not now', retryable: true, doc: 'A failure.' },
 });
+
+const Named = Type.Object({ name: Type.String() });
+const byName = { key: ({ name }: { name: string }) => name };
+const thingMade = defineEvent('thing.made', Named, { stream: 'things', ...byName });
+const toldNowhere = defineEvent('x', Named, { stream: 'nowhere', ...byName });
+const mail = defineQueue('mail', Named);
 
 describe('mutation', () => {
   let it: TestDatabase;
@@ -34,8 +43,8 @@ describe('mutation', () => {
     (name: string) =>
     async (tx: MutationTx): Promise<Outcome> => {
       await tx.run(sql`insert into public.things (name) values (${name})`);
-      tx.publish({ stream: 'things', type: 'thing.made', key: name, payload: { name } });
-      const jobId = tx.enqueue({ queue: 'mail', payload: { name } });
+      tx.publish(thingMade.of({ name }));
+      const jobId = tx.enqueue(mail.job({ name }));
       return { status: 201, headers: {}, body: { name, jobId } };
     };
 
@@ -140,8 +149,8 @@ describe('mutation', () => {
   test('a job that is refused for its twin undoes the rule', async () => {
     const rule = (name: string) => async (tx: MutationTx) => {
       await tx.run(sql`insert into public.things (name) values (${name})`);
-      tx.publish({ stream: 'things', type: 'thing.made', key: name, payload: { name } });
-      const jobId = tx.enqueue({ queue: 'mail', payload: { name }, uniqueKey: 'only one' });
+      tx.publish(thingMade.of({ name }));
+      const jobId = tx.enqueue(mail.job({ name }, { uniqueKey: 'only one' }));
       return { status: 201, headers: {}, body: { jobId } };
     };
     await run(mutationOf(), rule('first twin'));
@@ -157,11 +166,32 @@ describe('mutation', () => {
   test('what cannot be written with the commit undoes the rule', async () => {
     const rule = async (tx: MutationTx): Promise<Outcome> => {
       await make('undone')(tx);
-      tx.publish({ stream: 'nowhere', type: 'x', key: 'x', payload: {} });
+      tx.publish(toldNowhere.of({ name: 'x' }));
       return { status: 201, headers: {}, body: {} };
     };
     await assert.rejects(run(mutationOf(), rule), { code: 'stream_unknown' });
     assert.deepEqual(await traces('undone'), { rows: 0, jobs: 0, events: 0 });
+  });
+
+  test('a payload that does not fit its definition undoes the rule; a literal is taken by nobody', async () => {
+    const misfit = { name: 7 } as never;
+    const literal = { stream: 'things', type: 'thing.made', key: 'x', payload: { name: 'x' } } as never;
+    for (const [code, act] of [
+      ['event_payload_invalid', (tx: MutationTx) => tx.publish(thingMade.of(misfit))],
+      ['job_payload_invalid', (tx: MutationTx) => tx.enqueue(mail.job(misfit))],
+      ['ERR_ASSERTION', (tx: MutationTx) => tx.publish(literal)],
+      ['ERR_ASSERTION', (tx: MutationTx) => tx.enqueue(literal)],
+    ] as const) {
+      const rule = async (tx: MutationTx) => {
+        const outcome = await make('misfit')(tx);
+        act(tx);
+        return outcome;
+      };
+      await assert.rejects(run(mutationOf('misfit-key'), rule), { code });
+    }
+    assert.deepEqual(await traces('misfit'), { rows: 0, jobs: 0, events: 0 });
+    const again = await run(mutationOf('misfit-key'), make('fits'));
+    assert.equal(again.isReplayed, false, 'nothing is kept of it');
   });
 
   test('a rule that has ended takes no more events and jobs', async () => {
@@ -170,7 +200,7 @@ describe('mutation', () => {
       leaked = tx;
       return make('leaky')(tx);
     });
-    assert.throws(() => leaked?.publish({ stream: 'things', type: 'x', key: 'x', payload: {} }), /has ended/);
-    assert.throws(() => leaked?.enqueue({ queue: 'mail', payload: {} }), /has ended/);
+    assert.throws(() => leaked?.publish(thingMade.of({ name: 'x' })), /has ended/);
+    assert.throws(() => leaked?.enqueue(mail.job({ name: 'x' })), /has ended/);
   });
 });

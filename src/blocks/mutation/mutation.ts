@@ -11,12 +11,14 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '#base/clock';
 import { defineFaults } from '#base/faults';
+import type { JsonValue } from '#base/json';
 import { nextTurn, type Tick } from '#base/tick';
 import type { Tracer } from '#base/trace';
 import type { Database, Placement, Queryable, Transaction, TransactOptions } from '#blocks/database';
 import type { Idempotency, IdempotentRequest, Outcome } from '#blocks/idempotency';
-import type { NewEvent, Outbox } from '#blocks/outbox';
-import type { JsonValue, NewJob, PreparedJob, Queue } from '#blocks/queue';
+import type { Outbox } from '#blocks/outbox';
+import { assertMadeJob, type NewJob, type PreparedJob, type Queue } from '#blocks/queue';
+import { assertMadeEvent, type NewEvent } from '#blocks/stream';
 import { identify } from './identify.ts';
 import type { MutationOptions } from './options.ts';
 import { createOrigin, type Origin } from './origin.ts';
@@ -36,11 +38,11 @@ export interface MutationTx extends Queryable {
   readonly bucket: number;
   readonly signal: AbortSignal;
   /**
-   * Publishes an event with the rows. Write the row of the aggregate before: its lock keeps the order per key.
+   * Publishes an event, as its definition makes it, with the rows. Write the row of the aggregate before: its lock keeps the order per key.
    * @throws event_too_large, when the rule has ended
    */
   publish(event: NewEvent): void;
-  /** Enqueues a job with the rows, and gives its id. @throws queue_unknown, queue_full, job_invalid, job_too_large */
+  /** Enqueues a job, as its queue makes it, with the rows, and gives its id. @throws queue_unknown, queue_full, job_invalid, job_too_large */
   enqueue(job: NewJob): string;
 }
 
@@ -169,10 +171,12 @@ function createMutationTx(
       run: tx.run,
       publish(event) {
         assert(!hasEnded, 'the rule has ended: its transaction takes no more events');
+        assertMadeEvent(event);
         made.events.push(event);
       },
       enqueue(job) {
         assert(!hasEnded, 'the rule has ended: its transaction takes no more jobs');
+        assertMadeJob(job);
         full.queue = job.queue;
         const prepared = deps.queue.prepareJob(job, place, origin.traceparent());
         full.queue = undefined;

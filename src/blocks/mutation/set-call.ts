@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { isLoadstoneError, type LoadstoneError } from '#base/errors';
 import type { Tracer } from '#base/trace';
 import type { IdempotentRequest, Outcome } from '#blocks/idempotency';
-import { checkEvent, type NewEvent } from '#blocks/outbox';
-import type { PreparedJob, Queue } from '#blocks/queue';
+import { checkEvent } from '#blocks/outbox';
+import { assertMadeJob, type PreparedJob, type Queue } from '#blocks/queue';
+import { assertMadeEvent, type NewEvent } from '#blocks/stream';
 import type { Mutation, MutationResult } from './mutation.ts';
 import { createOrigin, type Origin } from './origin.ts';
 import type { SetCall, SetRule } from './set-rule.ts';
@@ -81,10 +82,12 @@ export function createCall(
       workspaceId,
       bucket,
       publish(event) {
+        assertMadeEvent(event);
         refusing(call, () => checkEvent(event));
         call.events.push(event);
       },
       enqueue(job) {
+        assertMadeJob(job);
         const prepare = () => deps.queue.prepareJob(job, { workspaceId, bucket }, origin.traceparent());
         const prepared = refusing(call, prepare);
         if (prepared) call.jobs.push(prepared);

@@ -13,8 +13,8 @@
  */
 import type { LoadstoneError } from '#base/errors';
 import type { Queryable, Sql } from '#blocks/database';
-import type { NewEvent } from '#blocks/outbox';
 import type { NewJob } from '#blocks/queue';
+import type { NewEvent } from '#blocks/stream';
 
 /**
  * `done`: what the call asked for is written. `refused`: nothing of it is, and its caller is told why. `held`: the row is

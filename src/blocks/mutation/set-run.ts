@@ -60,9 +60,12 @@ export function isAgain(error: unknown): error is Again {
   return error instanceof Error && 'refused' in error && 'later' in error;
 }
 
+/** Thrown where an event or a job is made, so by what the rule does for one call. */
+const MISFITS = new Set(['event_payload_invalid', 'job_payload_invalid']);
+
 /** Whether one call may be why the set failed, by its data or by what its rule throws for it: then halves tell whose. */
 export function isOfOneCall(error: unknown): boolean {
-  if (!isLoadstoneError(error)) return true;
+  if (!isLoadstoneError(error) || MISFITS.has(error.code)) return true;
   return isDataError(error) || (error.status < 500 && !error.retryable);
 }
 

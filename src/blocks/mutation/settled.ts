@@ -8,8 +8,8 @@
  * rule, and has to be told of as well, by a process whose first answer was lost. So what has changed is kept with the reply.
  */
 import { isLoadstoneError } from '#base/errors';
+import type { JsonValue } from '#base/json';
 import { isDataError } from '#blocks/database';
-import type { JsonValue } from '#blocks/queue';
 import type { MutationResult } from './mutation.ts';
 
 export type Settled<Change> =

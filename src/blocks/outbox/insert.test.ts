@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
+import type { JsonValue } from '#base/json';
 import { sql, type Transaction } from '#blocks/database';
-import { bucketOfKey, type JsonValue } from '#blocks/stream';
+import { bucketOfKey, type UncheckedEvent } from '#blocks/stream';
 import { eventually, type TestDatabase } from '#fixtures/database';
-import { type NewEvent, PAYLOAD_BYTES_MAX } from './insert.ts';
+import { PAYLOAD_BYTES_MAX } from './insert.ts';
 import {
   createTestIds,
   type PipelineProcess,
@@ -28,9 +29,9 @@ beforeEach(() => started.admin.run(sql`delete from core.outbox`));
 
 const transact = <T>(work: (tx: Transaction) => Promise<T>) =>
   started.database.transact({ system: 'test', ...place }, { signal }, work);
-const publish = (events: readonly NewEvent[], traceparent?: string) =>
+const publish = (events: readonly UncheckedEvent[], traceparent?: string) =>
   transact((tx) => writer.outbox.insertEvents(tx, place, events, traceparent));
-const event = (fields: Partial<NewEvent> = {}): NewEvent => ({
+const event = (fields: Partial<UncheckedEvent> = {}): UncheckedEvent => ({
   stream: 'links',
   type: 'link.created',
   key: 'k',

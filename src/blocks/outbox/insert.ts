@@ -3,20 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { isConstraintViolation, jsonTexts, numbers, type Queryable, sql, texts } from '#blocks/database';
-import { bucketOfKey, type JsonValue, streamErrors } from '#blocks/stream';
+import { bucketOfKey, streamErrors, type UncheckedEvent } from '#blocks/stream';
 import { outboxErrors } from './errors.ts';
-
-/** What a transaction wants to tell. */
-export interface NewEvent {
-  /** Declared at the start of the program (`streams.declare`). */
-  readonly stream: string;
-  /** Such as `note.added`: 1 to 100 characters. */
-  readonly type: string;
-  /** Events of one workspace and key stay in order: the id of the aggregate, 1 to 255 characters. */
-  readonly key: string;
-  /** At most 256 KiB as JSON. */
-  readonly payload: JsonValue;
-}
 
 /** Where the rows are that the events tell of. */
 export interface EventPlace {
@@ -39,7 +27,7 @@ function assertText(what: string, text: string, lengthMax: number): void {
 }
 
 /** @throws event_too_large */
-function writePayload({ type, payload }: NewEvent): { text: string; bytes: number } {
+function writePayload({ type, payload }: UncheckedEvent): { text: string; bytes: number } {
   const text: string | undefined = JSON.stringify(payload);
   assert(text !== undefined, `the payload of ${type} is no JSON value`);
   const bytes = Buffer.byteLength(text);
@@ -50,7 +38,7 @@ function writePayload({ type, payload }: NewEvent): { text: string; bytes: numbe
 /** Events of one caller, with the trace that they come from. */
 export interface Told {
   place: EventPlace;
-  events: readonly NewEvent[];
+  events: readonly UncheckedEvent[];
   traceparent: string | undefined;
 }
 
@@ -66,7 +54,7 @@ interface Row extends EventPlace {
   payload: string;
 }
 
-function writeRow(event: NewEvent, { place, traceparent }: Told, id: string): Row {
+function writeRow(event: UncheckedEvent, { place, traceparent }: Told, id: string): Row {
   const { stream, type, key } = event;
   assertText('type', type, TYPE_LENGTH_MAX);
   assertText('key', key, KEY_LENGTH_MAX);
@@ -76,7 +64,7 @@ function writeRow(event: NewEvent, { place, traceparent }: Told, id: string): Ro
 }
 
 /** What `insertEvents` would refuse, thrown at once. @throws event_too_large */
-export function checkEvent(event: NewEvent): void {
+export function checkEvent(event: UncheckedEvent): void {
   assertText('type', event.type, TYPE_LENGTH_MAX);
   assertText('key', event.key, KEY_LENGTH_MAX);
   writePayload(event);

@@ -13,10 +13,10 @@ import type { Tracer } from '#base/trace';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
 import { createLeader, type LeaseStore } from '#blocks/leases';
-import { createBell, type Streams } from '#blocks/stream';
+import { createBell, type Streams, type UncheckedEvent } from '#blocks/stream';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { outboxErrors } from './errors.ts';
-import { EVENTS_MAX, type EventPlace, insertEvents, type NewEvent, type Told } from './insert.ts';
+import { EVENTS_MAX, type EventPlace, insertEvents, type Told } from './insert.ts';
 import type { OutboxOptions } from './options.ts';
 import { createRelay, type Relay } from './relay.ts';
 import { createOutboxRows, type OutboxRows } from './rows.ts';
@@ -38,7 +38,7 @@ export interface Outbox extends Lifecycle {
   insertEvents(
     tx: Queryable,
     place: EventPlace,
-    events: readonly NewEvent[],
+    events: readonly UncheckedEvent[],
     traceparent: string | undefined,
   ): Promise<void>;
   /** The same for the events of several callers whose writes share the transaction. */

@@ -3,6 +3,8 @@ export type { Difference, RowText } from './compare.ts';
 export {
   type Apply,
   defineProjection,
+  type ProjectedEvent,
+  type ProjectionDeclaration,
   type ProjectionDefinition,
   type ProjectionEvent,
 } from './definition.ts';

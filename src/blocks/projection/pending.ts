@@ -76,7 +76,9 @@ function createApplier(tx: Queryable, { apply }: ProjectionDefinition, table: Sq
         }
         if (failure && first) {
           const { workspaceId, key, id: eventId } = first;
-          refused.set(keyOf(first), { workspaceId, key, eventId, error: describeError(failure.error) });
+          const code = isLoadstoneError(failure.error) ? `${failure.error.code}: ` : '';
+          const error = `${code}${describeError(failure.error)}`;
+          refused.set(keyOf(first), { workspaceId, key, eventId, error });
         }
         at += slice.length;
         size = Math.min(events.length, size * 2);

@@ -13,6 +13,7 @@ import { defineProjection } from './definition.ts';
 import { projectionOptions } from './options.ts';
 import { createProjections } from './projections.ts';
 import {
+  itemChangedOf,
   makeShop,
   type Shop,
   type ShopProcess,
@@ -48,22 +49,23 @@ function make(definitions = [shop.projection], tracer: Tracer = createTracer(see
 lifecycleSuite('projections', async () => make());
 
 test('a stream that is not there, and names that are taken twice', async () => {
-  const lost = defineProjection({ ...shop.projection, name: 'lost', table: 'items', stream: 'nowhere' });
+  const lost = { ...shop.projection, name: 'lost', table: 'items', stream: 'nowhere' };
   await assert.rejects(make([lost]).start(signal), { code: 'stream_unknown' });
   assert.throws(() => make([shop.projection, { ...shop.projection, table: 'items' }]), /same name/);
   assert.throws(() => make([shop.projection, { ...shop.projection, name: 'twin' }]), /same table/);
 });
 
 test('what cannot be a name is a programmer error', () => {
+  const given = { ...shop.projection, on: [itemChangedOf('parts')] };
   for (const wrong of [
     { name: 'Counts' },
     { name: 'a'.repeat(41) },
     { table: 'a; drop' },
     { system: 'a.b.c' },
   ]) {
-    assert.throws(() => defineProjection({ ...shop.projection, ...wrong }));
+    assert.throws(() => defineProjection({ ...given, ...wrong, apply: async () => {} }));
   }
-  assert.throws(() => defineProjection({ ...shop.projection, table: 'a'.repeat(51) }));
+  assert.throws(() => defineProjection({ ...given, table: 'a'.repeat(51), apply: async () => {} }));
 });
 
 test('columns that are not there, or are the key, cannot be left out', async () => {

@@ -2,6 +2,7 @@
  * A shop for tests: items, and a projection that counts them by kind. Every part of a process can be left out, so that
  * events wait where a test wants them.
  */
+import Type, { type Static } from 'typebox';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
 import { parseOptions } from '#base/options';
@@ -10,10 +11,13 @@ import { createSignals, type Signals } from '#base/signals';
 import { createTracer } from '#base/trace';
 import { type Database, identifier, type Queryable, sql } from '#blocks/database';
 import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
-import { createOutbox, type NewEvent, type Outbox, outboxMigrations, outboxOptions } from '#blocks/outbox';
+import { createOutbox, type Outbox, outboxMigrations, outboxOptions } from '#blocks/outbox';
 import {
   createPostgresStreams,
   createStreams,
+  defineEvent,
+  type EventDefinition,
+  type NewEvent,
   type Streams,
   streamMigrations,
   streamOptions,
@@ -22,8 +26,8 @@ import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import {
   type Apply,
   defineProjection,
+  type ProjectedEvent,
   type ProjectionDefinition,
-  type ProjectionEvent,
 } from './definition.ts';
 import { projectionMigrations } from './migrations.ts';
 import { type ProjectionOptions, projectionOptions } from './options.ts';
@@ -62,17 +66,24 @@ export interface Shop {
   setFault(fault: () => Promise<void>): void;
 }
 
-interface Change {
-  kind: string;
-  n: number;
-  amount: number;
+const Change = Type.Object({
+  itemId: Type.String(),
+  kind: Type.String(),
+  n: Type.Integer(),
+  amount: Type.Integer(),
+});
+type Change = Static<typeof Change>;
+
+/** Of the shop's stream. */
+export function itemChangedOf(stream: string): EventDefinition<'item.changed', Change> {
+  return defineEvent('item.changed', Change, { stream, key: ({ itemId }) => itemId });
 }
 
 /** @param more what else the projection is to have */
 export async function makeShop(
   it: TestDatabase,
   name: string,
-  more: Partial<ProjectionDefinition> = {},
+  more: Partial<Pick<ProjectionDefinition, 'settled' | 'uncompared' | 'truth' | 'table'>> = {},
 ): Promise<Shop> {
   const items = identifier(`${name}.items`);
   const counts = identifier(`${name}.counts`);
@@ -91,8 +102,8 @@ export async function makeShop(
   });
   const refused = new Set<string>();
   let fault = async () => {};
-  const apply: Apply = async (events, tx, table) => {
-    const changes = events.map(changeOf);
+  const apply: Apply<ProjectedEvent<EventDefinition<'item.changed', Change>>> = async (events, tx, table) => {
+    const changes = events.map(({ payload }) => payload);
     // A row appears with the first item of a kind and goes with the last.
     await tx.run(sql`
       insert into ${table} as counts (workspace_id, kind, n, amount)
@@ -113,7 +124,7 @@ export async function makeShop(
     name,
     system: name,
     table: 'counts',
-    stream: name,
+    on: [itemChangedOf(name)],
     apply,
     truth: sql`
       select workspace_id, kind, count(*) as n, sum(amount) as amount from ${items} group by workspace_id, kind`,
@@ -128,10 +139,6 @@ export async function makeShop(
       fault = next;
     },
   };
-}
-
-function changeOf({ payload }: ProjectionEvent): Change {
-  return payload as unknown as Change;
 }
 
 let ids = 0;
@@ -226,7 +233,7 @@ async function change(
       insert into ${items} (workspace_id, bucket, item_id, kind, amount)
       values (1, 0, ${itemId}, ${item.kind}, ${item.amount})`);
   }
-  const told = (change: Change) => ({ stream, type: 'item.changed', key: itemId, payload: { ...change } });
+  const told = (change: Omit<Change, 'itemId'>) => itemChangedOf(stream).of({ itemId, ...change });
   return [
     ...(old ? [told({ kind: old.kind, n: -1, amount: -old.amount })] : []),
     ...(item ? [told({ kind: item.kind, n: 1, amount: item.amount })] : []),

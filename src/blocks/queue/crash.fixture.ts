@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { sleep, systemClock } from '#base/clock';
 import type { Random } from '#base/random';
 import { eventually, makeTestDirectory } from '#fixtures/database';
-import type { NewJob } from './job.ts';
+import type { UncheckedJob } from './job.ts';
 import { never, PLACE, type TestQueue, type TestQueues } from './queue.fixture.ts';
 import type { WorkerProcessArguments } from './worker-process.fixture.ts';
 
@@ -66,7 +66,10 @@ export async function crash(all: TestQueues, name: string, settings: CrashSettin
   const carriedOut = () => (existsSync(effects) ? readFileSync(effects, 'utf8').trim().split('\n') : []);
   const workers = await Promise.all([startWorker(given), startWorker(given)]);
   try {
-    const batch: NewJob[] = Array.from({ length: jobs }, (_, number) => ({ queue: name, payload: number }));
+    const batch: UncheckedJob[] = Array.from({ length: jobs }, (_, number) => ({
+      queue: name,
+      payload: number,
+    }));
     const ids = await queue.queue.enqueueGrouped(PLACE, batch, { signal: never });
     const killAt = Math.floor(jobs * (0.05 + 0.8 * random.fraction()));
     await eventually('enough has been done', () => carriedOut().length >= killAt);

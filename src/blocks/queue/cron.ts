@@ -5,11 +5,12 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
+import type { JsonValue } from '#base/json';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Database } from '#blocks/database';
 import { type CronPattern, parseCronPattern } from './cron-pattern.ts';
-import type { JsonValue, NewJob, Place, PreparedJob } from './job.ts';
+import type { Place, PreparedJob, UncheckedJob } from './job.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { JobStore, ScheduleStore } from './store.ts';
 import type { LeaderLease } from './upkeep.ts';
@@ -79,7 +80,7 @@ export interface CronDeps {
   database: Pick<Database, 'transact'>;
   store: ScheduleStore;
   jobs: Pick<JobStore, 'insert'>;
-  prepare: (job: NewJob, place: Place) => PreparedJob;
+  prepare: (job: UncheckedJob, place: Place) => PreparedJob;
   wake: (jobs: readonly PreparedJob[]) => void;
 }
 

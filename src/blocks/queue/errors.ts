@@ -54,6 +54,21 @@ export const queueErrors = defineErrors('queue', {
     title: 'The job cannot succeed',
     doc: 'Thrown by a handler for a job that no further attempt would help: it is dead at once, whatever attempts are left.',
   },
+  job_payload_invalid: {
+    status: 500,
+    title: 'A job does not fit its queue',
+    doc: 'The program was about to enqueue a job whose payload does not fit the schema that its queue declares. Nothing was written. It is a defect of the program; the server log says what does not fit.',
+  },
+  job_payload_unreadable: {
+    status: 500,
+    title: 'The payload of the job does not fit its queue',
+    doc: 'A stored payload does not fit the schema that its queue declares, or could not be upgraded to its present version. The job is dead at once, because another attempt would find the same; its handler has not been run. Correct the schema or the upgrade, and retry the job.',
+  },
+  job_version_unknown: {
+    status: 500,
+    title: 'The job was enqueued by a newer program',
+    doc: 'The payload is of a version that this worker does not know. The attempt has failed without running the handler, and the job is tried again, by a worker of the newer program if there is one by then. Finish the deployment, and retry the job if it is dead by then.',
+  },
   job_result_too_large: {
     status: 500,
     title: 'The result of the job is too large',

@@ -1,9 +1,20 @@
 export type { CatchUp, Schedule } from './cron.ts';
 export { type CronPattern, parseCronPattern } from './cron-pattern.ts';
+export {
+  assertMadeJob,
+  type DefinedQueue,
+  type DefinedSchedule,
+  defineQueue,
+  handlerOf,
+  type JobOptions,
+  type NewJob,
+  type QueueSettings,
+  type ScheduleOptions,
+} from './defined-queue.ts';
 export type { PerKey, QueueDefinition, WhenFull } from './definition.ts';
 export { queueErrors } from './errors.ts';
 export type { JobInspection } from './inspection.ts';
-export type { Handler, Job, JsonValue, NewJob, OnDuplicate, Place, PreparedJob } from './job.ts';
+export type { Handler, Job, OnDuplicate, Place, PreparedJob, UncheckedJob } from './job.ts';
 export { queueMigrations } from './migrations.ts';
 export {
   doneJobBytes,

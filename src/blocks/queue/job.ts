@@ -1,14 +1,7 @@
 /**
  * A job: what a caller asks for, what is written, and what a handler is given.
  */
-
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
+import type { JsonValue } from '#base/json';
 
 /** As JSON, in UTF-8. */
 export const PAYLOAD_BYTES_MAX = 64 * 1024;
@@ -28,7 +21,8 @@ export interface Place {
 /** What to do when a job with the same unique key waits or runs in the queue: see README.md. */
 export type OnDuplicate = 'reject' | 'replace' | 'ignore';
 
-export interface NewJob {
+/** A job that is to be enqueued, whoever has made it. */
+export interface UncheckedJob {
   queue: string;
   /** At most 64 KiB as JSON. */
   payload: JsonValue;
@@ -82,10 +76,10 @@ export interface ClaimedJob extends Place {
 }
 
 /** What a handler is given. */
-export interface Job extends Readonly<Place> {
+export interface Job<Payload = JsonValue> extends Readonly<Place> {
   readonly jobId: string;
   readonly queue: string;
-  readonly payload: JsonValue;
+  readonly payload: Payload;
   /** 1 for the first. */
   readonly attempt: number;
   readonly attemptsMax: number;

@@ -9,11 +9,11 @@ import type { Definition } from './definition.ts';
 import { queueErrors } from './errors.ts';
 import {
   KEY_LENGTH_MAX,
-  type NewJob,
   PAYLOAD_BYTES_MAX,
   type Place,
   PRIORITY_MAX,
   type PreparedJob,
+  type UncheckedJob,
 } from './job.ts';
 import { RUN_AT_MS_MAX, type Scores } from './score.ts';
 
@@ -23,7 +23,7 @@ function invalid(queue: string, problem: string): never {
   throw queueErrors.job_invalid({ detail: `${queue}: ${problem}` });
 }
 
-function runAtOf({ queue, runAtMs, delayMs }: NewJob, nowMs: number): number {
+function runAtOf({ queue, runAtMs, delayMs }: UncheckedJob, nowMs: number): number {
   if (runAtMs === undefined && delayMs === undefined) return nowMs;
   if (runAtMs !== undefined && delayMs !== undefined)
     invalid(queue, 'runAtMs and delayMs exclude each other');
@@ -39,7 +39,7 @@ function checkKey(queue: string, what: string, key: string | undefined): void {
   if (!isKey) invalid(queue, `${what} has 1 to ${KEY_LENGTH_MAX} characters, none of them NUL`);
 }
 
-function serialise({ queue, payload }: NewJob): string {
+function serialise({ queue, payload }: UncheckedJob): string {
   const text = JSON.stringify(payload) as string | undefined;
   if (text === undefined) invalid(queue, 'the payload is not JSON');
   const bytes = text.length > PAYLOAD_BYTES_MAX / 3 ? Buffer.byteLength(text) : text.length;
@@ -49,7 +49,7 @@ function serialise({ queue, payload }: NewJob): string {
   return text;
 }
 
-export type Prepare = (job: NewJob, place: Place, traceparent: string | undefined) => PreparedJob;
+export type Prepare = (job: UncheckedJob, place: Place, traceparent: string | undefined) => PreparedJob;
 
 export function createPrepare(deps: {
   clock: Clock;

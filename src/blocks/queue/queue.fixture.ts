@@ -10,7 +10,7 @@ import { createIds, createPostgresWorkerLeases, type Ids, idsMigrations, idsOpti
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import type { Schedule } from './cron.ts';
 import type { QueueDefinition } from './definition.ts';
-import type { Handler, NewJob } from './job.ts';
+import type { Handler, UncheckedJob } from './job.ts';
 import { queueMigrations } from './migrations.ts';
 import { type QueueOptions, queueOptions } from './options.ts';
 import { createQueue, type Queue } from './queue.ts';
@@ -41,7 +41,7 @@ export interface TestQueue {
   queue: Queue;
   options: QueueOptions;
   /** Enqueues one job, in a transaction of its own. */
-  enqueue(job: NewJob): Promise<string>;
+  enqueue(job: UncheckedJob): Promise<string>;
   /** A worker that is not started. */
   worker(handlers: Readonly<Record<string, Handler>>, concurrency?: number): ReturnType<typeof createWorker>;
   /** Runs a worker while `use` does. */

@@ -17,7 +17,7 @@ import { completeDefinition, type Definition, type QueueDefinition } from './def
 import { queueErrors } from './errors.ts';
 import { createGroups } from './groups.ts';
 import { createInspection, type JobInspection } from './inspection.ts';
-import type { NewJob, Place, PreparedJob } from './job.ts';
+import type { Place, PreparedJob, UncheckedJob } from './job.ts';
 import type { QueueOptions } from './options.ts';
 import { createPrepare } from './prepare.ts';
 import { createScores, type Scores } from './score.ts';
@@ -60,7 +60,7 @@ export interface Queue extends Lifecycle {
    * Checks a job, names it and gives it its place in line; counts it as waiting. Needs no database.
    * @throws queue_unknown, queue_full, job_invalid, job_too_large, and what ids throw
    */
-  prepareJob(job: NewJob, place: Place, traceparent: string | undefined): PreparedJob;
+  prepareJob(job: UncheckedJob, place: Place, traceparent: string | undefined): PreparedJob;
   /**
    * Writes prepared jobs in the caller's transaction (role app or system), in one round trip. They exist when it commits.
    * @throws job_duplicate
@@ -78,7 +78,7 @@ export interface Queue extends Lifecycle {
    * commit with their ids; waits for room in queues that block. All of one call are enqueued, or none.
    * @throws what prepareJob and insertJobs throw; database_unavailable, database_busy, outcome_unknown
    */
-  enqueueGrouped(place: Place, jobs: readonly NewJob[], options: EnqueueOptions): Promise<string[]>;
+  enqueueGrouped(place: Place, jobs: readonly UncheckedJob[], options: EnqueueOptions): Promise<string[]>;
   /** Counts prepared jobs as waiting no more: the transaction that was to write them has failed. */
   release(jobs: readonly PreparedJob[]): void;
   /**

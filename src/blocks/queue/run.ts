@@ -6,6 +6,7 @@
  *             └── the lease is lost, or the worker gives up: nothing of it is recorded ──▶ abandoned
  */
 import { describeError, isLoadstoneError } from '#base/errors';
+import type { JsonValue } from '#base/json';
 import type { Definition } from './definition.ts';
 import { queueErrors } from './errors.ts';
 import {
@@ -13,7 +14,6 @@ import {
   ERROR_LENGTH_MAX,
   type Handler,
   type Job,
-  type JsonValue,
   PROGRESS_BYTES_MAX,
   RESULT_BYTES_MAX,
 } from './job.ts';
@@ -118,7 +118,7 @@ export function outcomeOf(value: Awaited<ReturnType<Handler>>): Outcome {
     : { kind: 'done', result };
 }
 
-const HOPELESS = new Set(['job_hopeless', 'job_result_too_large']);
+const HOPELESS = new Set(['job_hopeless', 'job_payload_unreadable', 'job_result_too_large']);
 
 /** What a handler threw. */
 export function failureOf(error: unknown): Outcome {

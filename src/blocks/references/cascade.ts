@@ -8,14 +8,16 @@
  * and is seen; whoever comes to refer after it finds the target gone. A look that finds nothing is therefore the last.
  * Nothing of a job is kept in the process: one that is cut off is simply begun again, and finds what is left.
  */
+import Type, { type Static } from 'typebox';
 import type { Database, Queryable } from '#blocks/database';
 import type { Mutations } from '#blocks/mutation';
 import {
+  defineQueue,
   type Handler,
+  handlerOf,
   type Job,
   type NewJob,
   type Queue,
-  type QueueDefinition,
   queueErrors,
 } from '#blocks/queue';
 import { referencesErrors } from './errors.ts';
@@ -23,26 +25,17 @@ import type { CascadingReference, Reference, ReferringRow } from './reference.ts
 import type { ReferencesSignals } from './signals.ts';
 import { lockTargets } from './target-locks.ts';
 
+const CascadePayload = Type.Object({ reference: Type.String(), targetId: Type.String() });
+type CascadePayload = Static<typeof CascadePayload>;
+
 /** A job for each deleted target and reference. */
-export const CASCADE_QUEUE: QueueDefinition = {
-  name: 'reference_cascade',
+export const cascadeQueue = defineQueue('reference_cascade', CascadePayload, {
   whenDrained:
     'Rows whose target has been deleted stay until the next sweep (references.sweepPattern) removes them.',
-};
-
-export interface CascadePayload {
-  readonly [key: string]: string;
-  readonly reference: string;
-  readonly targetId: string;
-}
-
-/** In this order of keys wherever it is made: jobs are found again by the text of their payload. */
-export function cascadePayload({ name }: CascadingReference, targetId: string): CascadePayload {
-  return { reference: name, targetId };
-}
+});
 
 /**
- * At most one such job waits, and one runs. A deletion `replace`s one that waits, and runs after one that has begun, which
+ * Its payload has its keys in this order wherever it is made: jobs are found again by its text (under-way.ts). At most one such job waits, and one runs. A deletion `replace`s one that waits, and runs after one that has begun, which
  * may have looked already.
  */
 export function cascadeJob(
@@ -50,13 +43,11 @@ export function cascadeJob(
   targetId: string,
   onDuplicate: 'replace' | 'ignore',
 ): NewJob {
-  return {
-    queue: CASCADE_QUEUE.name,
-    payload: cascadePayload(reference, targetId),
-    uniqueKey: `${reference.name}/${targetId}`,
-    onDuplicate,
-  };
+  const { name } = reference;
+  return cascadeQueue.job({ reference: name, targetId }, { uniqueKey: `${name}/${targetId}`, onDuplicate });
 }
+
+type CascadeJob = Job<CascadePayload>;
 
 export interface CascadeDeps {
   database: Pick<Database, 'transact'>;
@@ -81,7 +72,7 @@ export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps:
   async function isGone(
     tx: Queryable,
     { to }: CascadingReference,
-    { workspaceId }: Job,
+    { workspaceId }: CascadeJob,
     id: string,
   ): Promise<boolean> {
     const locked = lockTargets(tx, 'exclusive', { system: to.system, workspaceId, ids: [id] });
@@ -89,7 +80,11 @@ export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps:
     return !living.includes(id);
   }
 
-  function look(reference: CascadingReference, job: Job, id: string): Promise<readonly ReferringRow[]> {
+  function look(
+    reference: CascadingReference,
+    job: CascadeJob,
+    id: string,
+  ): Promise<readonly ReferringRow[]> {
     const { workspaceId, bucket, signal } = job;
     const { from } = reference;
     return database.transact({ system: from.system, workspaceId, bucket }, { signal }, async (tx) =>
@@ -100,7 +95,7 @@ export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps:
   /** The rows are of one bucket. The lock again: the target may have come back, and with it new rows. */
   async function remove(
     reference: CascadingReference,
-    job: Job,
+    job: CascadeJob,
     { id, bucket, rows }: { id: string; bucket: number; rows: readonly ReferringRow[] },
   ): Promise<number> {
     const { workspaceId, traceparent, signal } = job;
@@ -112,7 +107,11 @@ export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps:
     return removed;
   }
 
-  async function removeBatch(reference: CascadingReference, job: Job, id: string): Promise<'none' | number> {
+  async function removeBatch(
+    reference: CascadingReference,
+    job: CascadeJob,
+    id: string,
+  ): Promise<'none' | number> {
     const rows = await look(reference, job, id);
     if (rows.length === 0) return 'none';
     let removed = 0;
@@ -122,14 +121,14 @@ export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps:
     return removed;
   }
 
-  async function goOnLater(reference: CascadingReference, job: Job, id: string): Promise<void> {
+  async function goOnLater(reference: CascadingReference, job: CascadeJob, id: string): Promise<void> {
     const { traceparent, signal } = job;
     // Waits for this job to end, because it has the same key.
     await queue.enqueueGrouped(job, [cascadeJob(reference, id, 'replace')], { signal, traceparent });
   }
 
-  return async (job) => {
-    const { reference: name, targetId } = job.payload as CascadePayload;
+  return handlerOf(cascadeQueue, async (job) => {
+    const { reference: name, targetId } = job.payload;
     const reference = declared.find((each) => each.name === name);
     if (reference?.onDelete !== 'cascade') {
       throw queueErrors.job_hopeless({ detail: `no reference ${name} that cascades` });
@@ -149,5 +148,5 @@ export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps:
     }
     await goOnLater(reference, job, targetId);
     return { removed, goesOn: true };
-  };
+  });
 }

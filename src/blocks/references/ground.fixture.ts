@@ -20,7 +20,7 @@ import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { type ReferencesOptions, referencesOptions } from './options.ts';
 import { createReferences, type References, type ReferencesDeps, referenceQueues } from './references.ts';
 import { referenceSchedules } from './sweep.ts';
-import { declared, makeTables, type Table } from './systems.fixture.ts';
+import { declared, makeTables, personDeleted, type Table } from './systems.fixture.ts';
 
 export const never = () => new AbortController().signal;
 
@@ -174,7 +174,7 @@ function createActions({ admin }: TestDatabase, { references, mutations, nextId 
         await pause(tx);
         const deleted = await tx.run(sql`
           delete from people.people where workspace_id = ${workspaceId} and person_id = ${personId}`);
-        if (deleted > 0) tx.publish({ stream: 'people', type: 'person.deleted', key: personId, payload: {} });
+        if (deleted > 0) tx.publish(personDeleted.of({ personId }));
       });
     },
     async refer(

@@ -5,6 +5,7 @@ export { type ReferencesOptions, referencesOptions } from './options.ts';
 export {
   type CascadingReference,
   type Deletion,
+  deletionsOf,
   type GuardedReference,
   type Reference,
   type Referring,

@@ -5,7 +5,13 @@
 import assert from 'node:assert/strict';
 import type { Reader } from '#blocks/database';
 import type { MutationTx } from '#blocks/mutation';
-import type { StreamEvent } from '#blocks/stream';
+import {
+  createEventReader,
+  type EventDefinition,
+  type StreamEvent,
+  streamOf,
+  type TypedEvent,
+} from '#blocks/stream';
 
 /** A row that refers. */
 export interface ReferringRow {
@@ -53,11 +59,30 @@ export interface Removal {
   remove(tx: MutationTx, rows: readonly ReferringRow[]): Promise<number>;
 }
 
+/** What tells of deletions: made by `deletionsOf`. */
 export interface Deletion {
   /** Where the system publishes its deletions. */
   stream: string;
-  /** The target that the event says is gone; undefined for any other event. */
+  /** The target that the event, as it is stored, says is gone; undefined for any other event. */
   deletedBy(event: TargetEvent): string | undefined;
+}
+
+/**
+ * By which events of its stream a system tells that a target is gone.
+ * @param deletedBy the target that the event says is gone; undefined if it says so of none
+ */
+export function deletionsOf<const Definitions extends readonly EventDefinition[]>(
+  on: Definitions,
+  deletedBy: (event: TypedEvent<Definitions[number], TargetEvent>) => string | undefined,
+): Deletion {
+  const read = createEventReader(on);
+  return {
+    stream: streamOf(on),
+    deletedBy(stored) {
+      const [event] = read([stored]);
+      return event && deletedBy(event);
+    },
+  };
 }
 
 export interface GuardedReference {

@@ -7,19 +7,19 @@ import type { Log } from '#base/log';
 import type { Signals } from '#base/signals';
 import type { Database } from '#blocks/database';
 import type { Mutations } from '#blocks/mutation';
-import type { Handler, Queue, QueueDefinition } from '#blocks/queue';
+import type { DefinedQueue, Handler, Queue } from '#blocks/queue';
 import type { Consumer, Handler as StreamHandler, Streams } from '#blocks/stream';
-import { CASCADE_QUEUE, cascadeJob, createCascade } from './cascade.ts';
+import { cascadeJob, cascadeQueue, createCascade } from './cascade.ts';
 import { createGuards, findReference, type Guards } from './guards.ts';
 import { addLook, createLook, type Findings, NOTHING_FOUND } from './look.ts';
 import type { ReferencesOptions } from './options.ts';
 import type { CascadingReference, Reference } from './reference.ts';
 import { emitReferencesSignals } from './signals.ts';
-import { createSweep, SWEEP_QUEUE } from './sweep.ts';
+import { createSweep, sweepQueue } from './sweep.ts';
 import { groupOf } from './under-way.ts';
 
 /** Declared statically, because the queue is made before what needs it. */
-export const referenceQueues: readonly QueueDefinition[] = [CASCADE_QUEUE, SWEEP_QUEUE];
+export const referenceQueues: readonly DefinedQueue[] = [cascadeQueue, sweepQueue];
 
 /** What a reference looks like at the moment. */
 export interface ReferenceReport extends Findings {
@@ -92,7 +92,7 @@ export function createReferences(options: ReferencesOptions, deps: ReferencesDep
     ...composeLifecycles('references', consumers),
     ...createGuards(declared),
     declared,
-    handlers: { [CASCADE_QUEUE.name]: cascade, [SWEEP_QUEUE.name]: sweep },
+    handlers: { [cascadeQueue.name]: cascade, [sweepQueue.name]: sweep },
     async check(name, { sample = Number.POSITIVE_INFINITY, signal }) {
       const reference = findReference(declared, name);
       let findings = NOTHING_FOUND;

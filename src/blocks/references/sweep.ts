@@ -6,33 +6,55 @@
  * A schedule starts it with one job, which enqueues one for each reference. That one goes a number of pages far and has
  * another one go on from there, so that a sweep that is cut off goes on where it was.
  */
+import Type, { type Static } from 'typebox';
 import type { Log } from '#base/log';
 import {
+  type DefinedSchedule,
+  defineQueue,
   type Handler,
+  handlerOf,
   type Job,
   type NewJob,
   type Queue,
-  type QueueDefinition,
   queueErrors,
-  type Schedule,
 } from '#blocks/queue';
 import { cascadeJob } from './cascade.ts';
 import { addLook, type Findings, type Look, NOTHING_FOUND } from './look.ts';
 import type { CascadingReference, Reference, ReferringRow } from './reference.ts';
 import type { ReferencesSignals } from './signals.ts';
 
-export const SWEEP_QUEUE: QueueDefinition = {
-  name: 'reference_sweep',
+const Row = Type.Object({
+  id: Type.String(),
+  workspaceId: Type.String(),
+  bucket: Type.Integer(),
+  to: Type.String(),
+});
+/** Of the job that starts a sweep: nothing. Of the others, how far their reference has been swept. */
+const SweepPayload = Type.Object({
+  reference: Type.Optional(Type.String()),
+  after: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  findings: Type.Optional(
+    Type.Object({
+      rows: Type.Integer(),
+      dangling: Type.Integer(),
+      underWay: Type.Integer(),
+      first: Type.Array(Row),
+    }),
+  ),
+});
+type SweepJob = Job<Static<typeof SweepPayload>>;
+
+export const sweepQueue = defineQueue('reference_sweep', SweepPayload, {
   whenDrained: 'The sweep ends where it is; the next one (references.sweepPattern) begins anew.',
-};
+});
 
 /** Of the server itself, so of no workspace. */
 const PLACE = { workspaceId: '0', bucket: 0 };
 
 /** When the references are swept. @param options `references` of the configuration */
-export function referenceSchedules({ sweepPattern }: { sweepPattern: string }): readonly Schedule[] {
-  const { name: queue } = SWEEP_QUEUE;
-  return [{ name: 'reference_sweep', pattern: sweepPattern, queue, payload: () => ({}), ...PLACE }];
+export function referenceSchedules({ sweepPattern }: { sweepPattern: string }): readonly DefinedSchedule[] {
+  const schedule = { name: 'reference_sweep', pattern: sweepPattern, payload: () => ({}), ...PLACE };
+  return [sweepQueue.schedule(schedule)];
 }
 
 /** How far the sweep of a reference has come. */
@@ -47,7 +69,7 @@ function sweepJob({ reference, after, findings }: Progress, onDuplicate: 'ignore
   const { rows, dangling, underWay } = findings;
   const first = findings.first.map(({ id, workspaceId, bucket, to }) => ({ id, workspaceId, bucket, to }));
   const payload = { reference, after: after ?? null, findings: { rows, dangling, underWay, first } };
-  return { queue: SWEEP_QUEUE.name, payload, uniqueKey: reference, onDuplicate };
+  return sweepQueue.job(payload, { uniqueKey: reference, onDuplicate });
 }
 
 export interface SweepOptions {
@@ -66,7 +88,7 @@ export interface SweepDeps {
 export function createSweep({ pageMax, pagesPerJob }: SweepOptions, deps: SweepDeps): Handler {
   const { log, queue, signals, look, declared } = deps;
 
-  async function startAll({ traceparent, signal }: Job): Promise<{ references: number }> {
+  async function startAll({ traceparent, signal }: SweepJob): Promise<{ references: number }> {
     const begun = declared.map(({ name }) =>
       sweepJob({ reference: name, after: undefined, findings: NOTHING_FOUND }, 'ignore'),
     );
@@ -78,7 +100,7 @@ export function createSweep({ pageMax, pagesPerJob }: SweepOptions, deps: SweepD
   async function haveRemoved(
     reference: CascadingReference,
     rows: readonly ReferringRow[],
-    { traceparent, signal }: Job,
+    { traceparent, signal }: SweepJob,
   ): Promise<void> {
     for (const [workspaceId, ofWorkspace] of Map.groupBy(rows, (row) => row.workspaceId)) {
       const { bucket } = ofWorkspace[0] as ReferringRow;
@@ -88,7 +110,7 @@ export function createSweep({ pageMax, pagesPerJob }: SweepOptions, deps: SweepD
     }
   }
 
-  async function sweepPage(reference: Reference, from: Progress, job: Job): Promise<Progress> {
+  async function sweepPage(reference: Reference, from: Progress, job: SweepJob): Promise<Progress> {
     const seen = await look(reference, { after: from.after, limit: pageMax, signal: job.signal });
     if (reference.onDelete === 'cascade') await haveRemoved(reference, seen.dangling, job);
     signals.looked(reference.name, { rows: seen.rows, dangling: seen.dangling.length });
@@ -105,7 +127,7 @@ export function createSweep({ pageMax, pagesPerJob }: SweepOptions, deps: SweepD
     else log.info(line, 'rows without their target were found, as this reference allows');
   }
 
-  async function sweepSome(reference: Reference, from: Progress, job: Job) {
+  async function sweepSome(reference: Reference, from: Progress, job: SweepJob) {
     let progress = from;
     for (let page = 0; page < pagesPerJob; page++) {
       job.heartbeat();
@@ -122,20 +144,12 @@ export function createSweep({ pageMax, pagesPerJob }: SweepOptions, deps: SweepD
     return { goesOn: true };
   }
 
-  return async (job) => {
-    const {
-      reference: name,
-      after,
-      findings,
-    } = job.payload as Partial<{
-      reference: string;
-      after: string | null;
-      findings: Findings;
-    }>;
+  return handlerOf(sweepQueue, async (job) => {
+    const { reference: name, after, findings } = job.payload;
     if (name === undefined) return startAll(job);
     const reference = declared.find((each) => each.name === name);
     if (!reference) throw queueErrors.job_hopeless({ detail: `no reference ${name}` });
     const from = { reference: name, after: after ?? undefined, findings: findings ?? NOTHING_FOUND };
     return sweepSome(reference, from, job);
-  };
+  });
 }

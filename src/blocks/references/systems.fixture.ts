@@ -2,9 +2,20 @@
  * Two systems that refer to each other: `people`, and `feed` with posts (which go with their author), teams (whose owner
  * cannot be deleted) and mentions (which stay).
  */
+import Type from 'typebox';
 import { identifier, type Queryable, type Reader, sql } from '#blocks/database';
 import type { MutationTx } from '#blocks/mutation';
-import { type Reference, type ReferringRow, references } from './reference.ts';
+import { defineEvent } from '#blocks/stream';
+import { deletionsOf, type Reference, type ReferringRow, references } from './reference.ts';
+
+export const personDeleted = defineEvent('person.deleted', Type.Object({ personId: Type.String() }), {
+  stream: 'people',
+  key: ({ personId }) => personId,
+});
+const postRemoved = defineEvent('post.removed', Type.Object({ postId: Type.String() }), {
+  stream: 'feed',
+  key: ({ postId }) => postId,
+});
 
 export type Table = 'posts' | 'teams' | 'mentions';
 
@@ -79,7 +90,7 @@ async function removePosts(tx: MutationTx, rows: readonly ReferringRow[]): Promi
     where posts.row_id = given.row_id and posts.person_id = given.person_id
     returning posts.row_id`);
   for (const { row_id: key } of gone) {
-    tx.publish({ stream: 'feed', type: 'post.removed', key, payload: { postId: key } });
+    tx.publish(postRemoved.of({ postId: key }));
   }
   return gone.length;
 }
@@ -89,8 +100,7 @@ export const postAuthor = references({
   from: { ...fromFeed('posts'), remove: removePosts },
   to: {
     ...toPeople,
-    stream: 'people',
-    deletedBy: ({ type, key }) => (type === 'person.deleted' ? key : undefined),
+    ...deletionsOf([personDeleted], ({ key }) => key),
   },
   onDelete: 'cascade',
 });

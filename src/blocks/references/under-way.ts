@@ -6,11 +6,12 @@
  *
  * A parked event and a dead job are not under way: nobody goes on with them unless asked to.
  */
+import type { JsonValue } from '#base/json';
 import { type Reader, type Sql, sql } from '#blocks/database';
 import { selectWaiting } from '#blocks/outbox';
 import { selectUnfinished } from '#blocks/queue';
-import { type JsonValue, selectAhead } from '#blocks/stream';
-import { CASCADE_QUEUE, cascadePayload } from './cascade.ts';
+import { selectAhead } from '#blocks/stream';
+import { cascadeJob, cascadeQueue } from './cascade.ts';
 import type { CascadingReference, ReferringRow } from './reference.ts';
 
 /** The consumer group that keeps the reference. */
@@ -42,7 +43,7 @@ function selectUnderWay(
   const max = EVENTS_MAX + 1;
   const waiting = selectWaiting(stream, workspaceIds, max);
   const ahead = selectAhead({ stream, group: groupOf(reference) }, workspaceIds, max);
-  const jobs = selectUnfinished(CASCADE_QUEUE.name, { workspaceIds, payloads }, max);
+  const jobs = selectUnfinished(cascadeQueue.name, { workspaceIds, payloads }, max);
   return sql<FoundRow>`
     select false as is_job, workspace_id, type, key, payload from (${waiting} union all ${ahead}) as event
     union all
@@ -60,7 +61,9 @@ export async function findUnderWay(
   rows: readonly ReferringRow[],
 ): Promise<ReadonlySet<ReferringRow>> {
   const workspaceIds = [...new Set(rows.map(({ workspaceId }) => workspaceId))];
-  const payloads = new Map(rows.map(({ to }) => [JSON.stringify(cascadePayload(reference, to)), to]));
+  const payloads = new Map(
+    rows.map(({ to }) => [JSON.stringify(cascadeJob(reference, to, 'ignore').payload), to]),
+  );
   const found = await core.rows(selectUnderWay(reference, workspaceIds, [...payloads.keys()]));
   if (found.length > EVENTS_MAX) return new Set(rows);
   const targets = new Set<string>();

@@ -15,7 +15,7 @@
 
 import { backoffMs } from '#base/backoff';
 import type { Clock } from '#base/clock';
-import { describeError } from '#base/errors';
+import { describeError, isLoadstoneError } from '#base/errors';
 import { defineFaults } from '#base/faults';
 import type { Random } from '#base/random';
 import type { Transaction } from '#blocks/database';
@@ -63,9 +63,10 @@ export interface Batches {
 const RETRY_EVENTS_MAX = 50;
 const ERROR_LENGTH_MAX = 2000;
 
-/** On one line, without what Postgres cannot store in a text. */
+/** On one line, with its code if it has one, without what Postgres cannot store in a text. */
 function errorText(error: unknown): string {
-  return describeError(error).replaceAll('\0', ' ').slice(0, ERROR_LENGTH_MAX);
+  const code = isLoadstoneError(error) ? `${error.code}: ` : '';
+  return `${code}${describeError(error)}`.replaceAll('\0', ' ').slice(0, ERROR_LENGTH_MAX);
 }
 
 /** How far each partition moves when these events are done. */

@@ -2,15 +2,8 @@
  * What an event is, and where in its stream it goes. Pure.
  */
 import assert from 'node:assert/strict';
+import type { JsonValue } from '#base/json';
 import { bucketOf } from '#blocks/database';
-
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue };
 
 /** A fact in the log. */
 export interface StreamEvent {
@@ -22,6 +15,7 @@ export interface StreamEvent {
   readonly workspaceId: string;
   /** The logical bucket of the rows that the event tells of. */
   readonly bucket: number;
+  /** As stored: the name, from version 2 on with the version behind it (event-type.ts). Definitions read it. */
   readonly type: string;
   /** Events of one workspace and key stay in order. */
   readonly key: string;

@@ -13,11 +13,23 @@ export { streamErrors } from './errors.ts';
 export {
   bucketOfKey,
   comparePositions,
-  type JsonValue,
   POSITION_MIN,
   type StreamEvent,
   type StreamInfo,
 } from './event.ts';
+export {
+  assertMadeEvent,
+  createEventReader,
+  defineEvent,
+  type EventDefinition,
+  type EventOptions,
+  type NewEvent,
+  type StoredEvent,
+  streamOf,
+  type TypedEvent,
+  type UncheckedEvent,
+} from './event-definition.ts';
+export { parseEventType } from './event-type.ts';
 export {
   type AsideEvent,
   assertKept,
@@ -38,4 +50,4 @@ export { type StreamOptions, streamOptions } from './options.ts';
 export type { Appended, AppendRow, OpenedGroup, ParkedEvent, StreamHead, StreamStore } from './store.ts';
 export { createPostgresStreams } from './stores/postgres.ts';
 export { createStreams, type Group, type GroupOverview, type Streams, type StreamsDeps } from './streams.ts';
-export type { Tail, TailOptions } from './tail.ts';
+export type { FollowOptions, Tail, TailOptions } from './tail.ts';

@@ -2,6 +2,7 @@
  * A log on a real Postgres for tests, and events in it without an outbox.
  */
 import { createManualClock, type ManualClock } from '#base/clock';
+import type { JsonValue } from '#base/json';
 import { type Log, silentLog } from '#base/log';
 import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
@@ -9,7 +10,7 @@ import { createSignals, type Signals } from '#base/signals';
 import { type Database, type Queryable, type Sql, sql, type Transaction } from '#blocks/database';
 import { leasesMigrations } from '#blocks/leases';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
-import { bucketOfKey, type JsonValue, type StreamInfo } from './event.ts';
+import { bucketOfKey, type StreamInfo } from './event.ts';
 import { streamMigrations } from './migrations.ts';
 import { type StreamOptions, streamOptions } from './options.ts';
 import type { Appended, AppendRow, LogStore, StreamStore } from './store.ts';
@@ -44,6 +45,8 @@ export function transactAsSystem<T>(
 
 export interface TestEvent {
   key: string;
+  /** Default: `tested`. */
+  type?: string;
   payload?: JsonValue;
   workspaceId?: string;
   createdAtMs?: number;
@@ -55,22 +58,31 @@ let ids = 0;
 /** The rows of new events, as a query. */
 export function rowsOf(stream: StreamInfo, events: readonly TestEvent[]): Sql<AppendRow> {
   const rows = events.map(
-    ({ key, payload = {}, workspaceId = '1', createdAtMs = NOW_MS, traceparent = null }) => {
+    ({ key, type = 'tested', payload = {}, workspaceId = '1', createdAtMs = NOW_MS, traceparent = null }) => {
       ids += 1;
       const text = JSON.stringify(payload);
       const partition = bucketOfKey(workspaceId, key) % stream.partitions;
-      return { id: String(ids), key, text, workspaceId, at: new Date(createdAtMs), partition, traceparent };
+      return {
+        id: String(ids),
+        key,
+        type,
+        text,
+        workspaceId,
+        at: new Date(createdAtMs),
+        partition,
+        traceparent,
+      };
     },
   );
   return sql<AppendRow>`
     select place as seq, event_id, workspace_id, created_at, ${stream.streamId}::integer as stream_id,
-      octet_length(payload) as bytes, partition, 0::smallint as bucket, 'tested' as type, key,
+      octet_length(payload) as bytes, partition, 0::smallint as bucket, type, key,
       traceparent, payload::json as payload
     from unnest(${rows.map(({ id }) => id)}::bigint[], ${rows.map(({ workspaceId }) => workspaceId)}::bigint[],
       ${rows.map(({ at }) => at)}::timestamptz[], ${rows.map(({ partition }) => partition)}::smallint[],
-      ${rows.map(({ key }) => key)}::text[], ${rows.map(({ text }) => text)}::text[],
+      ${rows.map(({ type }) => type)}::text[], ${rows.map(({ key }) => key)}::text[], ${rows.map(({ text }) => text)}::text[],
       ${rows.map(({ traceparent }) => traceparent)}::text[])
-      with ordinality as event (event_id, workspace_id, created_at, partition, key, payload, traceparent, place)`;
+      with ordinality as event (event_id, workspace_id, created_at, partition, type, key, payload, traceparent, place)`;
 }
 
 /** Appends as a relay does, but for the lease. */

@@ -14,13 +14,14 @@ import type { Handler } from './batches.ts';
 import { type Consumer, type ConsumerDefinition, createConsumer } from './consumer.ts';
 import { streamErrors } from './errors.ts';
 import { assertName, POSITION_MIN, type StreamEvent, type StreamInfo } from './event.ts';
+import { createEventReader, type EventDefinition, streamOf } from './event-definition.ts';
 import { createHeads } from './heads.ts';
 import { assertKept } from './kept.ts';
 import type { StreamOptions } from './options.ts';
 import { createRetention } from './retention.ts';
 import { emitStreamSignals } from './signals.ts';
 import type { Appended, AppendRow, OpenedGroup, ParkedEvent, StreamHead, StreamStore } from './store.ts';
-import { openTail, type Tail, type TailOptions } from './tail.ts';
+import { type FollowOptions, openTail, type Tail, type TailOptions } from './tail.ts';
 
 /** How far a group has come in one partition. */
 export interface PartitionOverview {
@@ -81,6 +82,14 @@ export interface Streams extends Lifecycle {
   ): Promise<StreamEvent[]>;
   /** Follows the stream. @throws stream_unknown, position_expired */
   tail(name: string, options: TailOptions): Promise<Tail>;
+  /**
+   * Follows those events of their one stream that have one of the definitions, read by them. One that cannot be read ends
+   * the tail (`onEnd`). @throws stream_unknown, position_expired
+   */
+  follow<const Definitions extends readonly EventDefinition[]>(
+    definitions: Definitions,
+    options: FollowOptions<Definitions[number]>,
+  ): Promise<Tail>;
   /** A member of a consumer group, to be started and stopped by the caller. */
   createConsumer(definition: ConsumerDefinition, work: { handler: Handler }): Consumer;
   group(name: string, group: string): Group;
@@ -133,6 +142,10 @@ export function createStreams(options: StreamOptions, deps: StreamsDeps): Stream
     throw streamErrors.stream_partitions_fixed({ detail });
   }
 
+  async function tail(name: string, tailOptions: TailOptions): Promise<Tail> {
+    return openTail(await find(name), tailOptions, { ...deps, heads });
+  }
+
   function consumer(definition: ConsumerDefinition, work: { handler: Handler }): Consumer {
     const ofConsumer = measures.ofConsumer(definition.stream, definition.group);
     const made = createConsumer(definition, work, options, { ...deps, heads, measures: ofConsumer });
@@ -175,7 +188,17 @@ export function createStreams(options: StreamOptions, deps: StreamsDeps): Stream
     positionBefore: async (name, timeMs) => store.positionBefore(await find(name), timeMs),
     readKey: async (name, of, { after = POSITION_MIN, limit }) =>
       store.readKey(await find(name), of, after, limit),
-    tail: async (name, tailOptions) => openTail(await find(name), tailOptions, { ...deps, heads }),
+    tail,
+    follow(definitions, { onEvents, ...followOptions }) {
+      const read = createEventReader(definitions);
+      return tail(streamOf(definitions), {
+        ...followOptions,
+        onEvents(events) {
+          const typed = read(events);
+          return typed.length > 0 ? onEvents(typed) : undefined;
+        },
+      });
+    },
     createConsumer: consumer,
     group: (name, group) =>
       createGroup(group, () => find(name), { clock, store, refresh: () => refresh(name, group) }),

@@ -12,6 +12,7 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import { createBell } from './bell.ts';
 import { comparePositions, type StreamEvent, type StreamInfo } from './event.ts';
+import type { EventDefinition, TypedEvent } from './event-definition.ts';
 import type { Heads } from './heads.ts';
 import { assertKept } from './kept.ts';
 import type { LogStore } from './store.ts';
@@ -25,6 +26,11 @@ export interface TailOptions {
    * Called once if the tail ends by itself: `position_expired` when retention has overtaken it, or what `onEvents` threw.
    */
   onEnd: (error: unknown) => void;
+}
+
+/** The same for events that are read by their definitions. */
+export interface FollowOptions<Definition extends EventDefinition> extends Omit<TailOptions, 'onEvents'> {
+  onEvents: (events: readonly TypedEvent<Definition, StreamEvent>[]) => void | Promise<void>;
 }
 
 export interface Tail {

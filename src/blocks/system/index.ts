@@ -19,7 +19,7 @@ export type {
 export { systemErrors } from './errors.ts';
 export type { FirstSteps } from './first-steps.ts';
 export type { HotShape } from './hot-shape.ts';
-export type { JobContext, JobWork } from './job.ts';
+export { type HandledQueue, handleQueue, type JobContext, type JobWork } from './job.ts';
 export { type Keyed, type Keyset, type ListKey, type ListOrder, listOrder } from './list-order.ts';
 export { OWN_PATHS } from './own-paths.ts';
 export { PAGE_LIMITS, type Page, type PageQuery, pageOf, pageQuery } from './page.ts';

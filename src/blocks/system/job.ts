@@ -1,9 +1,10 @@
 /**
  * What carries out the jobs of a system.
  */
+import type { JsonValue } from '#base/json';
 import type { Log } from '#base/log';
 import type { MutationTx, SetRule } from '#blocks/mutation';
-import type { Job, JsonValue } from '#blocks/queue';
+import type { DefinedQueue, Job } from '#blocks/queue';
 import type { MutationPlace } from './route.ts';
 
 /** What the server knows about an attempt at a job besides the job. */
@@ -31,9 +32,20 @@ export interface JobContext {
   ): Promise<Value>;
 }
 
-export interface JobWork {
+export interface JobWork<Payload = JsonValue> {
   /** Jobs that one process runs at once. */
   concurrency: number;
   /** As the queue's handler: at least once; what it returns is kept with the job, what it throws is tried again. */
-  handle(job: Job, context: JobContext): Promise<JsonValue> | Promise<void>;
+  handle(job: Job<Payload>, context: JobContext): Promise<JsonValue> | Promise<void>;
+}
+
+/** A queue, and who carries out its jobs as they are stored. */
+export interface HandledQueue extends JobWork {
+  readonly queue: DefinedQueue;
+}
+
+/** Joins a queue with what carries out its jobs: their payloads are checked, and upgraded, before it is asked. */
+export function handleQueue<Payload>(queue: DefinedQueue<Payload>, work: JobWork<Payload>): HandledQueue {
+  const { concurrency } = work;
+  return { queue, concurrency, handle: (job, context) => work.handle(queue.read(job), context) };
 }

@@ -3,11 +3,11 @@
  */
 import type { Static, TObject, TSchema } from 'typebox';
 import type { ErrorFactory } from '#base/errors';
+import type { JsonValue } from '#base/json';
 import type { Log } from '#base/log';
 import type { Consistency, Reader } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx, SetRule, Settling } from '#blocks/mutation';
-import type { JsonValue } from '#blocks/queue';
 import type { Access } from './access.ts';
 import { type Complete, completeShape } from './defaults.ts';
 import type { Preconditions } from './preconditions.ts';

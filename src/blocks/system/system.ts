@@ -13,14 +13,14 @@ import type { Database } from '#blocks/database';
 import type { CodeSpace, CodeSpaceOptions, Ids } from '#blocks/ids';
 import type { SystemModel } from '#blocks/plan';
 import type { ProjectionDefinition } from '#blocks/projection';
-import type { QueueDefinition, Schedule } from '#blocks/queue';
+import type { DefinedQueue, DefinedSchedule } from '#blocks/queue';
 import type { Guards, Reference } from '#blocks/references';
 import type { Streams } from '#blocks/stream';
 import type { SystemCalibration } from './calibrate.ts';
 import type { SystemDrill } from './drill.ts';
 import type { FirstSteps } from './first-steps.ts';
 import type { HotShape } from './hot-shape.ts';
-import type { JobWork } from './job.ts';
+import type { HandledQueue } from './job.ts';
 import type { Route } from './route.ts';
 
 /** What every system is given. */
@@ -38,7 +38,7 @@ export interface SystemDeps {
    */
   codes: (name: string, options: CodeSpaceOptions) => CodeSpace;
   /** For following what is told, as by a cache that must not outlive what it has kept; effects are made by projections. */
-  streams: Pick<Streams, 'tail'>;
+  streams: Pick<Streams, 'follow'>;
   /** What keeps declared references, for the mutations on both of their sides. */
   references: Guards;
   /** The address under which the outside reaches this server, without a trailing slash. */
@@ -72,8 +72,8 @@ export interface HotDeps {
 export interface System {
   routes: readonly Route[];
   lifecycle?: Lifecycle;
-  /** Who carries out the jobs of the system's queues, by queue. */
-  jobs?: Readonly<Record<string, JobWork>>;
+  /** Who carries out the jobs of the system's queues: of each of them one (`handleQueue`). */
+  jobs?: readonly HandledQueue[];
   /**
    * Tried before the framework for every request; true when it has answered or will. For paths outside the server's
    * own (`/v1`, `/docs`, `/console`, `/-/` and the health paths). A request without a body emits no `end` and no
@@ -96,8 +96,9 @@ export interface SystemDefinition<S extends TObject = TObject> {
   /** The streams that it publishes to; a name is the system's, or begins with it and `_`. */
   streams?: readonly StreamDefinition[];
   /** Its queues, named in the same way. */
-  queues?: readonly QueueDefinition[];
-  schedules?: readonly Schedule[];
+  queues?: readonly DefinedQueue[];
+  /** Of its own queues. */
+  schedules?: readonly DefinedSchedule[];
   projections?: readonly ProjectionDefinition[];
   /** From its rows to those of other systems. */
   references?: readonly Reference[];

@@ -14,7 +14,9 @@ import {
 } from '#blocks/system';
 import { linksErrors } from './errors.ts';
 
+export { type LinkEvent, linkChanged, linkCreated, linkDeleted, linkEvents, linkExpired } from './events.ts';
 export { linksModel } from './model.ts';
+export { expiryQueue, linksQueues, sweepQueue } from './queues.ts';
 
 const closed = { additionalProperties: false } as const;
 

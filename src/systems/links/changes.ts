@@ -10,7 +10,14 @@ import { done, held, refuse, type SetCall, type Verdict } from '#blocks/mutation
 import { requireVersion } from '#blocks/system';
 import type { Edit, Edited, Editing, LinkEdit, LinkPatch } from './edit.ts';
 import { linksErrors } from './errors.ts';
-import { type LinkEventType, type LinkState, linkEvent } from './events.ts';
+import {
+  type LinkState,
+  linkChanged,
+  linkDeleted,
+  linkEvent,
+  type linkEvents,
+  linkExpired,
+} from './events.ts';
 import { expiryJob } from './jobs.ts';
 import type { FoundLinks, LinkChange, LinksStore, LockedLink } from './store.ts';
 
@@ -95,10 +102,10 @@ export function createEditing({ store, nowMs, parsePatch }: EditingDeps): Editin
   };
 }
 
-const EVENT_OF: Record<Edit['kind'], LinkEventType> = {
-  change: 'link.changed',
-  delete: 'link.deleted',
-  expire: 'link.expired',
+const EVENT_OF: Record<Edit['kind'], (typeof linkEvents)[number]> = {
+  change: linkChanged,
+  delete: linkDeleted,
+  expire: linkExpired,
 };
 
 function missing({ input: { linkId } }: Call) {

@@ -6,7 +6,7 @@ import { fieldError, isLoadstoneError, type LoadstoneError } from '#base/errors'
 import { done, refuse, type SetCall, type SetRule, type SetTx, type Verdict } from '#blocks/mutation';
 import { isReserved, parseAlias } from './alias.ts';
 import { linksErrors } from './errors.ts';
-import { linkEvent } from './events.ts';
+import { linkCreated, linkEvent } from './events.ts';
 import { expiryJob } from './jobs.ts';
 import type { LinkInput } from './links.ts';
 import type { LinksStore, NewLink, PlacedLink, StoredLink } from './store.ts';
@@ -90,7 +90,7 @@ export function createCreation({
         if (!claimed.has(each.link.linkId)) return refuseCode(each);
         const call = calls[at] as SetCall<Creation>;
         const stored = storedOf(each.link);
-        call.publish(linkEvent('link.created', stored, { was: null, is: 'live' }));
+        call.publish(linkEvent(linkCreated, stored, { was: null, is: 'live' }));
         const job = expiryJob(stored, 'reject');
         if (job) call.enqueue(job);
         return done(stored);

@@ -5,9 +5,9 @@ import { parseOptions } from '#base/options';
 import type { Random } from '#base/random';
 import type { DrillAnswer, DrilledItem, DrillGet, DrillOperation, Learnt, SystemDrill } from '#blocks/system';
 import { countLinks, createLink, deleteLink, getLink, listLinks, patchLink, redirectShape } from './api.ts';
-import { LINKS_STREAM, type LinkEventType } from './events.ts';
-import { EXPIRY_QUEUE } from './jobs.ts';
+import { LINKS_STREAM, linkChanged, linkCreated, linkDeleted, linkExpired } from './events.ts';
 import { linksOptions } from './options.ts';
+import { expiryQueue } from './queues.ts';
 
 const PAGE = 100;
 const SHORT_TTL_S = { min: 1, span: 2 };
@@ -41,7 +41,7 @@ const create: DrillOperation = {
 
 /** With an expiry after a second or two: its job runs, and marks the link once. */
 const createShort: DrillOperation = {
-  ...{ route: createLink, effect: 'create', weight: 5, isBrief: true, job: EXPIRY_QUEUE },
+  ...{ route: createLink, effect: 'create', weight: 5, isBrief: true, job: expiryQueue.name },
   request(_, url, random: Random) {
     const ttl = SHORT_TTL_S.min + Math.floor(random.fraction() * SHORT_TTL_S.span);
     return { method: 'POST', path: createLink.path, body: { url, ttl }, remember: { ttlS: String(ttl) } };
@@ -115,12 +115,10 @@ export const linksDrill: SystemDrill = {
   },
   events: {
     stream: LINKS_STREAM,
-    ...({
-      created: 'link.created',
-      changed: 'link.changed',
-      removed: 'link.deleted',
-      byJob: 'link.expired',
-    } satisfies Record<string, LinkEventType>),
+    created: linkCreated.name,
+    changed: linkChanged.name,
+    removed: linkDeleted.name,
+    byJob: linkExpired.name,
   },
   invariants({ listed, figures: { live = 0, expired = 0 } }) {
     const isSo = live + expired === listed;

@@ -9,17 +9,20 @@ import { type Clock, sleep } from '#base/clock';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import type { StreamEvent, Streams, Tail } from '#blocks/stream';
-import { LINKS_STREAM, type LinkEvent } from './events.ts';
+import type { Streams, Tail } from '#blocks/stream';
+import { type LinkEvent, linkChanged, linkDeleted, linkExpired } from './events.ts';
 
 export interface InvalidationDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  streams: Pick<Streams, 'tail'>;
+  streams: Pick<Streams, 'follow'>;
   forget: (code: string) => void;
   forgetAll: () => void;
 }
+
+/** Those after which a code is answered differently; a new link's was not answered before. */
+const FORGETTING = [linkChanged, linkExpired, linkDeleted] as const;
 
 const RETRY = { baseMs: 100, maxMs: 5000 };
 
@@ -30,10 +33,8 @@ export function createInvalidation(deps: InvalidationDeps): Lifecycle {
   let tail: Tail | undefined;
   let recovering = Promise.resolve();
 
-  function onEvents(events: readonly StreamEvent[]): void {
-    for (const { type, payload } of events) {
-      if (type !== 'link.created') forget((payload as unknown as LinkEvent).code);
-    }
+  function onEvents(events: readonly { payload: LinkEvent }[]): void {
+    for (const { payload } of events) forget(payload.code);
   }
 
   /** What was changed while nobody followed is not known. */
@@ -46,7 +47,7 @@ export function createInvalidation(deps: InvalidationDeps): Lifecycle {
     for (let failures = 1; !closing.signal.aborted; failures++) {
       forgetAll();
       try {
-        tail = await streams.tail(LINKS_STREAM, { after: 'latest', onEvents, onEnd });
+        tail = await streams.follow(FORGETTING, { after: 'latest', onEvents, onEnd });
         // A fill that began between the loss and now may have missed a change.
         forgetAll();
         return;
@@ -59,7 +60,7 @@ export function createInvalidation(deps: InvalidationDeps): Lifecycle {
 
   return createLifecycle('links invalidation', {
     async start() {
-      tail = await streams.tail(LINKS_STREAM, { after: 'latest', onEvents, onEnd });
+      tail = await streams.follow(FORGETTING, { after: 'latest', onEvents, onEnd });
     },
     async stop() {
       closing.abort(lifecycleErrors.stopped());

@@ -2,8 +2,10 @@
  * What is made from the events of links.
  */
 import { type Queryable, type Sql, sql } from '#blocks/database';
-import { defineProjection, type ProjectionEvent } from '#blocks/projection';
-import { LINKS_STREAM, type LinkEvent, type LinkState } from './events.ts';
+import { defineProjection, type ProjectedEvent } from '#blocks/projection';
+import { type LinkState, linkEvents } from './events.ts';
+
+type LinkTold = ProjectedEvent<(typeof linkEvents)[number]>;
 
 interface Change {
   workspaceId: string;
@@ -15,10 +17,10 @@ interface Change {
 const countOf = (state: LinkState | null, counted: LinkState) => (state === counted ? 1 : 0);
 
 /** By how much the events change each row, in an order that keeps two batches from waiting for each other in a circle. */
-export function changesOf(events: readonly ProjectionEvent[]): Change[] {
+export function changesOf(events: readonly LinkTold[]): Change[] {
   const changes = new Map<string, Change>();
   for (const { workspaceId, bucket, payload } of events) {
-    const { was, is } = payload as unknown as LinkEvent;
+    const { was, is } = payload;
     const key = `${workspaceId} ${bucket}`;
     const change = changes.get(key) ?? { workspaceId, bucket, live: 0, expired: 0 };
     change.live += countOf(is, 'live') - countOf(was, 'live');
@@ -28,7 +30,7 @@ export function changesOf(events: readonly ProjectionEvent[]): Change[] {
   return [...changes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, change]) => change);
 }
 
-async function applyCounts(events: readonly ProjectionEvent[], tx: Queryable, table: Sql): Promise<void> {
+async function applyCounts(events: readonly LinkTold[], tx: Queryable, table: Sql): Promise<void> {
   const changes = changesOf(events);
   await tx.run(sql`
     insert into ${table} as counts (workspace_id, bucket, live, expired)
@@ -45,7 +47,7 @@ export const linkCounts = defineProjection({
   name: 'links_counts',
   system: 'links',
   table: 'counts',
-  stream: LINKS_STREAM,
+  on: linkEvents,
   apply: applyCounts,
   truth: sql`
     select workspace_id, bucket,

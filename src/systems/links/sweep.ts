@@ -4,29 +4,20 @@
  * on each job having run. Redirects and counts do not wait for that: they go by the clock.
  */
 import type { Clock } from '#base/clock';
-import type { QueueDefinition, Schedule } from '#blocks/queue';
-import type { JobContext, JobWork } from '#blocks/system';
+import { type HandledQueue, handleQueue, type JobContext } from '#blocks/system';
 import { type Editing, expireLink } from './edit.ts';
+import { sweepQueue } from './queues.ts';
 import type { DueLink, LinksStore } from './store.ts';
-
-export const SWEEP_QUEUE: QueueDefinition = {
-  name: 'links_sweep',
-  // The next minute brings another.
-  attemptsMax: 3,
-  backoffBaseMs: 1000,
-  whenDrained: 'The next one comes within a minute.',
-};
 
 /** Of the server itself, so of no workspace. */
 const PLACE = { workspaceId: '0', bucket: 0 };
 
-export const sweepSchedule: Schedule = {
+export const sweepSchedule = sweepQueue.schedule({
   name: 'links_sweep',
   pattern: '* * * * *',
-  queue: SWEEP_QUEUE.name,
   payload: () => ({}),
   ...PLACE,
-};
+});
 
 /** So long a link's own job has for its work, first tries that fail included. */
 export const GRACE_MS = 15_000;
@@ -37,7 +28,7 @@ export function createSweep(
   store: Pick<LinksStore, 'due'>,
   editing: Editing,
   { clock, swept }: { clock: Pick<Clock, 'nowMs'>; swept: (count: number) => void },
-): JobWork {
+): HandledQueue {
   /** All at once: they travel in sets. @param done told of each: others of the page may fail */
   async function sweepPage(
     due: readonly DueLink[],
@@ -52,7 +43,7 @@ export function createSweep(
     for (const each of ended) if (each.status === 'rejected') throw each.reason;
   }
 
-  return {
+  return handleQueue(sweepQueue, {
     concurrency: 1,
     async handle(job, { log, mutateInSet }) {
       let links = 0;
@@ -74,5 +65,5 @@ export function createSweep(
       }
       return { links };
     },
-  };
+  });
 }

@@ -1,7 +1,8 @@
 /**
  * Rows of Postgres as the port's values.
  */
-import type { JsonValue, StreamEvent } from '../event.ts';
+import type { JsonValue } from '#base/json';
+import type { StreamEvent } from '../event.ts';
 
 /** Postgres gives a bigint as text. */
 export type Bigint = string;
