@@ -10,8 +10,8 @@ test('signals are scraped with their present values, and registries do not share
   signals.gauge('test_waiting', 'Waiting', () => hits * 2);
   let age: number | undefined;
   signals.gauge('test_age_seconds', 'Age', () => age);
-  signals.counter('test_errors_total', { help: 'Errors', labels: ['code'] }).inc({ code: 'x' });
-  signals.histogram('test_duration_seconds', { help: 'Duration', buckets: [1, 2] }).observe(1.5);
+  signals.counter('test_errors_total', { help: 'Errors', labels: { code: ['x', 'y'] } }).inc({ code: 'x' });
+  signals.histogram('test_duration_seconds', { help: 'Duration', buckets: [1, 2] }).observe({}, 1.5);
   assert.match(await signals.registry.metrics(), /test_hits_total 3\n/);
   hits = 5;
   const text = await signals.registry.metrics();

@@ -1,11 +1,11 @@
 /**
  * What systems answer, as OpenAPI 3.1. Made from the shapes themselves and not from fastify's routes: those know
- * nothing of hot paths, and give no names to what several routes answer with.
+ * nothing of raw ones, and give no names to what several routes answer with.
  */
 import Type, { type TObject, type TSchema } from 'typebox';
-import type { HotShape, RouteShape } from '#blocks/system';
+import type { RawShape, RouteShape } from '#blocks/system';
 import { exampleOf } from './reference/examples.ts';
-import { describeOperated, type Operated, operatedHot, operatedRoute } from './reference/operated.ts';
+import { describeOperated, type Operated, operatedRaw, operatedRoute } from './reference/operated.ts';
 import { ANSWER_HEADERS, type Response, responsesOf } from './reference/responses.ts';
 import { createNamedSchemas, type JsonSchema, type NamedSchemas } from './reference/schema.ts';
 import { VERSION } from './version.ts';
@@ -24,6 +24,7 @@ export interface Operation {
   summary: string;
   description: string;
   tags: string[];
+  deprecated?: true;
   /** Empty where no key is asked for. */
   security?: object[];
   parameters?: Parameter[];
@@ -50,7 +51,7 @@ export interface ApiPart {
   name: string;
   summary: string;
   routes: readonly RouteShape[];
-  hot: readonly HotShape[];
+  raw: readonly RawShape[];
 }
 
 const idempotencyKey = Type.String({
@@ -132,6 +133,7 @@ function operationOf(operated: Operated, named: NamedSchemas): Operation {
     summary: shape.summary,
     description: describeOperated(operated),
     tags: [tag],
+    ...(shape.deprecated ? { deprecated: true } : {}),
     ...(access === 'anyone' ? { security: [] } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body ? { requestBody: bodyOf(body, named) } : {}),
@@ -152,9 +154,9 @@ function pathsOf(all: readonly Operated[], named: NamedSchemas): OpenApi['paths'
 /** @throws system_invalid when two different schemas have one name */
 export function createOpenApi({ publicUrl }: { publicUrl: string }, parts: readonly ApiPart[]): OpenApi {
   const named = createNamedSchemas();
-  const all = parts.flatMap(({ name, routes, hot }) => [
+  const all = parts.flatMap(({ name, routes, raw }) => [
     ...routes.map((shape) => operatedRoute(name, shape)),
-    ...hot.map((shape) => operatedHot(name, shape)),
+    ...raw.map((shape) => operatedRaw(name, shape)),
   ]);
   const paths = pathsOf(all, named);
   return {

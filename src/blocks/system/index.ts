@@ -1,5 +1,5 @@
+export { type Deprecation, deprecationHeaders, describeDeprecation } from './deprecation.ts';
 export { systemErrors } from './errors.ts';
-export type { HotShape } from './hot-shape.ts';
 export type { JobContext, JobWork } from './job.ts';
 export {
   type EntityTag,
@@ -11,6 +11,16 @@ export {
   parseEntityTags,
   parsePreconditions,
 } from './preconditions.ts';
+export {
+  defineRaw,
+  handleRaw,
+  isRawRoute,
+  PASS,
+  type RawAnswer,
+  type RawCall,
+  type RawRoute,
+  type RawShape,
+} from './raw.ts';
 export {
   type Call,
   type CallContext,
@@ -25,7 +35,6 @@ export {
 } from './route.ts';
 export {
   defineSystem,
-  type HotDeps,
   type StreamDefinition,
   type System,
   type SystemDefinition,

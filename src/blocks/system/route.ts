@@ -7,6 +7,7 @@ import type { Log } from '#base/log';
 import type { Consistency, Queryable } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx, SetRule } from '#blocks/mutation';
+import type { Deprecation } from './deprecation.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -26,8 +27,8 @@ export type RouteShape<
 > = MethodShape & CommonShape<P, Q, B>;
 
 interface CommonShape<P extends TObject, Q extends TObject, B extends TSchema> {
-  /** Under `/v1/`; parameters as `:name`. */
-  path: `/v1/${string}`;
+  /** Under the version of the API that it belongs to, `/v1/` to `/v9/`; parameters as `:name`. */
+  path: `/v${number}/${string}`;
   /** A verb phrase, also the operation's id: `createLink`. */
   id: string;
   summary: string;
@@ -46,6 +47,8 @@ interface CommonShape<P extends TObject, Q extends TObject, B extends TSchema> {
   replyHeaders?: Readonly<Record<string, TSchema>>;
   /** The errors that the route's rule can give, for the reference. */
   errors?: readonly ErrorFactory[];
+  /** Where it ends, or is to be called no more. */
+  deprecated?: Deprecation;
   /** How fresh what it reads or returns is. */
   consistency: Consistency;
   /** What it does when the database cannot be reached. */

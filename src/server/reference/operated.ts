@@ -1,11 +1,11 @@
 /**
- * A route or a hot path as the reference sees it, and what it says of itself in words.
+ * A route or a raw route as the reference sees it, and what it says of itself in words.
  */
-import type { HotShape, RouteShape } from '#blocks/system';
+import { describeDeprecation, type RawShape, type RouteShape } from '#blocks/system';
 
 export interface Operated {
   tag: string;
-  shape: RouteShape | HotShape;
+  shape: RouteShape | RawShape;
   access: 'anyone' | 'key';
   /** Answered by the framework: validated, with a deadline. */
   isFramed: boolean;
@@ -18,7 +18,7 @@ export function operatedRoute(tag: string, shape: RouteShape): Operated {
   return { tag, shape, access: 'key', isFramed: true, isKeyed };
 }
 
-export function operatedHot(tag: string, shape: HotShape): Operated {
+export function operatedRaw(tag: string, shape: RawShape): Operated {
   return { tag, shape, access: shape.access, isFramed: false, isKeyed: false };
 }
 
@@ -47,5 +47,6 @@ function describeSession({ shape, isFramed }: Operated): string {
 export function describeOperated(operated: Operated): string {
   const { shape } = operated;
   const kept = `Consistency: \`${shape.consistency}\`. ${describePartition(operated)} ${describeRepetition(operated)}`;
-  return [shape.description, kept.trim(), describeSession(operated)].filter(Boolean).join('\n\n');
+  const end = shape.deprecated && describeDeprecation(shape.deprecated);
+  return [end, shape.description, kept.trim(), describeSession(operated)].filter(Boolean).join('\n\n');
 }

@@ -41,6 +41,11 @@ export function isReserved(code: string): boolean {
   return RESERVED.has(code.toLowerCase());
 }
 
+/** Whether what stands in a path can be a link's code. */
+export function isCode(text: string): boolean {
+  return CODE_PATTERN.test(text) && !isReserved(text);
+}
+
 function refuse(error: ErrorFactory, detail: string): Error {
   return error({ detail: `/alias ${detail}`, errors: [{ pointer: '/alias', detail }] });
 }

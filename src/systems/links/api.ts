@@ -2,7 +2,7 @@
  * The shapes of the links API: validation, the OpenAPI document and the reference are made from these.
  */
 import Type, { type Static } from 'typebox';
-import { defineRoute, type HotShape, systemErrors } from '#blocks/system';
+import { defineRaw, defineRoute, systemErrors } from '#blocks/system';
 import { linksErrors } from './errors.ts';
 
 export { linksModel } from './model.ts';
@@ -240,11 +240,12 @@ export const deleteLink = defineRoute({
   whenPartitioned: 'refuse',
 });
 
-/** The redirect itself: a hot path, answered without a key. */
-export function redirectShape({ staleMsMax }: { staleMsMax: number }): HotShape {
-  return {
+/** The redirect itself: a raw route, answered without a key. */
+export function redirectShape(options: { staleMsMax: number; trailingSlash: 'redirect' | 'not_found' }) {
+  return defineRaw({
     method: 'GET',
     path: '/:code',
+    trailingSlash: options.trailingSlash === 'redirect',
     id: 'followLink',
     summary: 'Follow a link',
     description:
@@ -263,6 +264,6 @@ export function redirectShape({ staleMsMax }: { staleMsMax: number }): HotShape 
     },
     errors: [linksErrors.link_not_found, linksErrors.link_gone, linksErrors.redirects_busy],
     consistency: 'eventual',
-    whenPartitioned: { staleMsMax },
-  };
+    whenPartitioned: { staleMsMax: options.staleMsMax },
+  });
 }

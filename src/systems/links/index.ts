@@ -2,7 +2,7 @@
  * Links: short codes that redirect. See README.md.
  */
 import { createPostgresCodeSpaces, openCodeSpace } from '#blocks/ids';
-import { defineSystem } from '#blocks/system';
+import { defineSystem, handleRaw } from '#blocks/system';
 import { redirectShape } from './api.ts';
 import { ownHosts } from './destination.ts';
 import { LINKS_STREAM } from './events.ts';
@@ -34,7 +34,7 @@ export default defineSystem({
       { store: createPostgresCodeSpaces(database.core), random },
       options.codes,
     );
-    const redirects = createRedirects(options, { clock, store, hot: deps.hot });
+    const redirects = createRedirects(options, { clock, store });
     const links = createLinks({
       clock,
       store,
@@ -49,10 +49,11 @@ export default defineSystem({
     const { changed: forget, allChanged: forgetAll } = redirects;
     return {
       lifecycle: createInvalidation({ ...deps, forget, forgetAll }),
-      routes: createRoutes(links, (reader, principal) => store.counts(reader, principal, clock.nowMs())),
+      routes: [
+        ...createRoutes(links, (reader, principal) => store.counts(reader, principal, clock.nowMs())),
+        handleRaw(redirectShape(options), redirects.answer),
+      ],
       jobs: createJobs(links.expire, sweep),
-      hot: redirects.handle,
-      hotShapes: [redirectShape(options)],
     };
   },
 });
