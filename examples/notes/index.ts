@@ -4,9 +4,12 @@
 import {
   defineErrors,
   defineRoute,
+  defineStep,
   defineSystem,
+  handleOlder,
   handleRoute,
   isId,
+  olderVersion,
   optionsSchema,
   parseId,
   sql,
@@ -56,18 +59,46 @@ const Note = Type.Object(
   { ...closed, title: 'Note', description: 'A note to oneself.' },
 );
 
-const addNote = defineRoute({
+const Lines = Type.Array(Type.String({ maxLength: 10_000 }), {
+  minItems: 1,
+  maxItems: 1000,
+  description: 'What is noted, line by line.',
+  examples: [['remember the milk']],
+});
+const NewNoteInLines = Type.Object({ lines: Lines }, { ...closed, title: 'NewNoteInLines' });
+const NoteInLines = Type.Object(
+  { id: Note.properties.id, lines: Lines },
+  { ...closed, title: 'NoteInLines' },
+);
+
+const writeNote = defineRoute({
   method: 'POST',
   // With an Idempotency-Key the same request twice is answered twice, and carried out once.
   idempotency: 'transaction',
-  path: '/v1/notes',
-  id: 'addNote',
-  summary: 'Keep a note',
-  body: Type.Object({ text: Text }, { ...closed, title: 'NewNote' }),
-  replies: { 201: Note },
+  path: '/v2/notes',
+  id: 'writeNote',
+  summary: 'Keep a note, line by line',
+  body: NewNoteInLines,
+  replies: { 201: NoteInLines },
   errors: [errors.note_too_long],
   consistency: 'strong',
   whenPartitioned: 'refuse',
+});
+
+// What programs call that were written before notes had lines. The handler of /v2 answers, through these steps.
+const addNote = olderVersion(writeNote, {
+  path: '/v1/notes',
+  id: 'addNote',
+  summary: 'Keep a note',
+  body: defineStep(
+    Type.Object({ text: Text }, { ...closed, title: 'NewNote' }),
+    NewNoteInLines,
+    ({ text }) => ({
+      lines: text.split('\n'),
+    }),
+  ),
+  replies: { 201: defineStep(NoteInLines, Note, ({ id, lines }) => ({ id, text: lines.join('\n') })) },
+  deprecated: { since: '2026-12-01', sunset: '2027-12-01', link: 'https://example.com/notes/v2' },
 });
 
 const listNotes = defineRoute({
@@ -108,40 +139,48 @@ export default defineSystem({
   summary: 'Notes to oneself.',
   options,
   migrations: new URL('./migrations/', import.meta.url),
-  create: ({ textCharsMax }, { database, ids }) => ({
-    routes: [
-      handleRoute(addNote, async ({ body: { text } }, { principal: { workspaceId }, mutate }) => {
+  create({ textCharsMax }, { database, ids }) {
+    const write = handleRoute(
+      writeNote,
+      async ({ body: { lines } }, { principal: { workspaceId }, mutate }) => {
+        const text = lines.join('\n');
         if (text.length > textCharsMax) {
           throw errors.note_too_long({
-            errors: [{ pointer: '/text', detail: `has ${text.length} characters; at most ${textCharsMax}` }],
+            errors: [{ pointer: '/lines', detail: `has ${text.length} characters; at most ${textCharsMax}` }],
           });
         }
         return mutate({ shardKey: workspaceId }, async (tx) => {
           const id = ids.next(tx.bucket);
           await tx.run(sql`insert into notes.notes (workspace_id, bucket, note_id, text)
-            values (${workspaceId}, ${tx.bucket}, ${id}, ${text})`);
-          return { status: 201, body: { id, text } };
+          values (${workspaceId}, ${tx.bucket}, ${id}, ${text})`);
+          return { status: 201, body: { id, lines } };
         });
-      }),
+      },
+    );
+    return {
+      routes: [
+        write,
+        handleOlder(addNote, write),
 
-      handleRoute(listNotes, async ({ query: { limit = 20 } }, { principal: { workspaceId }, signal }) => {
-        const items = await database.reader({ consistency: 'strong', signal }).rows(
-          sql<{ id: string; text: string }>`select note_id as id, text from notes.notes
+        handleRoute(listNotes, async ({ query: { limit = 20 } }, { principal: { workspaceId }, signal }) => {
+          const items = await database.reader({ consistency: 'strong', signal }).rows(
+            sql<{ id: string; text: string }>`select note_id as id, text from notes.notes
             where workspace_id = ${workspaceId} order by note_id desc limit ${limit}`,
-        );
-        return { status: 200, body: { items } };
-      }),
-
-      handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {
-        if (!isId(id)) throw errors.note_not_found();
-        return mutate({ bucket: parseId(id).bucket }, async (tx) => {
-          const deleted = await tx.run(
-            sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`,
           );
-          if (deleted === 0) throw errors.note_not_found();
-          return { status: 204 };
-        });
-      }),
-    ],
-  }),
+          return { status: 200, body: { items } };
+        }),
+
+        handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {
+          if (!isId(id)) throw errors.note_not_found();
+          return mutate({ bucket: parseId(id).bucket }, async (tx) => {
+            const deleted = await tx.run(
+              sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`,
+            );
+            if (deleted === 0) throw errors.note_not_found();
+            return { status: 204 };
+          });
+        }),
+      ],
+    };
+  },
 });

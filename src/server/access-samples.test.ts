@@ -25,7 +25,9 @@ test('of what anyone can cause, so many lines a second and status, which say wha
   const clock = createManualClock();
   const samples = createAccessSamples({ rawSampleEvery: 1000, anonymousLinesPerSMax: 2 }, { clock });
   const lines = (status: number, count: number) =>
-    Array.from({ length: count }, () => refused(samples, status, status === 410)).filter((line) => line !== undefined);
+    Array.from({ length: count }, () => refused(samples, status, status === 410)).filter(
+      (line) => line !== undefined,
+    );
   assert.deepEqual(lines(404, 5000), [{}, {}]);
   assert.deepEqual(lines(410, 1), [{}], 'another status has its own');
   clock.advance(999);

@@ -186,13 +186,11 @@ function addressesOf({ method, path, trailingSlash = false }: RawShape): { metho
 }
 
 /** Before its body is looked at: nobody wants it. */
-function refuseUnknown(
-  { method, url }: FastifyRequest,
-  methodsOf: MethodsOf,
-): never {
+function refuseUnknown({ method, url }: FastifyRequest, methodsOf: MethodsOf): never {
   const methods = methodsOf(url);
   // A raw route may have left a request with its method to others.
-  if (methods === undefined || methods.includes(method)) throw serverErrors.not_found({ detail: `${method} ${url.split('?')[0]}` });
+  if (methods === undefined || methods.includes(method))
+    throw serverErrors.not_found({ detail: `${method} ${url.split('?')[0]}` });
   const allow = methods.join(', ');
   throw serverErrors.method_not_allowed({ detail: `allowed is ${allow}`, headers: { allow } });
 }

@@ -167,9 +167,20 @@ describe('what cannot be served is refused', () => {
   test('a route outside of the API, a raw one inside of the server’s own', () => {
     checkParts([part([addItem, readItem], [showItem])]);
     for (const path of ['/items', 'items', '/v1', '/v10/items', '']) {
-      refused([part([{ ...addItem, path }])], /^shop: POST .*: the path of a route starts with a version, such as \/v1\/$/);
+      refused(
+        [part([{ ...addItem, path }])],
+        /^shop: POST .*: the path of a route starts with a version, such as \/v1\/$/,
+      );
     }
-    checkParts([part([], [{ ...showItem, path: '/v1/items/:id' }, { ...showItem, path: '/v2/items/:id', id: 'two' }])]);
+    checkParts([
+      part(
+        [],
+        [
+          { ...showItem, path: '/v1/items/:id' },
+          { ...showItem, path: '/v2/items/:id', id: 'two' },
+        ],
+      ),
+    ]);
     for (const path of ['/', '/v1', '/v1/', '/docs/items', '/-/items', '/console', '/metrics', 'items']) {
       refused([part([], [{ ...showItem, path: path as '/' }])], /the path is one of the server's own$/);
     }

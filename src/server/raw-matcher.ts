@@ -87,7 +87,8 @@ function search<R>(
   const word = node.words.get(segment);
   const found = word && search(word, method, segments, at + 1, values);
   // The server's own words are nobody's parameter.
-  if (found || node.parameter === undefined || segment === '' || (at === 0 && isOwnWord(segment))) return found;
+  if (found || node.parameter === undefined || segment === '' || (at === 0 && isOwnWord(segment)))
+    return found;
   values.push(segment);
   const behind = search(node.parameter, method, segments, at + 1, values);
   if (behind === undefined) values.pop();

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '#base/clock';
 import { createDeadline, type Deadline, withSignal } from '#base/deadline';
-import { type Histogram, type HistogramSeries } from '#base/histogram';
+import type { Histogram, HistogramSeries } from '#base/histogram';
 import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Tracer } from '#base/trace';

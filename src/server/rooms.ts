@@ -154,19 +154,25 @@ export function createRooms(
     const routes = answers ? routesOf(systems) : [];
     const raw = answers ? rawOf(systems) : [];
     const rawShapes = raw.map(({ shape }) => shape);
-    const api = await createApi(options.http, { ...shared, mutations, database }, routes, rawShapes, (app) => {
-      addOwnRoutes(app, {
-        metrics: deps.metrics,
-        metricsAccess: options.http.metricsAccess,
-        identity,
-        health: deps.health,
-        measures: queue.measures,
-        xminLook: ground.xminWatch.look,
-      });
-      if (!answers) return;
-      addReferenceRoutes(app, createOpenApi({ publicUrl: deps.publicUrl() }, parts));
-      addFrontRoutes(app, pages, shown);
-    });
+    const api = await createApi(
+      options.http,
+      { ...shared, mutations, database },
+      routes,
+      rawShapes,
+      (app) => {
+        addOwnRoutes(app, {
+          metrics: deps.metrics,
+          metricsAccess: options.http.metricsAccess,
+          identity,
+          health: deps.health,
+          measures: queue.measures,
+          xminLook: ground.xminWatch.look,
+        });
+        if (!answers) return;
+        addReferenceRoutes(app, createOpenApi({ publicUrl: deps.publicUrl() }, parts));
+        addFrontRoutes(app, pages, shown);
+      },
+    );
     const framework = routes.map(({ route: { shape } }) => shape);
     const handler = createRawHandler(
       options.http,

@@ -40,3 +40,11 @@ export {
   type SystemDefinition,
   type SystemDeps,
 } from './system.ts';
+export {
+  defineStep,
+  handleOlder,
+  type Older,
+  type OlderVersion,
+  olderVersion,
+  type Step,
+} from './versions.ts';

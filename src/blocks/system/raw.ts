@@ -67,7 +67,6 @@ export interface RawCall<P extends TObject = TObject, B extends TSchema = TSchem
   refuse(error: unknown, text?: { title: string; text: string }): void;
 }
 
-// biome-ignore lint/suspicious/noConfusingVoidType: a handler that has answered returns nothing
 export type RawAnswer = void | typeof PASS | Promise<void>;
 
 export interface RawRoute {

@@ -14,7 +14,9 @@ import type { LinksOptions } from './options.ts';
 import type { LinksStore, Target } from './store.ts';
 import { type CachedTarget, createTargetCache } from './target-cache.ts';
 
-type Following = typeof redirectShape extends (...of: never) => RawShape<infer P, infer B> ? RawCall<P, B> : never;
+type Following = typeof redirectShape extends (...of: never) => RawShape<infer P, infer B>
+  ? RawCall<P, B>
+  : never;
 
 export interface Redirects {
   /** Answers `GET|HEAD /{code}`, unless that is no code. */
@@ -32,10 +34,7 @@ const BATCH_MAX = 500;
 /** A database that does not answer in this time is treated as one that cannot be reached. */
 const LOOK_UP_MS_MAX = 2000;
 
-export function createRedirects(
-  options: LinksOptions,
-  deps: { clock: Clock; store: LinksStore },
-): Redirects {
+export function createRedirects(options: LinksOptions, deps: { clock: Clock; store: LinksStore }): Redirects {
   const { clock } = deps;
   const counts = { hit: 0, miss: 0, unknown: 0, gone: 0, stale: 0 };
   const cache = createTargetCache(
