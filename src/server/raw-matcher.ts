@@ -2,7 +2,7 @@
  * Finds the raw route of a request, before the framework sees it. It knows the framework's routes too, since a word of a
  * path comes before a parameter, whoever has which.
  */
-import { isOwnWord } from './own-words.ts';
+import { isOwnWord, OWN_WORDS } from './own-words.ts';
 
 /** Who answers an address: a raw route, or the framework. */
 type Owner<R> = R | 'framework';
@@ -95,28 +95,27 @@ function search<R>(
   return behind;
 }
 
+const NOBODY: Leaf<never> = { owner: 'framework', names: [] };
+
 /** @param addresses of everybody; of two that are the same, the first counts */
 export function createRawMatcher<R>(addresses: readonly Address<R>[]): RawMatcher<R> {
   const root = createNode<R>();
   for (const each of addresses) insert(root, each);
 
-  /** `/{code}` is asked for more often than all else: one look-up, and nothing is split. */
-  function findWord(method: string, word: string): Match<R> | undefined {
-    const { parameter } = root;
-    if (parameter === undefined || root.words.has(word) || isOwnWord(word)) return undefined;
-    const leaf = parameter.owners.get(method);
-    if (leaf === undefined || leaf.owner === 'framework') return undefined;
-    return { route: leaf.owner, params: { [leaf.names[0] as string]: word } };
-  }
+  /** What stands at the root for itself: one look-up tells that a word is none of these. */
+  const taken = new Set([...root.words.keys(), ...OWN_WORDS]);
 
   return {
     find(method, url) {
       if (url[0] !== '/') return undefined;
       const query = url.indexOf('?');
       const path = query === -1 ? url.slice(1) : url.slice(1, query);
+      // `/{code}` is asked for more often than all else: nothing is split.
+      if (root.parameter && path !== '' && !path.includes('/') && !path.includes('%') && !taken.has(path)) {
+        const { owner, names } = root.parameter.owners.get(method) ?? NOBODY;
+        return owner === 'framework' ? undefined : { route: owner, params: { [names[0] as string]: path } };
+      }
       if (path === '') return undefined;
-      const isPlain = path.indexOf('/') === -1 && path.indexOf('%') === -1;
-      if (isPlain && !root.words.has(path)) return findWord(method, path);
       const segments = segmentsOf(path);
       if (segments === undefined) return undefined;
       const values: string[] = [];

@@ -77,12 +77,13 @@ export default defineSystem({
   name: 'rawtest',
   summary: 'Raw routes.',
   options: optionsSchema({}),
-  create: () => ({
+  create: (_options, { log }) => ({
     routes: [
       handleRaw(open, (call) => {
         const { shelf } = call.params;
         if (shelf === 'unknown') return PASS;
         if (shelf === 'empty') return call.refuse(errors.shelf_empty({ detail: 'nothing here' }));
+        log.info({ shelf }, 'asked for');
         const behaviour = BEHAVIOURS[shelf];
         if (behaviour) return behaviour();
         call.writeHead(200, ['content-type', 'text/plain']).end(`open ${shelf}`);

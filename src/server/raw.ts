@@ -54,7 +54,9 @@ interface Served {
   /** Names and values by turns, of every answer. */
   headers: readonly string[];
   /** By method and status. */
-  series: Map<string, Map<number, HistogramSeries>>;
+  series: Map<string, HistogramSeries>;
+  /** The one of the last answer, which is mostly the one of the next. */
+  last: { method: string; status: number; series: HistogramSeries } | undefined;
 }
 
 /** A call, and what the server keeps for it. */
@@ -71,6 +73,9 @@ interface Exchange extends RawCall {
 
 export type RawHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
+/** As the framework's parsers take it. */
+const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
+
 function serve({ shape, answer }: RawRoute, { bodies }: RawDeps): Served {
   const isApi = isVersioned(shape.path);
   const validate = shape.body && compileValidator({ schema: shape.body, httpPart: 'body' });
@@ -82,12 +87,15 @@ function serve({ shape, answer }: RawRoute, { bodies }: RawDeps): Served {
     readBody:
       validate &&
       (async ({ request, response }) => {
+        if (!JSON_TYPE.test(request.headers['content-type'] ?? ''))
+          throw serverErrors.media_type_unsupported();
         const outcome = validate(await bodies.readJson(request, response));
         if ('error' in outcome) throw outcome.error;
         return outcome.value;
       }),
     headers: Object.entries(shape.deprecated ? deprecationHeaders(shape.deprecated) : {}).flat(),
     series: new Map(),
+    last: undefined,
   };
 }
 
@@ -145,16 +153,12 @@ function createActions(options: { requestTimeoutMs: number }, deps: RawDeps) {
 /** Measures what has been answered, and writes its line if it has one. */
 function createSettle({ clock, log, samples, latency }: RawDeps) {
   function seriesOf({ request: { method = '' }, served }: Exchange, status: number): HistogramSeries {
-    let byStatus = served.series.get(method);
-    if (byStatus === undefined) {
-      byStatus = new Map();
-      served.series.set(method, byStatus);
-    }
-    let series = byStatus.get(status);
-    if (series === undefined) {
-      series = latency.series({ method, route: served.path, status });
-      byStatus.set(status, series);
-    }
+    const { last } = served;
+    if (last?.status === status && last.method === method) return last.series;
+    const key = `${method} ${status}`;
+    const series = served.series.get(key) ?? latency.series({ method, route: served.path, status });
+    served.series.set(key, series);
+    served.last = { method, status, series };
     return series;
   }
 
