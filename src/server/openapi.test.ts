@@ -186,6 +186,11 @@ describe('what cannot be served is refused', () => {
     }
   });
 
+  test('an end that is no day, or comes before its beginning', () => {
+    for (const deprecated of [{ since: 'soon' }, { since: '2026-12-01', sunset: '2026-11-01' }])
+      refused([part([{ ...addItem, deprecated }])], /^shop: POST \/v1\/items: deprecated\./);
+  });
+
   test('a method or an id that there is not', () => {
     refused([part([{ ...addItem, method: 'QUERY' }])], /the method is none of GET, POST/);
     refused([part([{ ...addItem, id: undefined }])], /its id is "undefined"/);
