@@ -23,7 +23,7 @@ import { deprecationHeaders, type RawShape, type Route } from '#blocks/system';
 import type { AccessSamples } from './access-samples.ts';
 import { compileValidator } from './api-validation.ts';
 import type { Bodies } from './body.ts';
-import type { CallerAddresses } from './caller-address.ts';
+import type { ClientAddresses } from './client-address.ts';
 import { addCors, type CorsHeaders } from './cors.ts';
 import { serverErrors } from './errors.ts';
 import { translateFrameworkError } from './framework-errors.ts';
@@ -53,7 +53,7 @@ export interface ApiDeps {
   samples: AccessSamples;
   pages: Pages;
   bodies: Bodies;
-  callers: CallerAddresses;
+  clients: ClientAddresses;
   corsHeaders: CorsHeaders;
   /** Of all routes, raw ones too. */
   latency: Histogram;
@@ -317,7 +317,7 @@ export async function createApi(
   const seen: { method: string; url: string }[] = [];
   const app = Fastify({
     logger: false,
-    trustProxy: deps.callers.isTrusted,
+    trustProxy: deps.clients.isTrusted,
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (error, request, reply) => {
       // Refused before any hook has run.

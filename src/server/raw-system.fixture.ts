@@ -1,17 +1,10 @@
 /**
  * A system whose routes are raw: what one of them may do, and what may go wrong in it.
  */
-import {
-  defineErrors,
-  defineRaw,
-  defineRoute,
-  defineSystem,
-  handleRaw,
-  handleRoute,
-  optionsSchema,
-  PASS,
-  Type,
-} from 'loadstone';
+import Type from 'typebox';
+import { defineErrors } from '#base/errors';
+import { optionsSchema } from '#base/options';
+import { defineRaw, defineRoute, defineSystem, handleRaw, handleRoute, PASS } from '#blocks/system';
 
 const errors = defineErrors('rawtest', {
   shelf_empty: { status: 409, title: 'The shelf is empty', doc: 'Nothing is on it.' },

@@ -14,7 +14,7 @@ import { deprecationHeaders, PASS, type RawCall, type RawRoute } from '#blocks/s
 import type { AccessSamples } from './access-samples.ts';
 import { compileValidator } from './api-validation.ts';
 import type { Bodies } from './body.ts';
-import type { CallerAddresses } from './caller-address.ts';
+import type { ClientAddresses } from './client-address.ts';
 import type { CorsHeaders } from './cors.ts';
 import { serverErrors } from './errors.ts';
 import { isVersioned } from './own-words.ts';
@@ -31,7 +31,7 @@ export interface RawDeps {
   samples: AccessSamples;
   pages: Pages;
   bodies: Bodies;
-  callers: CallerAddresses;
+  clients: ClientAddresses;
   corsHeaders: CorsHeaders;
   /** That of all routes. */
   latency: Histogram;
@@ -229,7 +229,7 @@ export function createRawHandler(
     const { request, response, served } = call;
     try {
       if (served.needsKey) {
-        const address = deps.callers.addressOf(request);
+        const address = deps.clients.addressOf(request);
         const deadline = createDeadline(clock, options.requestTimeoutMs, stopping);
         call.principal = await deps.identity
           .authenticate(request.headers.authorization, { address, signal: deadline.signal })

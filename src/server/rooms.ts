@@ -14,7 +14,7 @@ import type { AccessSamples } from './access-samples.ts';
 import { type ApiDeps, createApi, type ServedRoute } from './api.ts';
 import { checkParts } from './api-parts.ts';
 import { createBodies } from './body.ts';
-import { createCallerAddresses } from './caller-address.ts';
+import { createClientAddresses } from './client-address.ts';
 import { createCorsHeaders } from './cors.ts';
 import { addFrontRoutes } from './front-routes.ts';
 import type { Ground } from './ground.ts';
@@ -135,7 +135,7 @@ export function createRooms(
       ...{ clock, log, tracer, identity, samples, pages, stopping: deps.stopping },
       isDraining: listener.isDraining,
       bodies: createBodies(options.http),
-      callers: createCallerAddresses(options.trustedProxies),
+      clients: createClientAddresses(options.trustedProxies),
       corsHeaders: createCorsHeaders(options.http.cors.origins),
       latency: signals.histogram('loadstone_http_request_duration_seconds', {
         help: 'Time from the headers of a request to its answer; status 499 is a client that has gone before it',

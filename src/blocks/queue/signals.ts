@@ -75,7 +75,10 @@ export function createQueueSignals(signals: Signals, admission: Admission): Queu
         drainSeconds(measure()),
       );
       signals
-        .counts('loadstone_queue_dropped_total', { help: 'Jobs dropped because their queue was full', labels })
+        .counts('loadstone_queue_dropped_total', {
+          help: 'Jobs dropped because their queue was full',
+          labels,
+        })
         .watch({ queue }, () => admission.dropped(queue));
     },
   };

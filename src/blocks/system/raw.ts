@@ -90,6 +90,7 @@ export function handleRaw<P extends TObject, B extends TSchema>(
   return { shape, answer } as unknown as RawRoute;
 }
 
+/** Of the two kinds of routes. */
 export function isRawRoute(route: object): route is RawRoute {
   return 'answer' in route;
 }

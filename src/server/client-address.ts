@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 
-export interface CallerAddresses {
+export interface ClientAddresses {
   isTrusted(address: string): boolean;
   /** As the framework's `request.ip`: from the right, the first address that is no trusted proxy. */
   addressOf(request: IncomingMessage): string;
@@ -13,7 +13,7 @@ export interface CallerAddresses {
 const kindOf = (address: string) => (isIP(address) === 6 ? 'ipv6' : 'ipv4');
 
 /** @param proxies addresses and networks */
-export function createCallerAddresses(proxies: readonly string[]): CallerAddresses {
+export function createClientAddresses(proxies: readonly string[]): ClientAddresses {
   const trusted = new BlockList();
   for (const each of proxies) {
     const [address = '', bits] = each.split('/', 2);
