@@ -4,12 +4,15 @@
 import {
   defineErrors,
   defineRoute,
+  defineStep,
   defineSystem,
   fieldError,
+  handleOlder,
   handleRoute,
   isId,
   type Keyed,
   listOrder,
+  olderVersion,
   optionsSchema,
   pageOf,
   pageQuery,
@@ -67,17 +70,45 @@ const Note = Type.Object(
 
 type Note = Static<typeof Note>;
 
-const addNote = defineRoute({
+const Lines = Type.Array(Type.String({ maxLength: 10_000 }), {
+  minItems: 1,
+  maxItems: 1000,
+  description: 'What is noted, line by line.',
+  examples: [['remember the milk']],
+});
+const NewNoteInLines = Type.Object({ lines: Lines }, { ...closed, title: 'NewNoteInLines' });
+const NoteInLines = Type.Object(
+  { id: Note.properties.id, lines: Lines },
+  { ...closed, title: 'NoteInLines' },
+);
+
+const writeNote = defineRoute({
   method: 'POST',
   // With an Idempotency-Key the same request twice is answered twice, and carried out once.
   idempotency: 'transaction',
+  path: '/v2/notes',
+  id: 'writeNote',
+  summary: 'Keep a note, line by line',
+  access: 'notes:write',
+  body: NewNoteInLines,
+  replies: { 201: NoteInLines },
+  errors: [errors.note_too_long],
+});
+
+// What programs call that were written before notes had lines. The handler of /v2 answers, through these steps.
+const addNote = olderVersion(writeNote, {
   path: '/v1/notes',
   id: 'addNote',
   summary: 'Keep a note',
-  access: 'notes:write',
-  body: Type.Object({ text: Text }, { ...closed, title: 'NewNote' }),
-  replies: { 201: Note },
-  errors: [errors.note_too_long],
+  body: defineStep(
+    Type.Object({ text: Text }, { ...closed, title: 'NewNote' }),
+    NewNoteInLines,
+    ({ text }) => ({
+      lines: text.split('\n'),
+    }),
+  ),
+  replies: { 201: defineStep(NoteInLines, Note, ({ id, lines }) => ({ id, text: lines.join('\n') })) },
+  deprecated: { since: '2026-12-01', sunset: '2027-12-01', link: 'https://example.com/notes/v2' },
 });
 
 const listNotes = defineRoute({
@@ -127,14 +158,16 @@ export default defineSystem({
   options,
   migrations: new URL('./migrations/', import.meta.url),
   model: notesModel,
-  drill: notesDrill({ add: addNote, get: getNote, list: listNotes, delete: deleteNote }),
+  drill: notesDrill({ add: addNote.shape, get: getNote, list: listNotes, delete: deleteNote }),
   calibrate: notesCalibration,
-  create: ({ textCharsMax }, { ids }) => ({
-    routes: [
-      handleRoute(addNote, async ({ body: { text } }, { principal: { workspaceId }, mutate }) => {
+  create({ textCharsMax }, { ids }) {
+    const write = handleRoute(
+      writeNote,
+      async ({ body: { lines } }, { principal: { workspaceId }, mutate }) => {
+        const text = lines.join('\n');
         if (text.length > textCharsMax) {
           const detail = `has ${text.length} characters; at most ${textCharsMax}`;
-          throw fieldError(errors.note_too_long, '/text', detail);
+          throw fieldError(errors.note_too_long, '/lines', detail);
         }
         return mutate(
           { shardKey: workspaceId },
@@ -142,46 +175,52 @@ export default defineSystem({
             const id = ids.next(tx.bucket);
             await tx.run(sql`insert into notes.notes (workspace_id, bucket, note_id, text)
               values (${workspaceId}, ${tx.bucket}, ${id}, ${text})`);
-            return { id, text };
+            return { id, lines };
           },
           (note) => ({ status: 201, body: note }),
         );
-      }),
+      },
+    );
+    return {
+      routes: [
+        write,
+        handleOlder(addNote, write),
 
-      handleRoute(listNotes, async ({ query }, { principal: { workspaceId }, reader }) => {
-        const page = await newestFirst.page(
-          query,
-          ({ keys, after, orderAndLimit }) =>
-            reader().rows(sql<Keyed<Note>>`select note_id as id, text, ${keys} from notes.notes
-              where workspace_id = ${workspaceId} and ${after} ${orderAndLimit}`),
-          ({ id, text }) => ({ id, text }),
-        );
-        return { status: 200, body: page };
-      }),
+        handleRoute(listNotes, async ({ query }, { principal: { workspaceId }, reader }) => {
+          const page = await newestFirst.page(
+            query,
+            ({ keys, after, orderAndLimit }) =>
+              reader().rows(sql<Keyed<Note>>`select note_id as id, text, ${keys} from notes.notes
+                where workspace_id = ${workspaceId} and ${after} ${orderAndLimit}`),
+            ({ id, text }) => ({ id, text }),
+          );
+          return { status: 200, body: page };
+        }),
 
-      handleRoute(getNote, async ({ params: { id } }, { principal: { workspaceId }, reader }) => {
-        if (!isId(id)) throw errors.note_not_found();
-        const note = await reader().first(
-          sql<Note>`select note_id as id, text from notes.notes
-            where workspace_id = ${workspaceId} and note_id = ${id}`,
-        );
-        if (note === undefined) throw errors.note_not_found();
-        return { status: 200, body: note };
-      }),
+        handleRoute(getNote, async ({ params: { id } }, { principal: { workspaceId }, reader }) => {
+          if (!isId(id)) throw errors.note_not_found();
+          const note = await reader().first(
+            sql<Note>`select note_id as id, text from notes.notes
+              where workspace_id = ${workspaceId} and note_id = ${id}`,
+          );
+          if (note === undefined) throw errors.note_not_found();
+          return { status: 200, body: note };
+        }),
 
-      handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {
-        if (!isId(id)) throw errors.note_not_found();
-        return mutate(
-          { bucket: parseId(id).bucket },
-          async (tx) => {
-            const deleted = await tx.run(
-              sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`,
-            );
-            if (deleted === 0) throw errors.note_not_found();
-          },
-          () => ({ status: 204 }),
-        );
-      }),
-    ],
-  }),
+        handleRoute(deleteNote, async ({ params: { id } }, { principal: { workspaceId }, mutate }) => {
+          if (!isId(id)) throw errors.note_not_found();
+          return mutate(
+            { bucket: parseId(id).bucket },
+            async (tx) => {
+              const deleted = await tx.run(
+                sql`delete from notes.notes where workspace_id = ${workspaceId} and note_id = ${id}`,
+              );
+              if (deleted === 0) throw errors.note_not_found();
+            },
+            () => ({ status: 204 }),
+          );
+        }),
+      ],
+    };
+  },
 });

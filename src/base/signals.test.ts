@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { OPEN_VALUES_MAX } from './labels.ts';
 import { createLog } from './log.ts';
 import { createSignals } from './signals.ts';
 
@@ -10,8 +11,8 @@ test('signals are scraped with their present values, and registries do not share
   signals.gauge('test_waiting', 'Waiting', () => hits * 2);
   let age: number | undefined;
   signals.gauge('test_age_seconds', 'Age', () => age);
-  signals.counter('test_errors_total', { help: 'Errors', labels: ['code'] }).inc({ code: 'x' });
-  signals.histogram('test_duration_seconds', { help: 'Duration', buckets: [1, 2] }).observe(1.5);
+  signals.counter('test_errors_total', { help: 'Errors', labels: { code: ['x', 'y'] } }).inc({ code: 'x' });
+  signals.histogram('test_duration_seconds', { help: 'Duration', buckets: [1, 2] }).observe({}, 1.5);
   assert.match(await signals.registry.metrics(), /test_hits_total 3\n/);
   hits = 5;
   const text = await signals.registry.metrics();
@@ -40,4 +41,38 @@ test('log lines are JSON with service, time and level, and secrets are redacted'
   assert.deepEqual([line.service, line.level, line.msg, line.traceId], ['test', 'info', 'hello', 'abc']);
   assert.doesNotMatch(lines[0] as string, /secret/);
   assert(!Number.isNaN(Date.parse(line.time)));
+});
+
+test('labels are those declared, with the values declared, and open values are bounded', async () => {
+  const signals = createSignals();
+  const ends = signals.counter('test_ends_total', { help: 'Ends', labels: { end: ['done', 'failed'] } });
+  ends.inc({ end: 'done' }, 2);
+  assert.throws(() => ends.inc({ end: 'lost' }), /end is none of done, failed: lost/);
+  assert.throws(() => ends.inc({}), /needs the label end/);
+  assert.throws(() => ends.inc({ end: 'done', more: 'x' }), /has the labels end/);
+  const open = signals.histogram('test_seconds', { help: 'Seconds', labels: { route: { of: 'routes' } } });
+  for (let i = 0; i < OPEN_VALUES_MAX + 50; i++) open.observe({ route: `/${i}` }, 0.2);
+  const text = await signals.registry.metrics();
+  assert.match(text, /test_seconds_count\{route="\/7"\} 1\n/);
+  assert.match(text, /test_seconds_count\{route="other"\} 50\n/);
+  assert.match(text, /test_seconds_bucket\{le="0.1",route="other"\} 0\n/);
+  assert.match(text, /test_seconds_bucket\{le="0.25",route="other"\} 50\n/);
+  assert.match(text, /test_seconds_bucket\{le="\+Inf",route="other"\} 50\n/);
+});
+
+test('rooms have parts of one metric, each with labels of its own, if they declare it alike', async () => {
+  const signals = createSignals();
+  const declare = (help: string) =>
+    signals.gauges('test_open', { help, labels: { role: { of: 'roles' } }, across: 'max' });
+  let inUse: number | undefined = 3;
+  declare('Open').watch({ role: 'app' }, () => inUse);
+  declare('Open').watch({ role: 'system' }, () => 5);
+  assert.throws(() => declare('Something else'), /test_open is declared in two ways/);
+  const shown = async () => (await signals.registry.metrics()).match(/^test_open\{.*$/gm);
+  assert.deepEqual(await shown(), ['test_open{role="app"} 3', 'test_open{role="system"} 5']);
+  inUse = undefined;
+  assert.deepEqual(await shown(), ['test_open{role="system"} 5'], 'without a value it is not shown');
+  const redirects = signals.counts('test_made_total', { help: 'Made', labels: { result: ['hit', 'miss'] } });
+  redirects.watch({ result: 'hit' }, () => 7);
+  assert.match(await signals.registry.metrics(), /test_made_total\{result="hit"\} 7\n/);
 });

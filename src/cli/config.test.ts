@@ -71,14 +71,14 @@ test('flags win over the environment, and that over the file, for every option t
 
 test('a layer adds to a group of options without replacing the rest of it', async () => {
   const { options } = await read(
-    'database: {poolMax: 3}\nlog: {hotSampleEvery: 7}\n',
+    'database: {poolMax: 3}\nlog: {rawSampleEvery: 7}\n',
     { logLevel: 'debug' },
     { LOADSTONE_DATABASE: 'postgres://db.example/x', LOADSTONE_LOG_LEVEL: 'warn' },
   );
   assert.equal(options.database.poolMax, 3);
   assert.equal(options.database.primary, 'postgres://db.example/x');
-  const { level, format, hotSampleEvery } = options.log;
-  assert.deepEqual([level, format, hotSampleEvery], ['debug', 'auto', 7]);
+  const { level, format, rawSampleEvery } = options.log;
+  assert.deepEqual([level, format, rawSampleEvery], ['debug', 'auto', 7]);
 });
 
 test('LOADSTONE_CONFIG names the file, and --config another', async () => {

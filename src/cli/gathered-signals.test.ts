@@ -10,9 +10,9 @@ import { createGatheredSignals } from './gathered-signals.ts';
 /** What a process measures; `counted` requests, of which each took a second. */
 function measure(counted: number, waiting: number): Signals {
   const signals = createSignals();
-  signals.counter('made_total', { help: 'Made', labels: ['kind'] }).inc({ kind: 'x' }, counted);
+  signals.counter('made_total', { help: 'Made', labels: { kind: ['x'] } }).inc({ kind: 'x' }, counted);
   const took = signals.histogram('took_seconds', { help: 'Took', buckets: [1, 2] });
-  for (let i = 0; i < counted; i++) took.observe(1);
+  for (let i = 0; i < counted; i++) took.observe({}, 1);
   signals.gauge('open', 'Open', () => counted);
   signals.gauge('waiting', 'Waiting', () => waiting, 'max');
   return signals;

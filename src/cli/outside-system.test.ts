@@ -46,6 +46,59 @@ describe('the example', () => {
     assert.deepEqual((await list()).items, [{ id: two?.id, text: 'two' }]);
   });
 
+  test('an older version of a route is answered by the newer one, and says when it ends', async () => {
+    const send = (path: string, body: object, headers: Record<string, string> = {}) =>
+      fetch(`${server.url}${path}`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: {
+          authorization: `Bearer ${server.key}`,
+          'content-type': 'application/json',
+          ...headers,
+        },
+      });
+    const key = { 'idempotency-key': 'one-note' };
+    const written = await send('/v2/notes', { lines: ['a', 'b'] });
+    assert.deepEqual([written.status, written.headers.get('deprecation')], [201, null]);
+    const { id: twoId, ...two } = (await written.json()) as { id: string };
+    assert.deepEqual(two, { lines: ['a', 'b'] });
+    const [added, again] = [
+      await send('/v1/notes', { text: 'c\nd' }, key),
+      await send('/v1/notes', { text: 'c\nd' }, key),
+    ];
+    const { id: oneId, ...one } = (await added.json()) as { id: string };
+    assert.deepEqual(one, { text: 'c\nd' });
+    assert.deepEqual(await again.json(), { id: oneId, text: 'c\nd' });
+    assert.equal(again.headers.get('idempotency-replayed'), 'true');
+    const refusals = [
+      await send('/v1/notes', { lines: ['x'] }),
+      await send('/v1/notes', { text: 'x'.repeat(21) }),
+      await send('/v1/notes', { text: '\n'.repeat(1000) }),
+      await server.request('/v1/notes', {
+        method: 'POST',
+        body: { text: 'x' },
+        key: 'none-that-anybody-has-made',
+      }),
+    ];
+    assert.deepEqual(
+      refusals.map(({ status }) => status),
+      [400, 422, 422, 401],
+    );
+    for (const { headers, status } of [added, again, ...refusals]) {
+      assert.equal(headers.get('deprecation'), '@1796083200', String(status));
+      assert.equal(headers.get('sunset'), 'Wed, 01 Dec 2027 00:00:00 GMT');
+      assert.equal(
+        headers.get('link'),
+        '<https://example.com/notes/v2>; rel="deprecation", <https://example.com/notes/v2>; rel="sunset"',
+      );
+    }
+    const unfit = (await refusals[2]?.json()) as { code: string; errors: { pointer: string }[] };
+    assert.deepEqual([unfit.code, unfit.errors[0]?.pointer], ['version_unfit', '/lines']);
+    const metrics = await (await server.request('/metrics')).text();
+    assert.match(metrics, /duration_seconds_count\{method="POST",route="\/v1\/notes",status="201"\} [3-9]/);
+    for (const id of [oneId, twoId]) await server.request(`/v1/notes/${id}`, { method: 'DELETE' });
+  });
+
   test('gets authentication, validation and problem documents for nothing', async () => {
     assert.equal((await server.request('/v1/notes', { key: 'none-that-anybody-has-made' })).status, 401);
     const wrong = await add(5);
@@ -66,9 +119,13 @@ describe('the example', () => {
 
   test('is in the OpenAPI document, in the reference and among its errors', async () => {
     const openapi = (await (await server.request('/openapi.json')).json()) as {
-      paths: Record<string, Record<string, { operationId: string }>>;
+      paths: Record<string, Record<string, { operationId: string; deprecated?: true; description: string }>>;
     };
-    assert.equal(openapi.paths['/v1/notes']?.post?.operationId, 'addNote');
+    const older = openapi.paths['/v1/notes']?.post;
+    assert.deepEqual([older?.operationId, older?.deprecated], ['addNote', true]);
+    assert.match(older?.description ?? '', /since 2026-12-01\..* from 2027-12-01 on/);
+    const newer = openapi.paths['/v2/notes']?.post;
+    assert.deepEqual([newer?.operationId, newer?.deprecated], ['writeNote', undefined]);
     assert.equal(openapi.paths['/v1/notes/{id}']?.delete?.operationId, 'deleteNote');
     assert.match(await (await server.request('/docs')).text(), /Keep a note/);
     assert.match(await (await server.request('/docs/errors')).text(), /note_too_long/);
@@ -239,7 +296,10 @@ describe('what keeps a system from starting is told on one line', () => {
     const { line } = await refusal(
       `create: () => ({ routes: [handleRoute(defineRoute(${shape}), async () => ({ status: 200, body: {} }))] })`,
     );
-    assert.match(line, /^loadstone: mine: GET \/mine: the path of a route starts with \/v1\/$/);
+    assert.match(
+      line,
+      /^loadstone: mine: GET \/mine: the path of a route starts with a version, such as \/v1\/$/,
+    );
   });
 
   test('a route that does not say who may ask', async () => {

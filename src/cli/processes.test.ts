@@ -97,7 +97,7 @@ describe('two processes', { skip: !isLinux && 'connections are found in /proc' }
   test('any may be killed or hang under load: only its connections fail, and another takes its place', async () => {
     const load = startLoad(server, code);
     await moreAnswers(load, 200);
-    const counted = await readSignal(server, 'loadstone_links_redirect_hits_total');
+    const counted = await readSignal(server, 'loadstone_links_redirects_total');
     const ports = new Set<number>();
     for (const [number, end] of [cut, freeze].entries()) {
       const pid = childrenOf(server).get(number + 1) ?? 0;
@@ -112,7 +112,7 @@ describe('two processes', { skip: !isLinux && 'connections are found in /proc' }
     await assertKept(server, load);
     await serving(server, COUNT);
     assert.equal(await readSignal(server, 'loadstone_processes_ended_total'), 2);
-    assert((await readSignal(server, 'loadstone_links_redirect_hits_total')) >= counted, 'no sum goes back');
+    assert((await readSignal(server, 'loadstone_links_redirects_total')) >= counted, 'no sum goes back');
   });
 
   test('SIGHUP replaces all of them under load, and no request fails', async () => {

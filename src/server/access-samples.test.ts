@@ -1,27 +1,33 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createManualClock } from '#base/clock';
-import { createAccessSamples } from './access-samples.ts';
+import { type AccessSamples, createAccessSamples } from './access-samples.ts';
 
-test('of redirects one in so many has a line', () => {
+const answered = (samples: AccessSamples) => samples.sample({ status: 302, isRaw: true, hasCaller: false });
+const refused = (samples: AccessSamples, status: number, isRaw = false) =>
+  samples.sample({ status, isRaw, hasCaller: false });
+
+test('of what raw routes answer one in so many has a line', () => {
   const samples = createAccessSamples(
-    { hotSampleEvery: 3, anonymousLinesPerSMax: 1 },
+    { rawSampleEvery: 3, anonymousLinesPerSMax: 1 },
     { clock: createManualClock() },
   );
-  const given = Array.from({ length: 7 }, () => samples.redirect()?.sampledEvery);
+  const given = Array.from({ length: 7 }, () => answered(samples)?.sampledEvery);
   assert.deepEqual(given, [undefined, undefined, 3, undefined, undefined, 3, undefined]);
   const none = createAccessSamples(
-    { hotSampleEvery: 0, anonymousLinesPerSMax: 1 },
+    { rawSampleEvery: 0, anonymousLinesPerSMax: 1 },
     { clock: createManualClock() },
   );
-  assert.equal(none.redirect(), undefined);
+  assert.equal(answered(none), undefined);
 });
 
 test('of what anyone can cause, so many lines a second and status, which say what was left out', () => {
   const clock = createManualClock();
-  const samples = createAccessSamples({ hotSampleEvery: 1000, anonymousLinesPerSMax: 2 }, { clock });
+  const samples = createAccessSamples({ rawSampleEvery: 1000, anonymousLinesPerSMax: 2 }, { clock });
   const lines = (status: number, count: number) =>
-    Array.from({ length: count }, () => samples.anonymous(status)).filter((line) => line !== undefined);
+    Array.from({ length: count }, () => refused(samples, status, status === 410)).filter(
+      (line) => line !== undefined,
+    );
   assert.deepEqual(lines(404, 5000), [{}, {}]);
   assert.deepEqual(lines(410, 1), [{}], 'another status has its own');
   clock.advance(999);
@@ -35,8 +41,18 @@ test('of what anyone can cause, so many lines a second and status, which say wha
 
 test('none at all, where none are wanted', () => {
   const samples = createAccessSamples(
-    { hotSampleEvery: 0, anonymousLinesPerSMax: 0 },
+    { rawSampleEvery: 0, anonymousLinesPerSMax: 0 },
     { clock: createManualClock() },
   );
-  assert.equal(samples.anonymous(404), undefined);
+  assert.equal(refused(samples, 404), undefined);
+});
+
+test('whoever has a key has a line for each answer, but for what raw routes have answered well', () => {
+  const samples = createAccessSamples(
+    { rawSampleEvery: 2, anonymousLinesPerSMax: 0 },
+    { clock: createManualClock() },
+  );
+  const sample = (status: number, isRaw: boolean) => samples.sample({ status, isRaw, hasCaller: true });
+  assert.deepEqual([sample(200, false), sample(404, false), sample(404, true)], [{}, {}, {}]);
+  assert.deepEqual([sample(200, true), sample(200, true)], [undefined, { sampledEvery: 2 }]);
 });

@@ -2,13 +2,15 @@
  * Whether what the systems answer can be served as one API. Types say much of it too, but a system may be written in
  * JavaScript, or for another version.
  */
-import { type HotShape, OWN_PATHS, ownerOf, type RouteShape } from '#blocks/system';
+import { describeError } from '#base/errors';
+import { deprecationHeaders, ownerOf, type RawShape, type RouteShape } from '#blocks/system';
 import { serverErrors } from './errors.ts';
 import type { ApiPart } from './openapi.ts';
+import { isOwnWord, isVersioned } from './own-words.ts';
 
 const METHODS = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
-type Shape = RouteShape | HotShape;
+type Shape = RouteShape | RawShape;
 
 function refuse(detail: string): never {
   throw serverErrors.system_invalid({ detail });
@@ -16,19 +18,26 @@ function refuse(detail: string): never {
 
 const named = (system: string, { method, path }: Shape) => `${system}: ${method} ${path}`;
 
-function checkShape(system: string, shape: Shape, isHot: boolean): void {
-  const first = String(shape.path).split('/')[1] ?? '';
+function checkShape(system: string, shape: Shape, isRaw: boolean): void {
+  const path = String(shape.path);
+  const first = path.split('/')[1] ?? '';
   if (!METHODS.has(shape.method)) {
     refuse(`${named(system, shape)}: the method is none of ${[...METHODS].join(', ')}`);
   }
-  if (!isHot && !String(shape.path).startsWith('/v1/')) {
-    refuse(`${named(system, shape)}: the path of a route starts with /v1/`);
+  const isOfApi = isVersioned(path) && path.length > '/v1/'.length;
+  if (!isRaw && !isOfApi) {
+    refuse(`${named(system, shape)}: the path of a route starts with a version, such as /v1/`);
   }
-  if (isHot && (!String(shape.path).startsWith('/') || OWN_PATHS.has(first))) {
+  if (isRaw && !isOfApi && (!path.startsWith('/') || first === '' || isOwnWord(first))) {
     refuse(`${named(system, shape)}: the path is one of the server's own`);
   }
   if (typeof shape.id !== 'string' || !/^[a-z][A-Za-z0-9]*$/.test(shape.id)) {
     refuse(`${named(system, shape)}: its id is "${shape.id}"; allowed is a verb phrase such as addNote`);
+  }
+  try {
+    if (shape.deprecated) deprecationHeaders(shape.deprecated);
+  } catch (cause) {
+    refuse(`${named(system, shape)}: ${describeError(cause)}`);
   }
 }
 
@@ -76,14 +85,14 @@ function checkTwice(
 
 /** @throws system_invalid */
 export function checkParts(parts: readonly ApiPart[]): void {
-  const all = parts.flatMap(({ name: system, routes, hot }) => {
+  const all = parts.flatMap(({ name: system, routes, raw }) => {
     for (const shape of routes) {
       checkShape(system, shape, false);
       checkRoute(system, shape);
     }
-    for (const shape of hot) checkShape(system, shape, true);
-    for (const shape of [...routes, ...hot]) checkAccess(system, shape);
-    return [...routes, ...hot].map((shape) => ({ system, shape }));
+    for (const shape of raw) checkShape(system, shape, true);
+    for (const shape of [...routes, ...raw]) checkAccess(system, shape);
+    return [...routes, ...raw].map((shape) => ({ system, shape }));
   });
   checkTwice(
     all,

@@ -10,25 +10,22 @@ import Fastify, {
   type FastifySchema,
   type RouteOptions,
 } from 'fastify';
-import type { TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
-import { Default } from 'typebox/value';
 import type { Clock } from '#base/clock';
 import { createDeadline, type Deadline, withSignal } from '#base/deadline';
-import type { FieldProblem } from '#base/errors';
+import type { Histogram } from '#base/histogram';
 import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
-import { listProblems } from '#base/schema';
-import type { Signals } from '#base/signals';
 import { type Trace, type Tracer, traceHeaders } from '#base/trace';
 import type { Database } from '#blocks/database';
 import type { Identity, Principal } from '#blocks/identity';
 import type { Mutations } from '#blocks/mutation';
-import { parsePreconditions, type Route } from '#blocks/system';
+import { deprecationHeaders, parsePreconditions, type RawShape, type Route } from '#blocks/system';
 import type { AccessSamples } from './access-samples.ts';
 import { answerOf } from './answer.ts';
-import { createBodies } from './body.ts';
-import { addCors } from './cors.ts';
+import { compileValidator } from './api-validation.ts';
+import type { Bodies } from './body.ts';
+import type { ClientAddresses } from './client-address.ts';
+import { addCors, type CorsHeaders } from './cors.ts';
 import { serverErrors } from './errors.ts';
 import { translateFrameworkError } from './framework-errors.ts';
 import { createMutate } from './mutate.ts';
@@ -37,21 +34,15 @@ import type { Pages } from './pages.ts';
 import { shapeOf } from './path-shape.ts';
 import { problemHeaders, problemOf, toLoadstoneError } from './problem.ts';
 import { createSession, type Session } from './session.ts';
-import { readTextValues } from './text-values.ts';
 import { traceparentOf } from './traceparent.ts';
 
 export interface ApiOptions {
-  bodyBytesMax: number;
-  bodiesBytesMax: number;
-  cors: { origins: readonly string[] };
   requestTimeoutMs: number;
-  trustedProxies: readonly string[];
 }
 
 export interface ApiDeps {
   clock: Clock;
   log: Log;
-  signals: Signals;
   tracer: Tracer;
   identity: Identity;
   mutations: Mutations;
@@ -60,9 +51,13 @@ export interface ApiDeps {
   isDraining: () => boolean;
   /** Aborts when requests in flight have to end. */
   stopping: AbortSignal;
-  /** What the line of an answer to a caller without a key says; undefined when it has none. */
-  sampleAnonymous: AccessSamples['anonymous'];
+  samples: AccessSamples;
   pages: Pages;
+  bodies: Bodies;
+  clients: ClientAddresses;
+  corsHeaders: CorsHeaders;
+  /** Of all routes, raw ones too. */
+  latency: Histogram;
 }
 
 /** What the server keeps for each request under way. */
@@ -85,30 +80,6 @@ declare module 'fastify' {
   interface FastifyRequest {
     loadstone: Context;
   }
-}
-
-const POINTER_PREFIX: Record<string, string> = { querystring: '?', params: ':' };
-
-/** Query and path arrive as text and are converted; a body is taken as it is. */
-function compileValidator({ schema, httpPart }: { schema: unknown; httpPart?: string }) {
-  const type = schema as TSchema;
-  const validator = Compile(type);
-  const isText = httpPart !== 'body';
-  return (input: unknown): { value: unknown } | { error: Error } => {
-    const value = isText ? Default(type, readTextValues(type, input as Record<string, unknown>)) : input;
-    const problems = listProblems(type, value, validator);
-    if (problems.length === 0) return { value };
-    const prefix = POINTER_PREFIX[httpPart ?? ''];
-    const errors: FieldProblem[] = problems.map(({ pointer, detail }) => ({
-      pointer: prefix === undefined ? pointer : `${prefix}${pointer.slice(1)}`,
-      detail,
-    }));
-    return { error: serverErrors.request_invalid({ errors, detail: describe(errors[0]) }) };
-  };
-}
-
-function describe(problem: FieldProblem | undefined): string {
-  return problem ? `${problem.pointer || 'the body'} ${problem.detail}` : 'the request does not fit';
 }
 
 function sendError(reply: FastifyReply, error: unknown): FastifyReply {
@@ -147,7 +118,11 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
     method: shape.method,
     url: shape.path,
     schema: schemaOf(shape),
-    config: { public: shape.access === 'public', takesBody: shape.body !== undefined },
+    config: {
+      public: shape.access === 'public',
+      takesBody: shape.body !== undefined,
+      ...(shape.deprecated ? { headers: deprecationHeaders(shape.deprecated) } : {}),
+    },
     // From here on, since how fast the body comes is the client's doing.
     async preValidation(request) {
       request.loadstone.deadline = createDeadline(deps.clock, options.requestTimeoutMs, deps.stopping);
@@ -197,39 +172,45 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
   };
 }
 
-/** Tells which methods a path has, for those that it has not. */
+/** Which methods a path has. */
+type MethodsOf = (url: string) => readonly string[] | undefined;
+
+/** For those that it has not. */
 function createMethodsOf(routes: readonly { method: string; url: string }[]) {
   const paths = [...Map.groupBy(routes, ({ url }) => url)].map(([url, own]) => ({
     pattern: new RegExp(`^${url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:[^/]+/g, '[^/]+')}$`),
-    methods: [...new Set(own.map(({ method }) => method))].join(', '),
+    methods: [...new Set(own.map(({ method }) => method))],
   }));
-  return (url: string): string | undefined => {
+  return (url: string): readonly string[] | undefined => {
     const [path = ''] = url.split('?', 1);
     return paths.find(({ pattern }) => pattern.test(path))?.methods;
   };
 }
 
+function addressesOf({ method, path, trailingSlash = false }: RawShape): { method: string; url: string }[] {
+  const urls = trailingSlash ? [path, `${path}/`] : [path];
+  const methods = method === 'GET' ? ['GET', 'HEAD'] : [method];
+  return urls.flatMap((url) => methods.map((each) => ({ method: each, url })));
+}
+
 /** Before its body is looked at: nobody wants it. */
-function refuseUnknown(
-  { method, url }: FastifyRequest,
-  methodsOf: (url: string) => string | undefined,
-): never {
-  const allow = methodsOf(url);
-  if (allow === undefined) throw serverErrors.not_found({ detail: `${method} ${url.split('?')[0]}` });
+function refuseUnknown({ method, url }: FastifyRequest, methodsOf: MethodsOf): never {
+  const methods = methodsOf(url);
+  // A raw route may have left a request with its method to others.
+  if (methods === undefined || methods.includes(method))
+    throw serverErrors.not_found({ detail: `${method} ${url.split('?')[0]}` });
+  const allow = methods.join(', ');
   throw serverErrors.method_not_allowed({ detail: `allowed is ${allow}`, headers: { allow } });
 }
 
 /** A body is read only for a route that takes one, which is after its caller is known. */
-function addBodyParsers(app: FastifyInstance, options: ApiOptions): void {
-  const { readJson } = createBodies(options);
+function addBodyParsers(app: FastifyInstance, { readJson }: Bodies): void {
   app.removeAllContentTypeParsers();
   app.addHook('onRequest', async (request) => {
     // Of a body that nobody reads, the type does not matter either.
     if (!request.routeOptions.config.takesBody) delete request.raw.headers['content-type'];
   });
   app.addContentTypeParser('application/json', async (request: FastifyRequest) => {
-    const coding = request.headers['content-encoding']?.trim().toLowerCase() ?? '';
-    if (coding !== '' && coding !== 'identity') throw serverErrors.content_coding_unsupported();
     return readJson(request.raw, request.loadstone.response);
   });
   app.addContentTypeParser('*', async (request: FastifyRequest) => {
@@ -238,11 +219,7 @@ function addBodyParsers(app: FastifyInstance, options: ApiOptions): void {
   });
 }
 
-interface ContextDeps extends ApiDeps {
-  latency: ReturnType<Signals['histogram']>;
-}
-
-function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ContextDeps): void {
+function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDeps): void {
   const { trace, span } = deps.tracer.begin(traceparentOf(request.raw), request.method, 'server');
   let log: Log | undefined;
   request.loadstone = {
@@ -270,7 +247,7 @@ function statusOf({ raw, statusCode }: FastifyReply, stopping: AbortSignal): num
   return stopping.aborted ? lifecycleErrors.stopped().status : serverErrors.client_gone().status;
 }
 
-function endContext(request: FastifyRequest, reply: FastifyReply, deps: ContextDeps): void {
+function endContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDeps): void {
   const { trace, span, startedMs, principal, deadline } = request.loadstone;
   // Work that goes on although the client has gone keeps its deadline.
   if (reply.raw.writableFinished) deadline?.done();
@@ -279,7 +256,7 @@ function endContext(request: FastifyRequest, reply: FastifyReply, deps: ContextD
   const status = statusOf(reply, deps.stopping);
   deps.latency.observe({ method: request.method, route, status }, latencyMs / 1000);
   span.updateName(`${request.method} ${route}`).setAttribute('http.response.status_code', status).end();
-  const sampled = principal === undefined ? deps.sampleAnonymous(status) : {};
+  const sampled = deps.samples.sample({ status, isRaw: false, hasCaller: principal !== undefined });
   if (!sampled) return;
   deps.log.info({
     traceId: trace.traceId,
@@ -296,15 +273,17 @@ function endContext(request: FastifyRequest, reply: FastifyReply, deps: ContextD
 
 function addHooks(
   app: FastifyInstance,
-  { requestTimeoutMs, cors }: ApiOptions,
-  deps: ContextDeps,
-  methodsOf: (url: string) => string | undefined,
+  { requestTimeoutMs }: ApiOptions,
+  deps: ApiDeps,
+  methodsOf: MethodsOf,
 ): void {
   app.decorateRequest('loadstone', null as unknown as Context);
   app.addHook('onRequest', async (request, reply) => {
     beginContext(request, reply, deps);
+    const { headers } = request.routeOptions.config;
+    if (headers) reply.headers(headers);
   });
-  addCors(app, cors.origins);
+  addCors(app, deps.corsHeaders);
   app.addHook('onRequest', async (request) => {
     if (request.is404) refuseUnknown(request, methodsOf);
     if (request.routeOptions.config.public) return;
@@ -329,27 +308,26 @@ declare module 'fastify' {
     public?: boolean;
     /** Its body is read, as JSON. */
     takesBody?: boolean;
+    /** Of every answer, refusals too. */
+    headers?: Readonly<Record<string, string>>;
   }
 }
 
 /**
+ * @param raw what is answered before a request comes here
  * @param addOwn adds the server's own routes (health, metrics, reference)
  */
 export async function createApi(
   options: ApiOptions,
-  given: ApiDeps,
+  deps: ApiDeps,
   routes: readonly ServedRoute[],
+  raw: readonly RawShape[],
   addOwn: (app: FastifyInstance) => void,
 ): Promise<FastifyInstance> {
-  const latency = given.signals.histogram('loadstone_http_request_duration_seconds', {
-    help: 'Time from the headers of an API request to its answer; status 499 is a client that has gone before it',
-    labels: ['method', 'route', 'status'],
-  });
-  const deps = { ...given, latency };
   const seen: { method: string; url: string }[] = [];
   const app = Fastify({
     logger: false,
-    trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
+    trustProxy: deps.clients.isTrusted,
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (error, request, reply) => {
       // Refused before any hook has run.
@@ -364,13 +342,13 @@ export async function createApi(
   });
   let methodsOf = createMethodsOf([]);
   addHooks(app, options, deps, (url) => methodsOf(url));
-  addBodyParsers(app, options);
+  addBodyParsers(app, deps.bodies);
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) seen.push({ method: each, url });
   });
   for (const route of routes) app.route(toFastify(route, options, deps));
   addOwn(app);
-  methodsOf = createMethodsOf(seen);
+  methodsOf = createMethodsOf([...seen, ...raw.flatMap(addressesOf)]);
   app.setNotFoundHandler((request) => refuseUnknown(request, methodsOf));
   await app.ready();
   return app;

@@ -77,6 +77,11 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
+function checkHeaders({ headers }: IncomingMessage): void {
+  const coding = headers['content-encoding']?.trim().toLowerCase() ?? '';
+  if (coding !== '' && coding !== 'identity') throw serverErrors.content_coding_unsupported();
+}
+
 /** Calls back for each chunk, and resolves when the body is whole. */
 function readChunks(
   request: IncomingMessage,
@@ -165,6 +170,7 @@ export function createBodies(options: { bodyBytesMax: number; bodiesBytesMax: nu
   return {
     heldBytes: () => held,
     async readJson(request, response) {
+      checkHeaders(request);
       let own = 0;
       response.once('close', () => {
         held -= own;

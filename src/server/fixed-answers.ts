@@ -4,13 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { parseEntityTags } from '#blocks/system';
 
-/** Whether a list of entity tags, on one line or several, has this one; compared weakly (RFC 9110, 8.8.3.2 and 13.1.2). */
-export function hasTag(ifNoneMatch: string | undefined, tag: string): boolean {
+/** Whether a list of entity tags, on one line or several, has this one; compared weakly (RFC 9110, 13.1.2). */
+function hasTag(ifNoneMatch: string | undefined, opaque: string): boolean {
   if (ifNoneMatch === undefined) return false;
-  if (ifNoneMatch.trim() === '*') return true;
-  const tags = ifNoneMatch.match(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g) ?? [];
-  return tags.some((each) => each.replace(/^W\//, '') === tag);
+  const tags = parseEntityTags('If-None-Match', ifNoneMatch);
+  return tags === 'any' || tags.some((each) => each.opaque === opaque);
 }
 
 /** @param make called for the first request, when all routes are known */
@@ -23,10 +23,10 @@ export function fixedAnswer(
     if (made === undefined) {
       const bytes = Buffer.from(make());
       const hash = createHash('sha256').update(bytes).digest('base64url');
-      made = { bytes, tag: `"${hash.slice(0, 22)}"` };
+      made = { bytes, tag: hash.slice(0, 22) };
     }
     const { bytes, tag } = made;
-    reply.headers({ etag: tag, 'cache-control': 'no-cache' });
+    reply.headers({ etag: `"${tag}"`, 'cache-control': 'no-cache' });
     if (hasTag(request.headers['if-none-match'], tag)) return reply.code(304).send();
     return reply.headers(headers).send(bytes);
   };

@@ -14,6 +14,7 @@ import { VERSION } from './version.ts';
  */
 const ROBOTS = `User-agent: *
 Disallow: /v1/
+Disallow: /v2/
 Disallow: /metrics
 Disallow: /health
 Disallow: /livez

@@ -55,7 +55,7 @@ describe('http', () => {
     await assertProblem(await it.call('/readyz', { method: 'POST' }), 405, 'method_not_allowed');
     const code = await it.call('/abcdefg', { method: 'POST' });
     assert.equal(code.headers.get('allow'), 'GET, HEAD');
-    await assertProblem(code, 405, 'redirect_read_only');
+    await assertProblem(code, 405, 'method_not_allowed');
   });
 
   test('no key, a wrong key and a malformed header are 401', async () => {
@@ -255,7 +255,7 @@ describe('http', () => {
     const metrics = await fetch(`${it.url}/metrics`);
     const text = await metrics.text();
     assert.match(text, /loadstone_http_request_duration_seconds_bucket/);
-    assert.match(text, /loadstone_links_redirect_unknown_total [1-9]/);
+    assert.match(text, /loadstone_links_redirects_total\{result="unknown"\} [1-9]/);
     const proxied = await fetch(`${it.url}/metrics`, { headers: { 'x-forwarded-for': '203.0.113.9' } });
     await assertProblem(proxied, 401, 'unauthenticated');
     const keyed = await it.call('/metrics', { headers: { 'x-forwarded-for': '203.0.113.9' } });

@@ -21,6 +21,7 @@ import type { Log } from '#base/log';
 import type { Tracer } from '#base/trace';
 import type { AccessSamples } from './access-samples.ts';
 import { boundUnreadBody, continueWhenRead } from './body.ts';
+import { createCorsHeaders } from './cors.ts';
 import { serverErrors } from './errors.ts';
 import { createFramingCheck, originForm } from './framing.ts';
 import { type ListenAddress, parseListen } from './listen-address.ts';
@@ -51,7 +52,7 @@ export interface ListenerDeps {
   log: Log;
   tracer: Tracer;
   /** Which of the lines that anybody can cause are written. */
-  samples: Pick<AccessSamples, 'anonymous'>;
+  samples: AccessSamples;
   /** Called when a drain has run out of time: requests still in flight are to be given up. */
   onCutOff: () => void;
 }
@@ -88,6 +89,7 @@ export function createListener(
   server.maxConnections = http.connectionsMax;
   // A client that has sent its last request may shut down its side: the answers to what it has sent are given all the same.
   (server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+  const corsHeaders = createCorsHeaders(http.cors.origins);
   const onUnreadable = createUnreadable(deps);
   const pipelining = createPipelining(http, onUnreadable);
   const unreadAnswers = createUnreadAnswers(http, deps);
@@ -114,7 +116,7 @@ export function createListener(
   function refuse(request: IncomingMessage, response: ServerResponse, error: LoadstoneError) {
     const { trace, span } = deps.tracer.begin(traceparentOf(request), request.method ?? '', 'server');
     span.end();
-    writeProblem(response, error, trace);
+    writeProblem(response, error, trace, { headers: corsHeaders(request) });
   }
 
   /** Node takes its hands off the socket of a CONNECT. */

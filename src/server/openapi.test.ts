@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import Type, { type TSchema } from 'typebox';
 import { defineErrors } from '#base/errors';
-import { defineRoute, type HotShape, type RouteShape } from '#blocks/system';
+import { defineRoute, type RawShape, type RouteShape } from '#blocks/system';
 import { checkParts } from './api-parts.ts';
 import { type ApiPart, createOpenApi, type Operation } from './openapi.ts';
 
@@ -49,7 +49,7 @@ const readItem = defineRoute({
   errors: [errors.item_missing],
 });
 
-const showItem: HotShape = {
+const showItem: RawShape = {
   ...common,
   method: 'GET',
   path: '/item/:id',
@@ -60,11 +60,11 @@ const showItem: HotShape = {
   replies: { 200: null },
 };
 
-const part = (routes: unknown[], hot: HotShape[] = [], name = 'shop'): ApiPart => ({
+const part = (routes: unknown[], raw: RawShape[] = [], name = 'shop'): ApiPart => ({
   name,
   summary: 'Sells items.',
   routes: routes as RouteShape[],
-  hot,
+  raw,
 });
 
 const made = (...parts: ApiPart[]) => createOpenApi({ publicUrl: 'https://shop.example' }, parts);
@@ -185,7 +185,7 @@ describe('the OpenAPI document', () => {
     assert(!('412' in operation('/v1/items/{id}', 'get').responses));
   });
 
-  test('has hot paths too, which need no key', () => {
+  test('has raw routes too, which need no key', () => {
     const shown = operation('/item/{id}', 'get');
     assert.deepEqual(shown.security, []);
     assert(!('401' in shown.responses));
@@ -202,20 +202,24 @@ describe('what cannot be served is refused', () => {
   const refused = (parts: ApiPart[], message: RegExp) =>
     assert.throws(() => checkParts(parts), { code: 'system_invalid', message });
 
-  test('a route outside of /v1/, a hot path inside of the server’s own', () => {
+  test('a route outside of the API, a raw one inside of the server’s own', () => {
     checkParts([part([addItem, readItem], [showItem])]);
     for (const path of ['/items', 'items', '/v1', '/v10/items', '']) {
-      refused([part([{ ...addItem, path }])], /^shop: POST .*: the path of a route starts with \/v1\/$/);
+      refused(
+        [part([{ ...addItem, path }])],
+        /^shop: POST .*: the path of a route starts with a version, such as \/v1\/$/,
+      );
     }
-    for (const path of [
-      '/v1/items',
-      '/docs/items',
-      '/-/items',
-      '/console',
-      '/metrics',
-      '/v2/items',
-      'items',
-    ]) {
+    checkParts([
+      part(
+        [],
+        [
+          { ...showItem, path: '/v1/items/:id' },
+          { ...showItem, path: '/v2/items/:id', id: 'two' },
+        ],
+      ),
+    ]);
+    for (const path of ['/', '/v1', '/v1/', '/docs/items', '/-/items', '/console', '/metrics', 'items']) {
       refused([part([], [{ ...showItem, path: path as '/' }])], /the path is one of the server's own$/);
     }
   });
@@ -253,6 +257,11 @@ describe('what cannot be served is refused', () => {
     refused([part([{ ...addItem, access: 'public' }])], /in nobody's name, so no answer is kept/);
     checkParts([part([{ ...addItem, access: 'public', idempotency: 'natural' }])]);
     checkParts([part([], [{ ...showItem, whenPartitioned: { staleMsMax: 1 } }])]);
+  });
+
+  test('an end that is no day, or comes before its beginning', () => {
+    for (const deprecated of [{ since: 'soon' }, { since: '2026-12-01', sunset: '2026-11-01' }])
+      refused([part([{ ...addItem, deprecated }])], /^shop: POST \/v1\/items: deprecated\./);
   });
 
   test('a method or an id that there is not', () => {

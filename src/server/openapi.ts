@@ -1,11 +1,11 @@
 /**
  * What systems answer, as OpenAPI 3.1. Made from the shapes themselves and not from fastify's routes: those know
- * nothing of hot paths, and give no names to what several routes answer with.
+ * nothing of raw ones, and give no names to what several routes answer with.
  */
 import Type, { type TObject, type TSchema } from 'typebox';
-import { type HotShape, preconditionHeaders, type RouteShape } from '#blocks/system';
+import { preconditionHeaders, type RawShape, type RouteShape } from '#blocks/system';
 import { exampleOf } from './reference/examples.ts';
-import { describeOperated, type Operated, operatedHot, operatedRoute } from './reference/operated.ts';
+import { describeOperated, type Operated, operatedRaw, operatedRoute } from './reference/operated.ts';
 import { ANSWER_HEADERS, type Response, responsesOf } from './reference/responses.ts';
 import { createNamedSchemas, type JsonSchema, type NamedSchemas } from './reference/schema.ts';
 import { VERSION } from './version.ts';
@@ -24,6 +24,7 @@ export interface Operation {
   summary: string;
   description: string;
   tags: string[];
+  deprecated?: true;
   /** Empty where no key is asked for. */
   security?: object[];
   /** What the key needs to have. */
@@ -52,7 +53,7 @@ export interface ApiPart {
   name: string;
   summary: string;
   routes: readonly RouteShape[];
-  hot: readonly HotShape[];
+  raw: readonly RawShape[];
 }
 
 const idempotencyKey = Type.String({
@@ -138,6 +139,7 @@ function operationOf(operated: Operated, named: NamedSchemas): Operation {
     summary: shape.summary,
     description: describeOperated(operated),
     tags: [tag],
+    ...(shape.deprecated ? { deprecated: true } : {}),
     // Not in the list beside the key, where OpenAPI 3.1 allows it: linters hold on to 3.0, and take it for an unknown scope.
     ...(access === 'public' ? { security: [] } : { 'x-permission': access }),
     ...(parameters.length > 0 ? { parameters } : {}),
@@ -159,9 +161,9 @@ function pathsOf(all: readonly Operated[], named: NamedSchemas): OpenApi['paths'
 /** @throws system_invalid when two different schemas have one name */
 export function createOpenApi({ publicUrl }: { publicUrl: string }, parts: readonly ApiPart[]): OpenApi {
   const named = createNamedSchemas();
-  const all = parts.flatMap(({ name, routes, hot }) => [
+  const all = parts.flatMap(({ name, routes, raw }) => [
     ...routes.map((shape) => operatedRoute(name, shape)),
-    ...hot.map((shape) => operatedHot(name, shape)),
+    ...raw.map((shape) => operatedRaw(name, shape)),
   ]);
   const paths = pathsOf(all, named);
   return {

@@ -145,12 +145,12 @@ const logOptions = optionsSchema(
       description:
         '`pretty` is a line an event for people, in colours unless NO_COLOR is set; `json` a JSON object a line; `auto` is `pretty` where standard error is a terminal, and `json` elsewhere.',
     }),
-    hotSampleEvery: Type.Integer({
+    rawSampleEvery: Type.Integer({
       minimum: 0,
       maximum: 1_000_000,
       default: 1000,
       description:
-        'One in so many redirects gets an access log line, since a line for each costs a third of their throughput; 0 logs none.',
+        'One in so many answers of raw routes, such as redirects, gets an access log line, since a line for each costs a third of their throughput; 0 logs none.',
     }),
   },
   'Logs, on standard error.',
@@ -248,6 +248,6 @@ export type ServerOptions = Omit<Static<typeof serverOptions>, 'log'> & {
     level: (typeof LOG_LEVELS)[number];
     format: (typeof LOG_FORMATS)[number];
     anonymousLinesPerSMax: number;
-    hotSampleEvery: number;
+    rawSampleEvery: number;
   };
 };

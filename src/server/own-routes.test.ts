@@ -88,7 +88,10 @@ describe('what the server tells of itself', () => {
       assert.match(refused.headers.get('ratelimit') ?? '', /^"unknown-keys";r=0;t=\d+$/);
       const metrics = await it.call('/metrics');
       assert.equal(metrics.status, 200, 'a known key goes on');
-      assert.match(await metrics.text(), /loadstone_limiter_unknown_keys_refused_total [1-9]/);
+      assert.match(
+        await metrics.text(),
+        /loadstone_limiter_decisions_total\{limit="unknown_keys",result="refused"\} [1-9]/,
+      );
     } finally {
       await it.stop();
     }

@@ -3,6 +3,7 @@
  */
 import type { FastifyReply } from 'fastify';
 import type { LoadstoneError } from '#base/errors';
+import { isVersioned } from './own-words.ts';
 import type { Pages } from './pages.ts';
 import { problemHeaders } from './problem.ts';
 
@@ -17,7 +18,7 @@ export function sendPage(
   pages: Pages,
 ): FastifyReply | undefined {
   const { request } = reply;
-  if (error.status !== 404 || request.url.startsWith('/v1/')) return undefined;
+  if (error.status !== 404 || isVersioned(request.url)) return undefined;
   reply.header('vary', 'Accept');
   const page = pages.problem(request, error, traceId);
   if (page === undefined) return undefined;

@@ -89,7 +89,7 @@ describe('pages', () => {
 
   test('what is no reading, and what is under /v1, is a problem document whoever asks', async () => {
     const post = await ask('/no-such-link', BROWSER, 'POST');
-    assert.equal(((await post.json()) as { code: string }).code, 'redirect_read_only');
+    assert.equal(((await post.json()) as { code: string }).code, 'method_not_allowed');
     assert.equal(post.headers.get('vary'), null);
     const api = await ask('/v1/nothing', BROWSER);
     assert.equal(((await api.json()) as { code: string }).code, 'not_found');

@@ -2,7 +2,8 @@
  * The shape of a path that no route has, for access lines: how deep it is and which part of the server it was meant for. The
  * path itself is whatever somebody has sent, and may be a secret.
  */
-const KNOWN = new Set(['v1', 'docs', 'openapi.json', 'metrics', 'livez', 'readyz', 'health']);
+import { isOwnWord } from './own-words.ts';
+
 const SEGMENTS_MAX = 6;
 
 /** `/v1/notes/x?token=y` is `/v1/{}/{}`. Pure. */
@@ -10,6 +11,6 @@ export function shapeOf(url: string): string {
   const path = url.split(/[?#]/, 1)[0] ?? '';
   const segments = path.split('/', SEGMENTS_MAX + 2).slice(1);
   const [first = '', ...rest] = segments.slice(0, SEGMENTS_MAX);
-  const shape = [KNOWN.has(first) || first === '' ? first : '{}', ...rest.map((each) => each && '{}')];
+  const shape = [isOwnWord(first) || first === '' ? first : '{}', ...rest.map((each) => each && '{}')];
   return `/${shape.join('/')}${segments.length > SEGMENTS_MAX ? '/…' : ''}`;
 }

@@ -55,7 +55,7 @@ describe('/docs', () => {
           'deleteLink',
           'followLink',
         ],
-        ...['addNote', 'listNotes', 'getNote', 'deleteNote', 'getJob'],
+        ...['writeNote', 'addNote', 'listNotes', 'getNote', 'deleteNote', 'getJob'],
       ],
     );
     assert.match(html, /<span class="method">GET<\/span> \/\{code\}<\/code>/);
@@ -77,7 +77,15 @@ describe('/docs', () => {
       seen[id] = Number(stdout.slice(-3));
     }
     assert.deepEqual(seen, {
-      ...{ shorten: 201, createLink: 201, listLinks: 200, countLinks: 200, listNotes: 200, addNote: 201 },
+      ...{
+        shorten: 201,
+        createLink: 201,
+        listLinks: 200,
+        countLinks: 200,
+        listNotes: 200,
+        writeNote: 201,
+        addNote: 201,
+      },
       // The ids of examples are nobody's.
       ...{ getLink: 404, patchLink: 404, deleteLink: 404, followLink: 404 },
       ...{ getNote: 404, deleteNote: 404, getJob: 404 },

@@ -9,22 +9,25 @@ import type { Signals } from '#base/signals';
 import type { Tracer } from '#base/trace';
 import type { Identity } from '#blocks/identity';
 import { createWorker } from '#blocks/queue';
-import type { System, SystemDefinition } from '#blocks/system';
+import { isRawRoute, type System, type SystemDefinition } from '#blocks/system';
 import type { AccessSamples } from './access-samples.ts';
-import { createApi } from './api.ts';
+import { type ApiDeps, createApi, type ServedRoute } from './api.ts';
 import { checkParts } from './api-parts.ts';
+import { createBodies } from './body.ts';
+import { createClientAddresses } from './client-address.ts';
 import { createCodeOpener } from './code-spaces.ts';
+import { createCorsHeaders } from './cors.ts';
 import { addFrontRoutes } from './front-routes.ts';
 import type { Ground } from './ground.ts';
-import { createHotDeps } from './hot.ts';
 import { createJobRoutes } from './jobs.ts';
 import { formatListen } from './listen-address.ts';
 import type { Listener } from './listener.ts';
 import { type ApiPart, createOpenApi } from './openapi.ts';
 import type { ServerOptions } from './options.ts';
 import { addOwnRoutes, addReferenceRoutes, type OwnDeps } from './own-routes.ts';
-import { createPages } from './pages.ts';
+import { createPages, type Pages } from './pages.ts';
 import { checkQueues } from './queues-handled.ts';
+import { createRawHandler } from './raw.ts';
 import { createJobHandler } from './work.ts';
 
 export interface RoomsDeps {
@@ -67,11 +70,11 @@ export function createRooms(
   function makeFront() {
     const shown = { publicUrl: deps.publicUrl(), systems: definitions };
     const pages = createPages(options.pages, shown);
-    return { shown, pages, hot: createHotDeps({ clock, log, signals, tracer, samples, pages }) };
+    return { shown, pages };
   }
 
-  function make({ hot }: ReturnType<typeof makeFront>): MadeSystem[] {
-    const given = { clock, random, log, signals, database, ids, streams, references, hot };
+  function make(): MadeSystem[] {
+    const given = { clock, random, log, signals, database, ids, streams, references };
     const codesOf = createCodeOpener({ core: database.core, random });
     const addresses = { publicUrl: deps.publicUrl(), listen: formatListen(listener.address()) };
     return definitions.map((each) => {
@@ -107,10 +110,15 @@ export function createRooms(
     return createWorker({ ...options.queue, queues }, { clock, random, log, queue, handlers });
   }
 
-  const routesOf = (systems: readonly MadeSystem[]) => [
+  const routesOf = (systems: readonly MadeSystem[]): ServedRoute[] => [
     ...createJobRoutes(queue.inspection).map((route) => ({ system: 'core', route })),
-    ...systems.flatMap(({ name, system }) => system.routes.map((route) => ({ system: name, route }))),
+    ...systems.flatMap(({ name, system }) =>
+      system.routes.flatMap((route) => (isRawRoute(route) ? [] : [{ system: name, route }])),
+    ),
   ];
+
+  const rawOf = (systems: readonly MadeSystem[]) =>
+    systems.flatMap(({ system }) => system.routes.filter(isRawRoute));
 
   /** What is answered, by system: the server's own part is called core. */
   function partsOf(systems: readonly MadeSystem[]): ApiPart[] {
@@ -119,36 +127,43 @@ export function createRooms(
       ...systems.map(({ name, system }, index) => ({
         name,
         summary: definitions[index]?.summary ?? '',
-        routes: system.routes.map(({ shape }) => shape),
-        hot: system.hotShapes ?? [],
+        routes: system.routes.flatMap((route) => (isRawRoute(route) ? [] : [route.shape])),
+        raw: system.routes.filter(isRawRoute).map(({ shape }) => shape),
       })),
-      { name: 'core', summary: 'What every installation answers.', routes: core, hot: [] },
+      { name: 'core', summary: 'What every installation answers.', routes: core, raw: [] },
     ];
   }
 
-  /** Requests go to the systems' hot paths and, past those, to the API. */
+  /** What routes of both kinds are served with. */
+  function makeShared(pages: Pages): Omit<ApiDeps, 'mutations' | 'database'> {
+    return {
+      ...{ clock, log, tracer, identity, samples, pages, stopping: deps.stopping },
+      isDraining: listener.isDraining,
+      bodies: createBodies(options.http),
+      clients: createClientAddresses(options.trustedProxies),
+      corsHeaders: createCorsHeaders(options.http.cors.origins),
+      latency: signals.histogram('loadstone_http_request_duration_seconds', {
+        help: 'Time from the headers of a request to its answer; status 499 is a client that has gone before it',
+        labels: { method: { of: 'methods' }, route: { of: 'routes' }, status: { of: 'statuses' } },
+      }),
+    };
+  }
+
   async function connect(
     systems: readonly MadeSystem[],
-    { shown, pages, hot: { sendProblem } }: ReturnType<typeof makeFront>,
+    { shown, pages }: ReturnType<typeof makeFront>,
   ): Promise<void> {
     const parts = partsOf(systems);
     checkParts(parts);
+    const shared = makeShared(pages);
+    const routes = answers ? routesOf(systems) : [];
+    const raw = answers ? rawOf(systems) : [];
+    const rawShapes = raw.map(({ shape }) => shape);
     const api = await createApi(
-      { ...options.http, trustedProxies: options.trustedProxies },
-      {
-        clock,
-        log,
-        signals,
-        tracer,
-        identity,
-        mutations,
-        database,
-        stopping: deps.stopping,
-        isDraining: listener.isDraining,
-        sampleAnonymous: samples.anonymous,
-        pages,
-      },
-      answers ? routesOf(systems) : [],
+      options.http,
+      { ...shared, mutations, database },
+      routes,
+      rawShapes,
       (app) => {
         addOwnRoutes(app, {
           metrics: deps.metrics,
@@ -163,22 +178,19 @@ export function createRooms(
         addFrontRoutes(app, pages, shown);
       },
     );
-    const hotPaths = systems.flatMap(({ system }) => (answers && system.hot ? [system.hot] : []));
-    listener.setHandler((request, response) => {
-      try {
-        for (const hot of hotPaths) if (hot(request, response)) return;
-      } catch (error) {
-        sendProblem(request, response, error, clock.nowMs());
-        return;
-      }
-      api.routing(request, response);
-    });
+    const framework = routes.map(({ route: { shape } }) => shape);
+    const handler = createRawHandler(
+      options.http,
+      { ...shared, framework: (request, response) => api.routing(request, response) },
+      { raw, framework },
+    );
+    listener.setHandler(handler);
   }
 
   return createLifecycle('systems', {
     async start(signal) {
       const front = makeFront();
-      const systems = make(front);
+      const systems = make();
       const lifecycles = systems.flatMap(({ system }) => (system.lifecycle ? [system.lifecycle] : []));
       for (const lifecycle of works ? [...lifecycles, makeWorker(systems)] : lifecycles) {
         running.push(lifecycle);

@@ -65,7 +65,7 @@ export function createUnreadable(deps: {
   clock: Clock;
   log: Log;
   tracer: Tracer;
-  samples: Pick<AccessSamples, 'anonymous'>;
+  samples: AccessSamples;
 }): (error: Unreadable, socket: Socket) => void {
   const { clock, log, tracer, samples } = deps;
   /** Once is enough: whatever else comes of them is thrown away. */
@@ -76,7 +76,7 @@ export function createUnreadable(deps: {
     const traceId = traceparent.slice(3, 35);
     const coded = codedError(error);
     socket.write(rawProblem(coded, { traceId, traceparent }));
-    const sampled = samples.anonymous(coded.status);
+    const sampled = samples.sample({ status: coded.status, isRaw: false, hasCaller: false });
     if (sampled)
       log.info({ code: error.code, status: coded.status, traceId, ...sampled }, 'unreadable request');
   }

@@ -77,7 +77,7 @@ test('each run is taken once, however many processes look, and what became of it
     .map(({ manifest }) => manifest.kind);
   assert.deepEqual(kinds.slice(0, 2), ['physical', 'wal'], 'the log had nothing to be joined to at first');
   await eventually('it is measured', async () =>
-    /loadstone_backup_wal_age_seconds \d/.test((await first?.signals.registry.metrics()) ?? ''),
+    /loadstone_backup_age_seconds\{what="wal"\} \d/.test((await first?.signals.registry.metrics()) ?? ''),
   );
 
   await scheduleBackup(database, { ...schedule, what: 'wal', directory: '/proc/backups' }, now());

@@ -9,32 +9,31 @@ export interface ScheduleMeasure {
   failures: number;
 }
 
-const NAMES: Record<What, string> = { base: 'base backup', wal: 'copy of the write-ahead log' };
-
 /** What is told of scheduled backups: the same by every process, since it stands in the database. */
 export function emitBackupSignals(
   signals: Signals,
   nowMs: () => number,
   measure: (what: What) => ScheduleMeasure | undefined,
 ): void {
-  for (const what of ['base', 'wal'] as const) {
-    const gauge = (name: string, help: string, read: (found: ScheduleMeasure) => number | undefined) =>
-      signals.gauge(
-        `loadstone_backup_${what}_${name}`,
-        `${help} scheduled ${NAMES[what]}`,
-        () => {
-          const found = measure(what);
-          return found && read(found);
-        },
-        'max',
-      );
-    gauge('age_seconds', 'Since when all is in the last good', ({ lastGoodMs }) =>
-      lastGoodMs === undefined ? undefined : (nowMs() - lastGoodMs) / 1000,
-    );
-    gauge('duration_seconds', 'How long it took, of the last good', ({ lastTookMs }) =>
-      lastTookMs === undefined ? undefined : lastTookMs / 1000,
-    );
-    gauge('bytes', 'Bytes stored by the last good', ({ lastBytes }) => lastBytes);
-    gauge('failures', 'Runs that failed so far, of the', ({ failures }) => failures);
+  function gauge(name: string, help: string, read: (found: ScheduleMeasure) => number | undefined): void {
+    const family = signals.gauges(`loadstone_backup_${name}`, {
+      help: `${help}; base: base backups, wal: copies of the write-ahead log`,
+      labels: { what: ['base', 'wal'] },
+      across: 'max',
+    });
+    for (const what of ['base', 'wal'] as const) {
+      family.watch({ what }, () => {
+        const found = measure(what);
+        return found && read(found);
+      });
+    }
   }
+  gauge('age_seconds', 'Since when all is in the last good scheduled one', ({ lastGoodMs }) =>
+    lastGoodMs === undefined ? undefined : (nowMs() - lastGoodMs) / 1000,
+  );
+  gauge('duration_seconds', 'How long the last good scheduled one took', ({ lastTookMs }) =>
+    lastTookMs === undefined ? undefined : lastTookMs / 1000,
+  );
+  gauge('bytes', 'Bytes stored by the last good scheduled one', ({ lastBytes }) => lastBytes);
+  gauge('failures', 'Scheduled runs that failed so far', ({ failures }) => failures);
 }

@@ -203,8 +203,8 @@ function failureTests(db: () => TestDatabase): void {
     });
     const session = await eventually('it runs', async () => (await sessionsWith(db(), 'in_use'))[0]);
     const text = await db().signals.registry.metrics();
-    assert.match(text, /^loadstone_database_app_connections_in_use 1$/m);
-    assert.match(text, /^loadstone_database_app_waiting 0$/m);
+    assert.match(text, /^loadstone_database_connections_in_use\{role="app"\} 1$/m);
+    assert.match(text, /^loadstone_database_waiting\{role="app"\} 0$/m);
     await db().admin.run(sql`select pg_cancel_backend(${session.pid})`);
     await cancelled;
   });

@@ -5,16 +5,13 @@ import type { ReplicaHealth } from './replica-health.ts';
 
 /** What the database block measures. @param pool the one of now: it changes with the primary */
 export function emitDatabaseSignals(signals: Signals, role: string, pool: () => Pool | undefined): void {
-  signals.gauge(
-    `loadstone_database_${role}_connections_in_use`,
-    `Connections of the ${role} role now in use`,
-    () => pool()?.inUse() ?? 0,
-  );
-  signals.gauge(
-    `loadstone_database_${role}_waiting`,
-    `Requests waiting for a connection of the ${role} role`,
-    () => pool()?.waiting() ?? 0,
-  );
+  const labels = { role: { of: 'roles of connections' } };
+  signals
+    .gauges('loadstone_database_connections_in_use', { help: 'Connections now in use', labels })
+    .watch({ role }, () => pool()?.inUse() ?? 0);
+  signals
+    .gauges('loadstone_database_waiting', { help: 'Requests waiting for a connection', labels })
+    .watch({ role }, () => pool()?.waiting() ?? 0);
 }
 
 /**
@@ -40,7 +37,11 @@ export function createReplicaSignals(
   let shown: readonly (ReplicaHealth | undefined)[] = [];
   const reads = signals.counter('loadstone_database_reads_total', {
     help: 'Reads by the consistency they asked for, where they went, and why',
-    labels: ['consistency', 'server', 'reason'],
+    labels: {
+      consistency: ['strong', 'session', 'eventual'],
+      server: ['primary', 'replica'],
+      reason: ['asked', 'none_usable', 'behind', 'failed'],
+    },
   });
   const ejections = signals.counter('loadstone_database_replica_ejections_total', {
     help: 'How often a replica was given no more reads because it failed or was none',
@@ -51,19 +52,25 @@ export function createReplicaSignals(
   };
   const healthy = () => shown.filter((health) => health?.kind === 'healthy').length;
   signals.gauge('loadstone_database_replicas_healthy', 'Replicas that get reads', healthy, 'max');
+  const gauges = (what: string, help: string) =>
+    signals.gauges(`loadstone_database_replica_${what}`, {
+      help,
+      labels: { replica: { of: 'replicas' } },
+      across: 'max',
+    });
+  const seconds = gauges('lag_seconds', 'How old the data of a replica is at most');
+  const bytes = gauges('lag_bytes', 'How much of the log a replica is yet to replay');
   for (let at = 0; at < countMax; at++) {
-    const name = `loadstone_database_replica_${at + 1}`;
-    const gauge = (what: string, help: string, read: () => number | undefined) =>
-      signals.gauge(`${name}_${what}`, `${help} ${at + 1}`, read, 'max');
-    gauge('lag_seconds', 'How old the data is at most, of replica', () => {
+    const replica = at + 1;
+    seconds.watch({ replica }, () => {
       const asOfMs = seenOf(at)?.asOfMs;
       return asOfMs === undefined ? undefined : (nowMs() - asOfMs) / 1000;
     });
-    gauge('lag_bytes', 'How much of the log is yet to be replayed, by replica', () => seenOf(at)?.lagBytes);
+    bytes.watch({ replica }, () => seenOf(at)?.lagBytes);
   }
   return {
     read: (consistency, server, reason) => reads.inc({ consistency, server, reason }),
-    ejected: () => ejections.inc(),
+    ejected: () => ejections.inc({}),
     show(replicas) {
       shown = replicas;
     },

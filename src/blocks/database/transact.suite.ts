@@ -258,7 +258,7 @@ function lineTests({ db, transact }: Shop, limits: { connections: number; waiter
     const holding = Array.from({ length: limits.connections }, hold);
     await eventually('all are in use', async () => {
       const text = await db().signals.registry.metrics();
-      return text.includes(`loadstone_database_app_connections_in_use ${limits.connections}\n`);
+      return text.includes(`loadstone_database_connections_in_use{role="app"} ${limits.connections}\n`);
     });
     const waiting = Array.from({ length: limits.waiters }, () => transact((tx) => tx.run(sql`select 1`)));
     await assert.rejects(

@@ -61,8 +61,8 @@ const keptOf = (outcomes: { text: string; code: string }[]) =>
   outcomes.filter(({ code }) => code === 'kept').map(({ text }) => text);
 
 async function shed({ signals }: MadeJournal): Promise<number> {
-  const found = await signals.registry.getSingleMetric('loadstone_journal_clicks_shed_total')?.get();
-  return found?.values[0]?.value ?? Number.NaN;
+  const found = await signals.registry.getSingleMetric('loadstone_journal_records_total')?.get();
+  return found?.values.find(({ labels }) => labels.result === 'shed')?.value ?? Number.NaN;
 }
 
 /** A failed journal tries again a few times a second. */

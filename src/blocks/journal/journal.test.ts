@@ -37,8 +37,10 @@ const append = (journal: Journal, texts: readonly string[]) =>
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `record ${from + i}`);
 
 async function metric({ signals }: MadeJournal, name: string): Promise<number> {
-  const found = await signals.registry.getSingleMetric(`loadstone_journal_clicks_${name}`)?.get();
-  return found?.values[0]?.value ?? Number.NaN;
+  const result = /^(appended|shed)_total$/.exec(name)?.[1];
+  const whole = result === undefined ? name : 'records_total';
+  const found = await signals.registry.getSingleMetric(`loadstone_journal_${whole}`)?.get();
+  return found?.values.find(({ labels }) => labels.result === result)?.value ?? Number.NaN;
 }
 
 test('what is appended in one turn is one write, and all its callers are told at once', async (t) => {

@@ -76,7 +76,7 @@ async function started(t: { after(run: () => Promise<void>): void }, given?: Giv
 }
 
 async function metric({ shipperSignals }: Scene, name: string): Promise<number> {
-  const found = await shipperSignals.registry.getSingleMetric(`loadstone_journal_clicks_${name}`)?.get();
+  const found = await shipperSignals.registry.getSingleMetric(`loadstone_journal_${name}`)?.get();
   return found?.values[0]?.value ?? Number.NaN;
 }
 

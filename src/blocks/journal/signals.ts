@@ -9,17 +9,23 @@ export interface JournalReadings {
   bytes: () => number;
 }
 
+const labels = { journal: { of: 'journals' } };
+
 /** What a journal measures. */
 export function emitJournalSignals(signals: Signals, name: string, readings: JournalReadings): void {
-  const prefix = `loadstone_journal_${name}`;
-  signals.counted(`${prefix}_appended_total`, `Records written to the journal ${name}`, readings.appended);
-  signals.counted(`${prefix}_groups_total`, `Writes that these records took`, readings.groups);
-  signals.counted(
-    `${prefix}_shed_total`,
-    `Records that the journal ${name} did not keep, since it was full or could not be written`,
-    readings.shed,
-  );
-  signals.gauge(`${prefix}_bytes`, `Bytes that the journal ${name} has on disk`, readings.bytes);
+  const own = { journal: name };
+  const records = signals.counts('loadstone_journal_records_total', {
+    help: 'Records given to a journal: written (appended), or not kept, since it was full or could not be written (shed)',
+    labels: { ...labels, result: ['appended', 'shed'] },
+  });
+  records.watch({ ...own, result: 'appended' }, readings.appended);
+  records.watch({ ...own, result: 'shed' }, readings.shed);
+  signals
+    .counts('loadstone_journal_groups_total', { help: 'Writes that the appended records took', labels })
+    .watch(own, readings.groups);
+  signals
+    .gauges('loadstone_journal_bytes', { help: 'Bytes that a journal has on disk', labels })
+    .watch(own, readings.bytes);
 }
 
 export interface ShipperReadings {
@@ -31,17 +37,17 @@ export interface ShipperReadings {
 
 /** What the shipper of a journal measures. */
 export function emitShipperSignals(signals: Signals, name: string, readings: ShipperReadings): void {
-  const prefix = `loadstone_journal_${name}`;
-  signals.counted(
-    `${prefix}_shipped_total`,
-    `Records of the journal ${name} shipped into Postgres`,
-    readings.shipped,
-  );
-  signals.counted(`${prefix}_ship_failures_total`, `Attempts to ship that failed`, readings.failures);
-  signals.gauge(
-    `${prefix}_lag_records`,
-    `Records of the journal ${name} that wait to be shipped`,
-    readings.lagRecords,
-  );
-  signals.gauge(`${prefix}_lag_seconds`, `Age of the oldest of them`, () => readings.lagMs() / 1000, 'max');
+  const own = { journal: name };
+  signals
+    .counts('loadstone_journal_shipped_total', { help: 'Records shipped into Postgres', labels })
+    .watch(own, readings.shipped);
+  signals
+    .counts('loadstone_journal_ship_failures_total', { help: 'Attempts to ship that failed', labels })
+    .watch(own, readings.failures);
+  signals
+    .gauges('loadstone_journal_lag_records', { help: 'Records that wait to be shipped', labels })
+    .watch(own, readings.lagRecords);
+  signals
+    .gauges('loadstone_journal_lag_seconds', { help: 'Age of the oldest of them', labels, across: 'max' })
+    .watch(own, () => readings.lagMs() / 1000);
 }

@@ -27,8 +27,8 @@ describe('limiter', () => {
     limiter.giveBack('a');
     assert(limiter.take('a').isAllowed);
     const text = await signals.registry.metrics();
-    assert.match(text, /loadstone_limiter_unknown_keys_refused_total 1\n/);
-    assert.match(text, /loadstone_limiter_unknown_keys_keys 1\n/);
+    assert.match(text, /loadstone_limiter_decisions_total\{limit="unknown_keys",result="refused"\} 1\n/);
+    assert.match(text, /loadstone_limiter_keys\{limit="unknown_keys"\} 1\n/);
   });
 
   test('addresses: IPv4 as it is, also when written as IPv6; IPv6 by its /64', () => {

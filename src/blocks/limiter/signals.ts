@@ -13,13 +13,21 @@ export function emitLimiterSignals(
   name: string,
   { counts, gcra }: { counts: LimiterCounts; gcra: Pick<Gcra, 'size' | 'forgiven'> },
 ): void {
-  const prefix = `loadstone_limiter_${name}`;
-  signals.counted(`${prefix}_allowed_total`, `What the limit ${name} has allowed`, () => counts.allowed);
-  signals.counted(`${prefix}_refused_total`, `What the limit ${name} has refused`, () => counts.refused);
-  signals.gauge(`${prefix}_keys`, `Keys that have used of their budget of ${name}`, gcra.size);
-  signals.counted(
-    `${prefix}_forgiven_total`,
-    `Keys that got a whole budget of ${name} because as many as it remembers had used of theirs`,
-    gcra.forgiven,
-  );
+  const limit = { of: 'limits' };
+  const decisions = signals.counts('loadstone_limiter_decisions_total', {
+    help: 'What limits have decided',
+    labels: { limit, result: ['allowed', 'refused'] },
+  });
+  decisions.watch({ limit: name, result: 'allowed' }, () => counts.allowed);
+  decisions.watch({ limit: name, result: 'refused' }, () => counts.refused);
+  const labels = { limit };
+  signals
+    .gauges('loadstone_limiter_keys', { help: 'Keys that have used of their budget', labels })
+    .watch({ limit: name }, gcra.size);
+  signals
+    .counts('loadstone_limiter_forgiven_total', {
+      help: 'Keys that got a whole budget because as many as the limit remembers had used of theirs',
+      labels,
+    })
+    .watch({ limit: name }, gcra.forgiven);
 }

@@ -34,8 +34,8 @@ export function emitOutboxSignals(signals: Signals, outbox: MeasuredOutbox): Out
   });
   return {
     moved(events, tookMs) {
-      moved.inc(events);
-      batch.observe(tookMs / 1000);
+      moved.inc({}, events);
+      batch.observe({}, tookMs / 1000);
     },
   };
 }

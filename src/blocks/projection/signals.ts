@@ -10,7 +10,7 @@ export interface ProjectionMeasures {
 
 /** Declares the metrics. */
 export function emitProjectionSignals(signals: Signals): ProjectionMeasures {
-  const labels = ['projection'] as const;
+  const labels = { projection: { of: 'projections' } };
   const verified = signals.counter('loadstone_projection_verified_total', {
     help: 'Comparisons of a projection with the truth that this process has finished',
     labels,
@@ -26,9 +26,9 @@ export function emitProjectionSignals(signals: Signals): ProjectionMeasures {
   });
   return {
     verified(name, differencesTotal) {
-      verified.labels(name).inc();
-      different.labels(name).inc(differencesTotal);
+      verified.inc({ projection: name });
+      different.inc({ projection: name }, differencesTotal);
     },
-    rebuilt: (name, tookMs) => rebuilt.labels(name).observe(tookMs / 1000),
+    rebuilt: (name, tookMs) => rebuilt.observe({ projection: name }, tookMs / 1000),
   };
 }

@@ -31,10 +31,10 @@ export function drainSeconds(measure: QueueMeasure | undefined): number {
 }
 
 export function createQueueSignals(signals: Signals, admission: Admission): QueueSignals {
-  const labels = ['queue'];
+  const labels = { queue: { of: 'queues' } };
   const attempts = signals.histogram('loadstone_queue_attempt_seconds', {
     help: 'How long attempts took, by queue and end (done, failed)',
-    labels: ['queue', 'end'],
+    labels: { ...labels, end: ['done', 'failed'] },
     buckets: JOB_SECONDS,
   });
   const turns = signals.histogram('loadstone_queue_turn_seconds', {
@@ -52,9 +52,9 @@ export function createQueueSignals(signals: Signals, admission: Admission): Queu
 
   return {
     ofLane(queue) {
-      const done = attempts.labels(queue, 'done');
-      const failed = attempts.labels(queue, 'failed');
-      const turn = turns.labels(queue);
+      const done = attempts.series({ queue, end: 'done' });
+      const failed = attempts.series({ queue, end: 'failed' });
+      const turn = turns.series({ queue });
       // A series that begins with its first increase hides that from `increase()`.
       for (const counter of [dead, lost]) counter.inc({ queue }, 0);
       return {
@@ -67,18 +67,19 @@ export function createQueueSignals(signals: Signals, admission: Admission): Queu
     },
     ofQueue(queue, measure) {
       const gauge = (name: string, help: string, read: () => number) =>
-        signals.gauge(`loadstone_queue_${queue}_${name}`, help, read, 'max');
-      gauge('waiting', `Jobs waiting in ${queue}`, () => admission.waiting(queue));
-      gauge('dead', `Dead jobs of ${queue}`, () => measure()?.dead ?? 0);
-      gauge('workers', `Workers on ${queue}`, () => measure()?.workers ?? 0);
-      gauge('drain_seconds', `Backlog of ${queue} divided by the pace at which it is worked off`, () =>
+        signals.gauges(`loadstone_queue_${name}`, { help, labels, across: 'max' }).watch({ queue }, read);
+      gauge('waiting', 'Jobs waiting', () => admission.waiting(queue));
+      gauge('dead', 'Dead jobs', () => measure()?.dead ?? 0);
+      gauge('workers', 'Workers', () => measure()?.workers ?? 0);
+      gauge('drain_seconds', 'Backlog divided by the pace at which it is worked off', () =>
         drainSeconds(measure()),
       );
-      signals.counted(
-        `loadstone_queue_${queue}_dropped_total`,
-        `Jobs of ${queue} dropped because it was full`,
-        () => admission.dropped(queue),
-      );
+      signals
+        .counts('loadstone_queue_dropped_total', {
+          help: 'Jobs dropped because their queue was full',
+          labels,
+        })
+        .watch({ queue }, () => admission.dropped(queue));
     },
   };
 }

@@ -11,7 +11,7 @@ export interface ReferencesSignals {
 
 /** What the references measure. */
 export function emitReferencesSignals(signals: Signals): ReferencesSignals {
-  const labels = ['reference'];
+  const labels = { reference: { of: 'references' } };
   const counter = (name: string, help: string) =>
     signals.counter(`loadstone_reference_${name}_total`, { help, labels });
   const removed = counter('removed', 'Rows removed because what they referred to was deleted');
@@ -22,11 +22,11 @@ export function emitReferencesSignals(signals: Signals): ReferencesSignals {
   );
   const sweeps = counter('sweeps', 'Sweeps that have come to their end');
   return {
-    removed: (reference, count) => removed.labels(reference).inc(count),
+    removed: (reference, count) => removed.inc({ reference }, count),
     looked(reference, found) {
-      rows.labels(reference).inc(found.rows);
-      dangling.labels(reference).inc(found.dangling);
+      rows.inc({ reference }, found.rows);
+      dangling.inc({ reference }, found.dangling);
     },
-    swept: (reference) => sweeps.labels(reference).inc(),
+    swept: (reference) => sweeps.inc({ reference }),
   };
 }

@@ -264,9 +264,9 @@ test('many consumers in one process need few connections, and none while they wa
   }
   await eventually('all have read', async () => {
     const text = await started.signals.registry.getSingleMetricAsString(
-      'loadstone_database_system_connections_in_use',
+      'loadstone_database_connections_in_use',
     );
-    return text.endsWith(' 0');
+    return text.includes('{role="system"} 0');
   });
   const seen = new Set<string>();
   effects.setFault((events) => {

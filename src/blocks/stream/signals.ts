@@ -2,7 +2,6 @@
  * What the stream block measures. Lag is of the partitions that a process has: the sum over processes is that of the
  * group.
  */
-import { Gauge } from 'prom-client';
 import type { AcrossProcesses, Signals } from '#base/signals';
 import type { StreamEvent } from './event.ts';
 
@@ -30,8 +29,8 @@ export interface StreamMeasures {
 
 /** Declares the metrics. */
 export function emitStreamSignals(signals: Signals): StreamMeasures {
-  const labels = ['stream', 'group'] as const;
-  const consumers = new Set<MeasuredConsumer>();
+  const labels = { stream: { of: 'streams' }, group: { of: 'consumer groups' } };
+  const consumers = new Map<string, MeasuredConsumer>();
   const handled = signals.counter('loadstone_stream_events_handled_total', {
     help: 'Events whose effects a consumer group has committed',
     labels,
@@ -56,30 +55,26 @@ export function emitStreamSignals(signals: Signals): StreamMeasures {
     help: string,
     read: (consumer: MeasuredConsumer) => number,
     across: AcrossProcesses = 'sum',
-  ) =>
-    new Gauge({
-      name,
-      help,
-      aggregator: across,
-      labelNames: labels,
-      registers: [signals.registry],
-      collect() {
-        this.reset();
-        for (const each of consumers) this.labels(each.stream, each.group).set(read(each));
-      },
-    });
-  gauge(
+  ) => {
+    const family = signals.gauges(name, { help, labels, across });
+    return ({ stream, group }: MeasuredConsumer) =>
+      family.watch({ stream, group }, () => {
+        const consumer = consumers.get(`${stream} ${group}`);
+        return consumer && read(consumer);
+      });
+  };
+  const lagEvents = gauge(
     'loadstone_stream_lag_events',
     'Events that a group has before it, of the partitions of this process',
     (each) => each.lag().events,
   );
-  gauge(
+  const lagSeconds = gauge(
     'loadstone_stream_lag_seconds',
     'Age of the oldest event that a group has before it',
     (each) => each.lag().oldestMs / 1000,
     'max',
   );
-  gauge(
+  const partitions = gauge(
     'loadstone_stream_partitions_owned',
     'Partitions that a group works on in this process',
     (each) => each.partitions().length,
@@ -88,23 +83,28 @@ export function emitStreamSignals(signals: Signals): StreamMeasures {
   return {
     ofConsumer(stream, group) {
       // A series that begins with its first increase hides that from `increase()`.
-      for (const counter of [handled, refused, parked]) counter.labels(stream, group).inc(0);
+      for (const counter of [handled, refused, parked]) counter.inc({ stream, group }, 0);
+      const delays = delay.series({ stream, group });
       return {
         handled(events, nowMs) {
-          handled.labels(stream, group).inc(events.length);
+          handled.inc({ stream, group }, events.length);
           const oldestMs = Math.min(...events.map(({ createdAt }) => createdAt.getTime()));
-          delay.labels(stream, group).observe(Math.max(0, nowMs - oldestMs) / 1000);
+          delays.observe(Math.max(0, nowMs - oldestMs) / 1000);
         },
         refused(isParked) {
-          refused.labels(stream, group).inc();
-          if (isParked) parked.labels(stream, group).inc();
+          refused.inc({ stream, group });
+          if (isParked) parked.inc({ stream, group });
         },
       };
     },
     watch(consumer) {
-      consumers.add(consumer);
-      return () => consumers.delete(consumer);
+      const key = `${consumer.stream} ${consumer.group}`;
+      consumers.set(key, consumer);
+      for (const show of [lagEvents, lagSeconds, partitions]) show(consumer);
+      return () => {
+        if (consumers.get(key) === consumer) consumers.delete(key);
+      };
     },
-    droppedUnread: () => dropped.inc(),
+    droppedUnread: () => dropped.inc({}),
   };
 }

@@ -16,5 +16,8 @@ export type Complete<S extends Assured> = S & Required<Pick<S, 'consistency' | '
 /** Fills in what the shape leaves out. */
 export function completeShape<S extends Assured>(shape: S): Complete<S> {
   const { consistency = 'strong', whenPartitioned = 'refuse' } = shape;
+  // The same one, by which a shape and its route are known to belong together.
+  if (consistency === shape.consistency && whenPartitioned === shape.whenPartitioned)
+    return shape as Complete<S>;
   return { ...shape, consistency, whenPartitioned } as Complete<S>;
 }

@@ -11,6 +11,11 @@ export const systemErrors = defineErrors('system', {
     title: 'It has another version',
     doc: '`If-Match` names other versions than the current one, or `If-None-Match` names it. Nothing was done. Read it again, and send its new `ETag`.',
   },
+  version_unfit: {
+    status: 422,
+    title: 'The request does not fit the newer version',
+    doc: 'It fits the older version of the route that it was sent to, but not the newer one, which answers for both and allows less. `errors` lists each field by its pointer in the newer version.',
+  },
   precondition_malformed: {
     status: 400,
     title: 'The precondition cannot be read',

@@ -1,6 +1,7 @@
 export { type Access, ownerOf, type Permission } from './access.ts';
 export type { CalibrationItem, CalibrationMeasure, SystemCalibration } from './calibrate.ts';
 export { type Complete, completeShape, type WhenPartitioned } from './defaults.ts';
+export { type Deprecation, deprecationHeaders, describeDeprecation } from './deprecation.ts';
 export type {
   DrillAnswer,
   DrillEvents,
@@ -18,7 +19,6 @@ export type {
 } from './drill.ts';
 export { systemErrors } from './errors.ts';
 export type { FirstSteps } from './first-steps.ts';
-export type { HotShape } from './hot-shape.ts';
 export { type HandledQueue, handleQueue, type JobContext, type JobWork } from './job.ts';
 export { type Keyed, type Keyset, type ListKey, type ListOrder, listOrder } from './list-order.ts';
 export { OWN_PATHS } from './own-paths.ts';
@@ -37,6 +37,16 @@ export {
   versionHeader,
 } from './preconditions.ts';
 export {
+  defineRaw,
+  handleRaw,
+  isRawRoute,
+  PASS,
+  type RawAnswer,
+  type RawCall,
+  type RawRoute,
+  type RawShape,
+} from './raw.ts';
+export {
   type Call,
   type CallContext,
   type ContextOf,
@@ -53,10 +63,17 @@ export {
 } from './route.ts';
 export {
   defineSystem,
-  type HotDeps,
   type StreamDefinition,
   type System,
   type SystemDefinition,
   type SystemDeps,
 } from './system.ts';
 export { timeField, timeOrNull } from './times.ts';
+export {
+  defineStep,
+  handleOlder,
+  type Older,
+  type OlderVersion,
+  olderVersion,
+  type Step,
+} from './versions.ts';

@@ -10,6 +10,7 @@ import type { Principal } from '#blocks/identity';
 import type { MutationTx, SetRule, Settling } from '#blocks/mutation';
 import type { Access } from './access.ts';
 import { type Complete, completeShape } from './defaults.ts';
+import type { Deprecation } from './deprecation.ts';
 import type { Preconditions } from './preconditions.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -41,8 +42,8 @@ interface CommonShape<
   A extends Access,
   V extends Precondition,
 > {
-  /** Under `/v1/`; parameters as `:name`. */
-  path: `/v1/${string}`;
+  /** Under the version of the API that it belongs to, `/v1/` to `/v9/`; parameters as `:name`. */
+  path: `/v${number}/${string}`;
   /** A verb phrase, also the operation's id: `addNote`. */
   id: string;
   summary: string;
@@ -69,6 +70,8 @@ interface CommonShape<
   replyHeaders?: Readonly<Record<string, TSchema>>;
   /** The errors that the route's rule can give, for the reference. */
   errors?: readonly ErrorFactory[];
+  /** Where it ends, or is to be called no more. */
+  deprecated?: Deprecation;
   /** How fresh what it reads or returns is. Default: `strong`. */
   consistency?: Consistency;
   /** Without the database a route refuses. What serves stale answers has to keep them: that is for raw handlers. */

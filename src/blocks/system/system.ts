@@ -2,7 +2,6 @@
  * A system: one product on the blocks. Systems of this repository and of others are made the same way.
  */
 import assert from 'node:assert/strict';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Static, TObject } from 'typebox';
 import type { Clock } from '#base/clock';
 import type { Lifecycle } from '#base/lifecycle';
@@ -19,8 +18,8 @@ import type { Streams } from '#blocks/stream';
 import type { SystemCalibration } from './calibrate.ts';
 import type { SystemDrill } from './drill.ts';
 import type { FirstSteps } from './first-steps.ts';
-import type { HotShape } from './hot-shape.ts';
 import type { HandledQueue } from './job.ts';
+import type { RawRoute } from './raw.ts';
 import type { Route } from './route.ts';
 
 /** What every system is given. */
@@ -45,43 +44,14 @@ export interface SystemDeps {
   publicUrl: string;
   /** The `host:port` that the server listens on. */
   listen: string;
-  hot: HotDeps;
-}
-
-/** What a hot path needs from the server, since it skips the framework. */
-export interface HotDeps {
-  /** The `traceparent` to answer with. */
-  traceparent(request: IncomingMessage): string;
-  /** The `tracestate` to answer with, if there is one. */
-  tracestate(request: IncomingMessage): string | undefined;
-  /**
-   * Answers with the error's problem document, or a page for a person (by `Accept`), and logs it, within a bound.
-   * @param text what the page says in place of the error's own words
-   */
-  sendProblem(
-    request: IncomingMessage,
-    response: ServerResponse,
-    error: unknown,
-    startedMs: number,
-    text?: { title: string; text: string },
-  ): void;
-  /** A line in the access log for one in so many answers; call it for every answer. */
-  answered(request: IncomingMessage, status: number, startedMs: number, traceparent: string): void;
 }
 
 export interface System {
-  routes: readonly Route[];
+  /** Of both kinds: `handleRoute`, and `handleRaw` for what is answered past the framework. */
+  routes: readonly (Route | RawRoute)[];
   lifecycle?: Lifecycle;
   /** Who carries out the jobs of the system's queues: of each of them one (`handleQueue`). */
   jobs?: readonly HandledQueue[];
-  /**
-   * Tried before the framework for every request; true when it has answered or will. For paths outside the server's
-   * own (`/v1`, `/docs`, `/console`, `/-/` and the health paths). A request without a body emits no `end` and no
-   * `close`: watch the response.
-   */
-  hot?: (request: IncomingMessage, response: ServerResponse) => boolean;
-  /** What `hot` answers, for OpenAPI and the reference. */
-  hotShapes?: readonly HotShape[];
 }
 
 export interface SystemDefinition<S extends TObject = TObject> {

@@ -41,14 +41,10 @@ export interface TraceExportCounts {
 
 /** What the trace export measures. */
 export function emitTraceExportSignals(signals: Signals, counts: TraceExportCounts): void {
-  signals.counted(
-    'loadstone_trace_spans_sent_total',
-    'Spans that the OpenTelemetry receiver has taken',
-    () => counts.sent,
-  );
-  signals.counted(
-    'loadstone_trace_spans_failed_total',
-    'Spans dropped because the OpenTelemetry receiver did not take them',
-    () => counts.failed,
-  );
+  const spans = signals.counts('loadstone_trace_spans_total', {
+    help: 'Spans that the OpenTelemetry receiver has taken (sent), or that were dropped because it did not (failed)',
+    labels: { result: ['sent', 'failed'] },
+  });
+  spans.watch({ result: 'sent' }, () => counts.sent);
+  spans.watch({ result: 'failed' }, () => counts.failed);
 }

@@ -96,7 +96,7 @@ suite('the trace export', () => {
     assert.deepEqual([first?.parentSpanId, second?.parentSpanId], [PARENT.spanId, first?.spanId]);
     const attributes = received[0]?.body.resourceSpans[0]?.resource.attributes ?? [];
     assert(attributes.some(({ key, value }) => key === 'service.name' && value.stringValue === 'loadstone'));
-    assert.match(await it.signals.registry.metrics(), /^loadstone_trace_spans_sent_total 2$/m);
+    assert.match(await it.signals.registry.metrics(), /^loadstone_trace_spans_total\{result="sent"\} 2$/m);
   });
 
   test('leaves out what the caller does not record, and its share of what begins here', async () => {
@@ -117,7 +117,7 @@ suite('the trace export', () => {
     await it.start(never);
     tracer.begin(RECORDED, 'GET', 'server').span.end();
     await it.stop(never);
-    assert.match(await it.signals.registry.metrics(), /^loadstone_trace_spans_failed_total 1$/m);
+    assert.match(await it.signals.registry.metrics(), /^loadstone_trace_spans_total\{result="failed"\} 1$/m);
   });
 
   test('without an endpoint nothing is recorded', async () => {

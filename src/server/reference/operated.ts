@@ -1,11 +1,18 @@
 /**
- * A route or a hot path as the reference sees it, and what it says of itself in words.
+ * A route or a raw route as the reference sees it, and what it says of itself in words.
  */
-import { type Access, type Complete, completeShape, type HotShape, type RouteShape } from '#blocks/system';
+import {
+  type Access,
+  type Complete,
+  completeShape,
+  describeDeprecation,
+  type RawShape,
+  type RouteShape,
+} from '#blocks/system';
 
 export interface Operated {
   tag: string;
-  shape: Complete<RouteShape> | Complete<HotShape>;
+  shape: Complete<RouteShape> | Complete<RawShape>;
   access: Access;
   /** Answered by the framework: validated, with a deadline. */
   isFramed: boolean;
@@ -21,7 +28,7 @@ export function operatedRoute(tag: string, shape: RouteShape): Operated {
   return { tag, shape: completeShape(shape), access: shape.access, isFramed: true, isKeyed, isVersioned };
 }
 
-export function operatedHot(tag: string, shape: HotShape): Operated {
+export function operatedRaw(tag: string, shape: RawShape): Operated {
   const { access } = shape;
   return {
     ...{ tag, shape: completeShape(shape), access },
@@ -65,7 +72,8 @@ function describeVersion({ shape, isVersioned }: Operated): string {
 export function describeOperated(operated: Operated): string {
   const { shape } = operated;
   const kept = `${describeAccess(operated)} Consistency: \`${shape.consistency}\`. ${describePartition(operated)} ${describeRepetition(operated)}`;
-  return [shape.description, describeVersion(operated), kept.trim(), describeSession(operated)]
+  const end = shape.deprecated && describeDeprecation(shape.deprecated);
+  return [end, shape.description, describeVersion(operated), kept.trim(), describeSession(operated)]
     .filter(Boolean)
     .join('\n\n');
 }

@@ -94,7 +94,7 @@ function failuresOf(operated: Operated): Map<number, LoadstoneError[]> {
     ...(shape.errors ?? []),
     ...(isVersioned ? [systemErrors.precondition_failed, systemErrors.precondition_malformed] : []),
     ...(operated.access === 'public' ? [] : OF_KEYS),
-    ...(isFramed ? framed : []),
+    ...(isFramed ? framed : [deadlineErrors.deadline_exceeded]),
     ...(isKeyed ? Object.values(idempotencyErrors) : []),
     ...('body' in shape && shape.body ? OF_BODIES : []),
     ...GENERAL,
@@ -104,7 +104,23 @@ function failuresOf(operated: Operated): Map<number, LoadstoneError[]> {
   return Map.groupBy(byCode.values(), ({ status }) => status);
 }
 
-function failure(status: number, errors: readonly LoadstoneError[], problem: JsonSchema): Response {
+/** The headers of each answer of the route. */
+function everyHeader({ shape: { deprecated } }: Operated): Record<string, object> {
+  const of = (name: string) => ({ $ref: `#/components/headers/${name}` });
+  return {
+    traceparent: of('Traceparent'),
+    ...(deprecated ? { Deprecation: of('Deprecation') } : {}),
+    ...(deprecated?.sunset ? { Sunset: of('Sunset') } : {}),
+    ...(deprecated?.link ? { Link: of('DeprecationLink') } : {}),
+  };
+}
+
+function failure(
+  operated: Operated,
+  status: number,
+  errors: readonly LoadstoneError[],
+  problem: JsonSchema,
+): Response {
   const [first] = errors;
   const codes = errors.map(({ code }) => code);
   const narrowed = {
@@ -118,7 +134,7 @@ function failure(status: number, errors: readonly LoadstoneError[], problem: Jso
       ...(errors.some(({ retryable }) => retryable)
         ? { 'Retry-After': { $ref: '#/components/headers/RetryAfter' } }
         : {}),
-      traceparent: { $ref: '#/components/headers/Traceparent' },
+      ...everyHeader(operated),
     },
     content: {
       'application/problem+json': {
@@ -155,7 +171,7 @@ function success(operated: Operated, status: number, schema: TSchema | null, nam
     headers: {
       ...Object.fromEntries(own),
       ...(isKeyed ? { 'Idempotency-Replayed': { $ref: '#/components/headers/IdempotencyReplayed' } } : {}),
-      traceparent: { $ref: '#/components/headers/Traceparent' },
+      ...everyHeader(operated),
     },
     ...(schema
       ? {
@@ -179,6 +195,18 @@ export const ANSWER_HEADERS = {
   RetryAfter: {
     description: 'After how many seconds the same request may succeed.',
     schema: { type: 'integer' },
+  },
+  Deprecation: {
+    description: 'Since when the route should not be called any more (RFC 9745): `@` and seconds since 1970.',
+    schema: { type: 'string' },
+  },
+  Sunset: {
+    description: 'From when on the route may answer no more (RFC 8594): a date as HTTP writes it.',
+    schema: { type: 'string' },
+  },
+  DeprecationLink: {
+    description: 'Where it is told what to call instead (`rel="deprecation"`, `rel="sunset"`).',
+    schema: { type: 'string' },
   },
   IdempotencyReplayed: {
     description: '`true` on an answer that was given before, to an earlier request with this key.',
@@ -204,7 +232,7 @@ export function responsesOf(operated: Operated, named: NamedSchemas): Record<str
   ]);
   const failures = [...failuresOf(operated)]
     .toSorted(([a], [b]) => a - b)
-    .map(([status, errors]) => [String(status), failure(status, errors, problem)]);
+    .map(([status, errors]) => [String(status), failure(operated, status, errors, problem)]);
   const isRedirect = Object.keys(shape.replies).every((status) => !status.startsWith('2'));
   // Elsewhere no `default`: it would make every code any string in generated clients. Linters want it where there is no 2xx.
   return {

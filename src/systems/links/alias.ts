@@ -33,6 +33,11 @@ export function isReserved(code: string): boolean {
   return RESERVED.has(code.toLowerCase());
 }
 
+/** Whether what stands in a path can be a link's code. */
+export function isCode(text: string): boolean {
+  return CODE_PATTERN.test(text) && !isReserved(text);
+}
+
 const refuse = (error: ErrorFactory, detail: string) => fieldError(error, '/alias', detail);
 
 /**

@@ -3,8 +3,8 @@
  */
 import Type, { type Static } from 'typebox';
 import {
+  defineRaw,
   defineRoute,
-  type HotShape,
   pageOf,
   pageQuery,
   systemErrors,
@@ -207,11 +207,16 @@ export const deleteLink = defineRoute({
   errors: [linksErrors.link_not_found],
 });
 
-/** The redirect itself: a hot path, answered without a key. */
-export function redirectShape(options: { staleMsMax: number; cacheTtlMs: number }): HotShape {
-  return {
+/** The redirect itself: a raw route, answered without a key. */
+export function redirectShape(options: {
+  staleMsMax: number;
+  cacheTtlMs: number;
+  trailingSlash: 'redirect' | 'not_found';
+}) {
+  return defineRaw({
     method: 'GET',
     path: '/:code',
+    trailingSlash: options.trailingSlash === 'redirect',
     id: 'followLink',
     summary: 'Follow a link',
     description:
@@ -232,5 +237,5 @@ export function redirectShape(options: { staleMsMax: number; cacheTtlMs: number 
     consistency: 'eventual',
     // What is fresh is answered without a look at the database, whether that is there or not.
     whenPartitioned: { staleMsMax: Math.max(options.staleMsMax, options.cacheTtlMs) },
-  };
+  });
 }

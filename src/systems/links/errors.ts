@@ -47,21 +47,19 @@ export const linksErrors = defineErrors('links', {
     doc: 'Give either `ttl`, whole seconds from 1 to 315360000, or `expiresAt`, an RFC 3339 time with an offset that is in the future and before the year 10000; not both.',
   },
   link_not_found: {
+    isCommon: true,
     status: 404,
     title: 'There is no such link',
     doc: 'No link of this workspace has the id, or no link at all has the code. Codes distinguish upper and lower case.',
   },
   link_gone: {
+    isCommon: true,
     status: 410,
     title: 'The link is gone',
     doc: 'The link has expired or has been deleted. Its code will not come back.',
   },
-  redirect_read_only: {
-    status: 405,
-    title: 'A short link can only be followed',
-    doc: '`/{code}` takes `GET` and `HEAD`. Links are changed under `/v1/links`.',
-  },
   redirects_busy: {
+    isCommon: true,
     status: 503,
     title: 'Too many redirects are waiting for the database',
     retryable: true,

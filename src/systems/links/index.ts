@@ -1,7 +1,7 @@
 /**
  * Links: short codes that redirect. See README.md.
  */
-import { defineSystem } from '#blocks/system';
+import { defineSystem, handleRaw } from '#blocks/system';
 import { redirectShape } from './api.ts';
 import { linksCalibration } from './calibrate.ts';
 import { ownHosts } from './destination.ts';
@@ -38,7 +38,7 @@ export default defineSystem({
     const { clock, database, ids, publicUrl } = deps;
     const store = createLinksStore({ database });
     const codes = deps.codes('links', options.codes);
-    const redirects = createRedirects(options, { clock, store, hot: deps.hot });
+    const redirects = createRedirects(options, { clock, store });
     const links = createLinks({
       clock,
       store,
@@ -53,10 +53,11 @@ export default defineSystem({
     const { changed: forget, allChanged: forgetAll } = redirects;
     return {
       lifecycle: createInvalidation({ ...deps, forget, forgetAll }),
-      routes: createRoutes(links, (reader, principal) => store.counts(reader, principal, clock.nowMs())),
+      routes: [
+        ...createRoutes(links, (reader, principal) => store.counts(reader, principal, clock.nowMs())),
+        handleRaw(redirectShape(options), redirects.answer),
+      ],
       jobs: createJobs(links.editing, sweep),
-      hot: redirects.handle,
-      hotShapes: [redirectShape(options)],
     };
   },
 });

@@ -1,27 +1,32 @@
 /**
- * The redirect: raw `node:http`, no framework. A hit in the cache touches nothing else; misses of one tick share one
+ * The redirect: a raw route. A hit in the cache touches nothing else; misses of one tick share one
  * query, and while a query is under way the next ones gather, so that a storm of misses costs few round trips.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { createLookUps } from '#blocks/database';
-import type { HotDeps } from '#blocks/system';
-import { codeOf } from './code-path.ts';
+import { PASS, type RawAnswer, type RawCall, type RawShape } from '#blocks/system';
+import { isCode } from './alias.ts';
+import type { redirectShape } from './api.ts';
 import { linksErrors } from './errors.ts';
 import { cacheControl } from './expiry.ts';
 import type { LinksOptions } from './options.ts';
 import type { LinksStore, Target } from './store.ts';
 import { type CachedTarget, createTargetCache } from './target-cache.ts';
 
+type Following = typeof redirectShape extends (...of: never) => RawShape<infer P, infer B>
+  ? RawCall<P, B>
+  : never;
+
 export interface Redirects {
-  /** Answers `GET|HEAD /{code}`; false when the path is not one of a code. */
-  handle(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Answers `GET|HEAD /{code}`, unless that is no code. */
+  answer(call: Following): RawAnswer;
   /** A code's target has changed. */
   changed(code: string): void;
   /** What has changed is not known. */
   allChanged(): void;
-  counts: { hits: number; misses: number; unknown: number; gone: number; stale: number };
+  /** Each request counts once. */
+  counts: { hit: number; miss: number; unknown: number; gone: number; stale: number };
 }
 
 const WAITING_MAX = 10_000;
@@ -29,12 +34,9 @@ const BATCH_MAX = 500;
 /** A database that does not answer in this time is treated as one that cannot be reached. */
 const LOOK_UP_MS_MAX = 2000;
 
-export function createRedirects(
-  options: LinksOptions,
-  deps: { clock: Clock; store: LinksStore; hot: HotDeps },
-): Redirects {
-  const { clock, hot } = deps;
-  const counts = { hits: 0, misses: 0, unknown: 0, gone: 0, stale: 0 };
+export function createRedirects(options: LinksOptions, deps: { clock: Clock; store: LinksStore }): Redirects {
+  const { clock } = deps;
+  const counts = { hit: 0, miss: 0, unknown: 0, gone: 0, stale: 0 };
   const cache = createTargetCache(
     { entriesMax: options.cacheEntriesMax, ttlMs: options.cacheTtlMs, staleMsMax: options.staleMsMax },
     deps,
@@ -53,14 +55,7 @@ export function createRedirects(
   );
   const plainCacheControl = cacheControl(null, 0, options.browserMaxAgeS);
 
-  function send(
-    request: IncomingMessage,
-    response: ServerResponse,
-    target: CachedTarget,
-    nowMs: number,
-    startedMs: number,
-  ): void {
-    const traceparent = hot.traceparent(request);
+  function send(call: Following, target: CachedTarget, nowMs: number): void {
     const { expiresAtMs } = target;
     const headers = [
       'location',
@@ -69,14 +64,8 @@ export function createRedirects(
       expiresAtMs === null ? plainCacheControl : cacheControl(expiresAtMs, nowMs, options.browserMaxAgeS),
       'content-length',
       '0',
-      'traceparent',
-      traceparent,
     ];
-    const tracestate = hot.tracestate(request);
-    if (tracestate !== undefined) headers.push('tracestate', tracestate);
-    response.writeHead(target.redirectStatus, headers);
-    response.end();
-    hot.answered(request, target.redirectStatus, startedMs, traceparent);
+    call.writeHead(target.redirectStatus, headers).end();
   }
 
   /** What a person is told of what has become of the link. */
@@ -91,11 +80,11 @@ export function createRedirects(
     return target.expiresAtMs !== null && target.expiresAtMs <= nowMs;
   }
 
-  function hit(code: string, request: IncomingMessage, response: ServerResponse, nowMs: number): boolean {
+  function hit(code: string, call: Following, nowMs: number): boolean {
     const kept = cache.fresh(code, nowMs);
     if (kept === undefined || isExpired(kept, nowMs)) return false;
-    counts.hits += 1;
-    send(request, response, kept, nowMs, nowMs);
+    counts.hit += 1;
+    send(call, kept, nowMs);
     return true;
   }
 
@@ -104,7 +93,6 @@ export function createRedirects(
     const target = await lookUps.find(code).catch((error: unknown) => {
       const kept = isLoadstoneError(error) && error.retryable ? cache.stale(code) : undefined;
       if (!kept) throw error;
-      counts.stale += 1;
       return { ...kept, code, deleted: false, isStale: true };
     });
     if (target === undefined) {
@@ -122,35 +110,26 @@ export function createRedirects(
         detail: `the link ${code} has ${target.deleted ? 'been deleted' : 'expired'}`,
       });
     }
+    counts['isStale' in target ? 'stale' : 'miss'] += 1;
     return { url, redirectStatus, expiresAtMs };
+  }
+
+  async function look(code: string, call: Following): Promise<void> {
+    try {
+      send(call, await find(code), clock.nowMs());
+    } catch (error) {
+      call.refuse(error, textOf(error));
+    }
   }
 
   return {
     counts,
     changed: cache.forget,
     allChanged: cache.forgetAll,
-    handle(request, response) {
-      const path = request.url ?? '';
-      const nowMs = clock.nowMs();
-      const isRead = request.method === 'GET' || request.method === 'HEAD';
-      if (isRead && hit(path.slice(1), request, response, nowMs)) return true;
-      const code = codeOf(path, options.trailingSlash);
-      if (code === undefined) return false;
-      if (!isRead) {
-        hot.sendProblem(
-          request,
-          response,
-          linksErrors.redirect_read_only({ headers: { allow: 'GET, HEAD' } }),
-          nowMs,
-        );
-        return true;
-      }
-      if (hit(code, request, response, nowMs)) return true;
-      counts.misses += 1;
-      find(code)
-        .then((target) => send(request, response, target, clock.nowMs(), nowMs))
-        .catch((error: unknown) => hot.sendProblem(request, response, error, nowMs, textOf(error)));
-      return true;
+    answer(call) {
+      const { code } = call.params;
+      if (hit(code, call, clock.nowMs())) return undefined;
+      return isCode(code) ? look(code, call) : PASS;
     },
   };
 }
