@@ -97,7 +97,8 @@ test('a taken port is told before anything else is started', async () => {
   const { port } = blocker.address() as { port: number };
   const dataDirectory = mkdtempSync(join(tmpdir(), 'ls-busy-'));
   after(() => rmSync(dataDirectory, { recursive: true, force: true }));
-  const starting = startTestServer({ options: { listen: `127.0.0.1:${port}` }, dataDirectory });
+  const options = { listen: `127.0.0.1:${port}` };
+  const starting = startTestServer({ options, dataDirectory, isFresh: true });
   await assert.rejects(starting, { code: 'address_in_use', message: new RegExp(`127\\.0\\.0\\.1:${port}`) });
   assert.equal(readdirSync(dataDirectory).includes('postgres'), false);
 });

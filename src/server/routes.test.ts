@@ -66,6 +66,7 @@ describe('access', () => {
       ...{ getLink: read, listLinks: read, countLinks: read, followLink: 'public' },
       ...{
         addNote: 'notes:write',
+        writeNote: 'notes:write',
         deleteNote: 'notes:write',
         listNotes: 'notes:read',
         getNote: 'notes:read',

@@ -40,6 +40,8 @@ export interface TestServerOptions {
   clock?: Clock;
   /** Keeps data from an earlier server. */
   dataDirectory?: string;
+  /** It makes its database itself; by default it finds one that has been prepared. */
+  isFresh?: boolean;
   /** By default one of its own. */
   masterKey?: string;
 }
@@ -71,7 +73,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     secrets: { rootKey: ROOT_KEY, masterKey: given.masterKey },
     report: () => {},
   });
-  await copyCluster(dataDirectory);
+  if (!given.isFresh) await copyCluster(dataDirectory);
   await server.start(new AbortController().signal);
 
   const stop = async () => {
