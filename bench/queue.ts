@@ -8,10 +8,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { formatWhole } from '#base/numbers';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createDatabase, type Database, databaseOptions } from '#blocks/database';
 import { idsMigrations } from '#blocks/ids';
 import { queueMigrations } from '#blocks/queue';
@@ -46,7 +46,7 @@ async function startPostgres({ directory }: Workplace): Promise<Place> {
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    signals: createSignals(),
+    metrics: createMetrics(),
     dataDirectory,
     migrations: [idsMigrations, queueMigrations],
     report: () => {},

@@ -14,9 +14,9 @@ export {
 export type { JsonValue } from '#base/json';
 export { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 export type { Log } from '#base/log';
+export type { Metrics } from '#base/metrics';
 export { optionsSchema } from '#base/options';
 export type { Random } from '#base/random';
-export type { Signals } from '#base/signals';
 export { parseTime, toTime } from '#base/time';
 export {
   type Consistency,

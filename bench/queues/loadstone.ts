@@ -3,9 +3,9 @@
  */
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { type Database, sql } from '#blocks/database';
 import { createIds, createPostgresWorkerLeases, idsOptions } from '#blocks/ids';
 import { createQueue, createWorker, type Queue, queueOptions } from '#blocks/queue';
@@ -27,7 +27,7 @@ export interface Loadstone extends Subject {
 
 export function createLoadstone(database: Database): Loadstone {
   const never = new AbortController().signal;
-  const deps = { clock: systemClock, random: systemRandom, log: silentLog, signals: createSignals() };
+  const deps = { clock: systemClock, random: systemRandom, log: silentLog, metrics: createMetrics() };
   const store = createPostgresWorkerLeases(database.core);
   const generators = Array.from({ length: WORKER_NUMBERS }, () =>
     createIds(parseOptions(idsOptions, {}), { ...deps, store }),
@@ -43,7 +43,7 @@ export function createLoadstone(database: Database): Loadstone {
   const [queue, another] = [0, 1].map(() =>
     createQueue(options, {
       ...deps,
-      signals: createSignals(),
+      metrics: createMetrics(),
       database,
       ids,
       leader: { held: () => true },

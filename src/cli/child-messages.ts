@@ -15,8 +15,8 @@ export const CHILD_NUMBER = 'LOADSTONE_CHILD_NUMBER';
 /** All that are set so. */
 export const CHILDREN_VARIABLES = [BINDS_FIRST, CHILDREN, CHILD_NUMBER] as const;
 
-/** The signals of one process, as its registry gives them. */
-export type SignalsSnapshot = MetricObjectWithValues<MetricValue<string>>[];
+/** The metrics of one process, as its registry gives them. */
+export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[];
 
 /** By a process that serves. `question` names the one that is answered. */
 export type FromChild =
@@ -27,10 +27,10 @@ export type FromChild =
   | { kind: 'alive' }
   /** It could not start, for this reason, in a person's words. */
   | { kind: 'failed'; line: string }
-  | { kind: 'signals'; question: number; snapshot: SignalsSnapshot }
-  /** Its last signals: it is about to end. */
-  | { kind: 'farewell'; snapshot: SignalsSnapshot }
-  /** Asks for the signals of all processes. */
+  | { kind: 'metrics'; question: number; snapshot: MetricsSnapshot }
+  /** Its last metrics: it is about to end. */
+  | { kind: 'farewell'; snapshot: MetricsSnapshot }
+  /** Asks for the metrics of all processes. */
   | { kind: 'gather'; question: number };
 
 /** By the supervisor. */
@@ -40,5 +40,5 @@ export type FromSupervisor =
   | { kind: 'drain' }
   | { kind: 'stop_at_once' }
   | { kind: 'are_you_alive' }
-  | { kind: 'signals'; question: number }
+  | { kind: 'metrics'; question: number }
   | { kind: 'gathered'; question: number; text: string };

@@ -6,7 +6,7 @@ import type { Clock, Timer } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Log } from '#base/log';
-import type { FromChild, FromSupervisor, SignalsSnapshot } from './child-messages.ts';
+import type { FromChild, FromSupervisor, MetricsSnapshot } from './child-messages.ts';
 import { cliErrors } from './errors.ts';
 
 export interface Child {
@@ -28,16 +28,16 @@ export interface Child {
   /** Gives up requests in flight; killed when that takes long. */
   stopAtOnce(): void;
   kill(): void;
-  /** Its signals now. Rejects when it does not answer until the signal aborts, or ends. */
-  signals(signal: AbortSignal): Promise<SignalsSnapshot>;
-  /** The last that is known of its signals. */
-  lastSignals(): SignalsSnapshot;
+  /** Its metrics now. Rejects when it does not answer until the signal aborts, or ends. */
+  metrics(signal: AbortSignal): Promise<MetricsSnapshot>;
+  /** The last that is known of its metrics. */
+  lastMetrics(): MetricsSnapshot;
 }
 
 export interface ChildDeps {
   clock: Clock;
   log: Log;
-  /** The signals of all processes, as text. */
+  /** The metrics of all processes, as text. */
   gather: () => Promise<string>;
 }
 
@@ -51,16 +51,16 @@ function describeEnd(code: number | null, signal: string | null): string {
 
 /** Answers to questions, by the question's number. */
 function createQuestions(ask: (question: number) => void) {
-  const waiting = new Map<number, (snapshot: SignalsSnapshot) => void>();
+  const waiting = new Map<number, (snapshot: MetricsSnapshot) => void>();
   let asked = 0;
   return {
-    answered(question: number, snapshot: SignalsSnapshot): void {
+    answered(question: number, snapshot: MetricsSnapshot): void {
       waiting.get(question)?.(snapshot);
     },
-    async ask(signal: AbortSignal): Promise<SignalsSnapshot> {
+    async ask(signal: AbortSignal): Promise<MetricsSnapshot> {
       asked += 1;
       const question = asked;
-      const { promise, resolve } = Promise.withResolvers<SignalsSnapshot>();
+      const { promise, resolve } = Promise.withResolvers<MetricsSnapshot>();
       waiting.set(question, resolve);
       ask(question);
       return withSignal(promise, signal).finally(() => waiting.delete(question));
@@ -125,7 +125,7 @@ export function followChild(
   const pid = worker.process.pid ?? 0;
   let said: string | undefined;
   let isReady = false;
-  let last: SignalsSnapshot = [];
+  let last: MetricsSnapshot = [];
   /** What it is to be told as soon as it listens. */
   let untold: FromSupervisor[] | undefined = [];
   let life: ReturnType<typeof watchLife> | undefined;
@@ -150,13 +150,13 @@ export function followChild(
     kill();
   }
 
-  const questions = createQuestions((question) => send({ kind: 'signals', question }));
+  const questions = createQuestions((question) => send({ kind: 'metrics', question }));
 
   async function answerGather(question: number): Promise<void> {
     try {
       send({ kind: 'gathered', question, text: await gather() });
     } catch (error) {
-      log.error({ err: error }, 'the signals of the processes could not be put together');
+      log.error({ err: error }, 'the metrics of the processes could not be put together');
     }
   }
 
@@ -175,7 +175,7 @@ export function followChild(
     else if (message.kind === 'gather') void answerGather(message.question);
     else if (message.kind !== 'alive') {
       last = message.snapshot;
-      if (message.kind === 'signals') questions.answered(message.question, message.snapshot);
+      if (message.kind === 'metrics') questions.answered(message.question, message.snapshot);
     }
   });
   // Such as EPIPE, when a message meets its end.
@@ -209,7 +209,7 @@ export function followChild(
       void exited.then(limit.cancel);
     },
     kill,
-    signals: (signal) => questions.ask(AbortSignal.any([signal, gone.signal])),
-    lastSignals: () => last,
+    metrics: (signal) => questions.ask(AbortSignal.any([signal, gone.signal])),
+    lastMetrics: () => last,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
-import { createSignals, type Signals } from '#base/signals';
+import { createMetrics, type Metrics } from '#base/metrics';
 import { createServer, type Server, type ServerDeps } from '#server/build';
 import type { ServerOptions } from '#server/options';
 import {
@@ -12,7 +12,7 @@ import {
   CHILDREN,
   type FromChild,
   type FromSupervisor,
-  type SignalsSnapshot,
+  type MetricsSnapshot,
 } from './child-messages.ts';
 import type { Configuration } from './config.ts';
 import type { OpenedLog } from './open-log.ts';
@@ -29,8 +29,8 @@ function tell(message: FromChild): Promise<void> {
   });
 }
 
-async function snapshotOf(signals: Signals): Promise<SignalsSnapshot> {
-  return (await signals.registry.getMetricsAsJSON()) as SignalsSnapshot;
+async function snapshotOf(metrics: Metrics): Promise<MetricsSnapshot> {
+  return (await metrics.registry.getMetricsAsJSON()) as MetricsSnapshot;
 }
 
 /** What the supervisor answers to questions of this process. */
@@ -83,12 +83,12 @@ function createOrders({ options: given, systemOptions, definitions }: Configurat
   const begun = Promise.withResolvers<void>();
   const gathering = createGathering(clock);
   const atOnce = new AbortController();
-  const signals = createSignals();
+  const metrics = createMetrics();
   let stopped: Promise<void> | undefined;
 
   const server: Server = createServer(options, systemOptions, definitions, {
     ...deps,
-    signals,
+    metrics,
     // The supervisor tells a person how far all of them are.
     report: (line) => log.debug(line),
     place: {
@@ -96,7 +96,7 @@ function createOrders({ options: given, systemOptions, definitions }: Configurat
       owner: (signal) => withSignal(begun.promise, signal),
       binds: process.env[BINDS_FIRST] === undefined ? 'last' : 'first',
     },
-    gatherSignals: gathering.ask,
+    gatherMetrics: gathering.ask,
   });
 
   async function stop(): Promise<void> {
@@ -108,7 +108,7 @@ function createOrders({ options: given, systemOptions, definitions }: Configurat
       process.exitCode = EXIT_FAILED;
     }
     deadline.done();
-    await tell({ kind: 'farewell', snapshot: await snapshotOf(signals) });
+    await tell({ kind: 'farewell', snapshot: await snapshotOf(metrics) });
     process.exit();
   }
 
@@ -116,18 +116,18 @@ function createOrders({ options: given, systemOptions, definitions }: Configurat
     stopped ??= stop();
   };
 
-  async function tellSignals(question: number): Promise<void> {
+  async function tellMetrics(question: number): Promise<void> {
     try {
-      await tell({ kind: 'signals', question, snapshot: await snapshotOf(signals) });
+      await tell({ kind: 'metrics', question, snapshot: await snapshotOf(metrics) });
     } catch (error) {
-      log.error({ err: error }, 'the signals of this process could not be read');
+      log.error({ err: error }, 'the metrics of this process could not be read');
     }
   }
 
   function obey(message: FromSupervisor): void {
     if (message.kind === 'begin') begun.resolve();
     else if (message.kind === 'gathered') gathering.answered(message.question, message.text);
-    else if (message.kind === 'signals') void tellSignals(message.question);
+    else if (message.kind === 'metrics') void tellMetrics(message.question);
     else if (message.kind === 'are_you_alive') void tell({ kind: 'alive' });
     else {
       if (message.kind === 'stop_at_once') atOnce.abort(new Error('stopped at once'));

@@ -9,8 +9,8 @@ import { resolve } from 'node:path';
 import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
 import { deferMasterKey } from '#base/master-key';
+import { createMetrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createTracer } from '#base/trace';
 import { locateEmbedded } from '#blocks/database';
 import { createGround, type Ground } from '#server/ground';
@@ -73,7 +73,7 @@ export function createInstallation(
   const database = databaseOptionsFor(place, options.database);
   return createGround({ ...options, database, role: 'all' }, definitions, {
     ...deps,
-    signals: createSignals(),
+    metrics: createMetrics(),
     tracer: createTracer(deps.random),
     // Nothing that a command does opens or seals a secret: it needs neither the key nor the right to read it.
     masterKey: deferMasterKey().masterKey,

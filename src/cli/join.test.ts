@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { holderOf } from '#blocks/database';
 import { createScene, eventually, FREE_PORT, type Loadstone, noPostgresIn } from './process.fixture.ts';
-import { readSignal } from './processes.fixture.ts';
+import { readMetric } from './processes.fixture.ts';
 
 const KEY = 'a-root-key-for-the-join-tests';
 const ENVIRONMENT = {
@@ -71,7 +71,7 @@ describe('a joined process', () => {
     assert.deepEqual(await worker.stop(), CLEAN);
     const api = await start(['--join', data, '--role', 'api']);
     assert.equal(await api.follow(code), 'https://example.com/of-the-owner');
-    assert.equal(await readSignal(api, 'loadstone_outbox_leading'), 0);
+    assert.equal(await readMetric(api, 'loadstone_outbox_leading'), 0);
     assert.deepEqual(await api.stop(), CLEAN);
   });
 

@@ -14,7 +14,7 @@ export function childrenOf(server: Pick<Loadstone, 'stdout'>): Map<number, numbe
 }
 
 /** A signal of the whole installation, without labels or summed over them. */
-export async function readSignal(server: Pick<Loadstone, 'request'>, name: string): Promise<number> {
+export async function readMetric(server: Pick<Loadstone, 'request'>, name: string): Promise<number> {
   const text = await (await server.request('/metrics')).text();
   const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
   return values.reduce((sum, [, value]) => sum + Number(value), 0);
@@ -197,7 +197,7 @@ export async function assertKept(server: Loadstone, { acknowledged }: Load): Pro
 export async function serving(server: Loadstone, count: number): Promise<void> {
   await eventually(
     `${count} processes serve`,
-    async () => (await readSignal(server, 'loadstone_processes_serving')) === count,
+    async () => (await readMetric(server, 'loadstone_processes_serving')) === count,
   );
 }
 

@@ -23,7 +23,7 @@ import {
   freeze,
   moreAnswers,
   queueUp,
-  readSignal,
+  readMetric,
   serving,
   startLoad,
 } from './processes.fixture.ts';
@@ -82,22 +82,22 @@ describe('two processes', { skip: !isLinux && 'connections are found in /proc' }
   });
 
   test('whichever answers, /metrics is of all of them', async () => {
-    const before = await readSignal(server, 'loadstone_http_request_duration_seconds_count');
+    const before = await readMetric(server, 'loadstone_http_request_duration_seconds_count');
     const replies = Array.from({ length: 40 }, () => server.request('/readyz'));
     for (const reply of await Promise.all(replies)) assert.equal(reply.status, 200);
     const ready = 'loadstone_http_request_duration_seconds_count\\{[^}]*readyz[^}]*\\}';
-    const seen = await Promise.all(Array.from({ length: 8 }, () => readSignal(server, ready)));
+    const seen = await Promise.all(Array.from({ length: 8 }, () => readMetric(server, ready)));
     assert.equal(new Set(seen).size, 1, seen.join(' '));
-    const now = await readSignal(server, 'loadstone_http_request_duration_seconds_count');
+    const now = await readMetric(server, 'loadstone_http_request_duration_seconds_count');
     assert(now >= before + 40, `${now} after ${before}`);
-    assert.equal(await readSignal(server, 'loadstone_outbox_leading'), 1);
-    assert.equal(await readSignal(server, 'loadstone_processes_silent'), 0);
+    assert.equal(await readMetric(server, 'loadstone_outbox_leading'), 1);
+    assert.equal(await readMetric(server, 'loadstone_processes_silent'), 0);
   });
 
   test('any may be killed or hang under load: only its connections fail, and another takes its place', async () => {
     const load = startLoad(server, code);
     await moreAnswers(load, 200);
-    const counted = await readSignal(server, 'loadstone_links_redirects_total');
+    const counted = await readMetric(server, 'loadstone_links_redirects_total');
     const ports = new Set<number>();
     for (const [number, end] of [cut, freeze].entries()) {
       const pid = childrenOf(server).get(number + 1) ?? 0;
@@ -111,8 +111,8 @@ describe('two processes', { skip: !isLinux && 'connections are found in /proc' }
     assertOnlyCut(load, ports);
     await assertKept(server, load);
     await serving(server, COUNT);
-    assert.equal(await readSignal(server, 'loadstone_processes_ended_total'), 2);
-    assert((await readSignal(server, 'loadstone_links_redirects_total')) >= counted, 'no sum goes back');
+    assert.equal(await readMetric(server, 'loadstone_processes_ended_total'), 2);
+    assert((await readMetric(server, 'loadstone_links_redirects_total')) >= counted, 'no sum goes back');
   });
 
   test('SIGHUP replaces all of them under load, and no request fails', async () => {

@@ -16,7 +16,7 @@ import { createOwner } from '#server/owner';
 import type { ServerSecrets } from '#server/place';
 import { type Children, createChildren } from './children.ts';
 import type { Configuration, StartFlags } from './config.ts';
-import { createGatheredSignals } from './gathered-signals.ts';
+import { createGatheredMetrics } from './gathered-metrics.ts';
 import { drainMsMax } from './stop-time.ts';
 
 export interface SuperviseDeps {
@@ -85,7 +85,7 @@ export function createSupervisor(
   const { dataDirectory } = owner;
   let listen = options.listen;
   let made: Children | undefined;
-  const signals = createGatheredSignals({
+  const metrics = createGatheredMetrics({
     clock: deps.clock,
     living: () => made?.living() ?? [],
     crashes: () => made?.crashes() ?? 0,
@@ -99,7 +99,7 @@ export function createSupervisor(
         drainMsMax: drainMsMax(options.http),
         silentMsMax: options.processSilentMsMax,
       },
-      { ...deps, gather: signals.gather, onEnded: signals.keep },
+      { ...deps, gather: metrics.gather, onEnded: metrics.keep },
     );
     return made;
   }

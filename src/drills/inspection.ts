@@ -6,9 +6,9 @@ import { createDeadline } from '#base/deadline';
 import { composeLifecycles } from '#base/lifecycle';
 import { createLog } from '#base/log';
 import { deferMasterKey } from '#base/master-key';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createTracer } from '#base/trace';
 import type { Verification } from '#blocks/projection';
 import type { StoredJob } from '#blocks/queue';
@@ -57,7 +57,7 @@ async function openGround(
     clock: systemClock,
     random: systemRandom,
     log: createLog({ level: 'fatal', service: 'drill' }, { write: () => {} }),
-    signals: createSignals(),
+    metrics: createMetrics(),
     tracer: createTracer(systemRandom),
     masterKey: deferMasterKey().masterKey,
     dataDirectory: directory,

@@ -6,8 +6,8 @@ import type { Clock } from '#base/clock';
 import { composeLifecycles, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { deferMasterKey } from '#base/master-key';
+import { createMetrics, type Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import { createSignals, type Signals } from '#base/signals';
 import { createTracer } from '#base/trace';
 import { createIdentity } from '#blocks/identity';
 import type { SystemDefinition } from '#blocks/system';
@@ -32,9 +32,9 @@ export interface ServerDeps {
   /** Default: it owns its data directory. */
   place?: Place;
   /** Default: new ones. */
-  signals?: Signals;
-  /** What /metrics answers; default: the signals of this process. */
-  gatherSignals?: () => Promise<string>;
+  metrics?: Metrics;
+  /** What /metrics answers; default: the metrics of this process. */
+  gatherMetrics?: () => Promise<string>;
 }
 
 export interface Server extends Lifecycle {
@@ -68,7 +68,7 @@ export function createServer(
   definitions: readonly SystemDefinition[],
   deps: ServerDeps,
 ): Server {
-  const { random, secrets, signals = createSignals(), place = { kind: 'own' } } = deps;
+  const { random, secrets, metrics = createMetrics(), place = { kind: 'own' } } = deps;
   const dataDirectory = resolve(options.data);
   const tracer = createTracer(random);
   const stopping = new AbortController();
@@ -82,26 +82,26 @@ export function createServer(
   const { masterKey, set: setMasterKey } = deferMasterKey();
   const ground = createGround(options, definitions, {
     ...deps,
-    ...{ signals, tracer, masterKey, dataDirectory },
+    ...{ metrics, tracer, masterKey, dataDirectory },
     embedded: place.kind,
   });
   const { core, anonymous } = ground.database;
   const keys = { rootKey: secrets.rootKey, limits: options.identity };
-  const identity = createIdentity(keys, { ...deps, signals, core, anonymous });
+  const identity = createIdentity(keys, { ...deps, metrics, core, anonymous });
   const publicUrl = () => options.publicUrl ?? localUrl(listener.address());
 
   const rooms = createRooms(options, systemOptions, definitions, {
     ...deps,
-    ...{ signals, tracer, ground, identity, listener, samples, publicUrl },
+    ...{ metrics, tracer, ground, identity, listener, samples, publicUrl },
     health: () => whole.health(),
-    metrics: deps.gatherSignals ?? (() => signals.registry.metrics()),
+    metricsText: deps.gatherMetrics ?? (() => metrics.registry.metrics()),
     stopping: stopping.signal,
   });
 
   const locks = options.database.primary !== undefined;
   const directory = settleIn(dataDirectory, place, locks, { ...deps, setMasterKey });
   const presence = createPresence(options, definitions, { ...deps, core, listener });
-  const traceExport = createTraceExport(options.traces, { ...deps, signals, resource: describe(options) });
+  const traceExport = createTraceExport(options.traces, { ...deps, metrics, resource: describe(options) });
   const consumers = options.role === 'api' ? [] : [ground.projections, ground.references, ground.backups];
   const whole = composeLifecycles('server', [
     ...firstParts(place, directory, listener),

@@ -7,8 +7,8 @@ import type { Clock } from '#base/clock';
 import { composeLifecycles, createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { MasterKey } from '#base/master-key';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import type { Tracer } from '#base/trace';
 import {
   type Backups,
@@ -40,7 +40,7 @@ export interface GroundDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   tracer: Tracer;
   masterKey: MasterKey;
   dataDirectory: string;

@@ -13,8 +13,8 @@ import type { OpenApi } from './openapi.ts';
 import { REFERENCE_HEADERS, renderErrorReference, renderReference } from './reference.ts';
 
 export interface OwnDeps {
-  /** All signals, as text. */
-  metrics: () => Promise<string>;
+  /** All metrics, as text. */
+  metricsText: () => Promise<string>;
   /** Who gets them without a key: callers on this machine, or nobody. */
   metricsAccess: 'loopback' | 'key';
   identity: Identity;
@@ -79,7 +79,7 @@ export function addOwnRoutes(app: FastifyInstance, deps: OwnDeps): void {
     if (deps.metricsAccess === 'key' || !isLoopback(request)) {
       await deps.identity.authenticate(request.headers.authorization, { address: request.ip });
     }
-    return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(await deps.metrics());
+    return reply.type(Registry.PROMETHEUS_CONTENT_TYPE).send(await deps.metricsText());
   });
 }
 

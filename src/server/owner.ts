@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import type { Lifecycle } from '#base/lifecycle';
 import { deferMasterKey } from '#base/master-key';
-import { createSignals } from '#base/signals';
+import { createMetrics } from '#base/metrics';
 import { createTracer } from '#base/trace';
 import { createIdentity } from '#blocks/identity';
 import type { SystemDefinition } from '#blocks/system';
@@ -40,7 +40,7 @@ export function createOwner(
   // Of the ground only the database is started; what the rest would measure is measured where requests are answered.
   const { database } = createGround(options, definitions, {
     ...deps,
-    signals: createSignals(),
+    metrics: createMetrics(),
     tracer: createTracer(random),
     masterKey,
     dataDirectory,

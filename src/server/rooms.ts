@@ -4,8 +4,8 @@
 import type { Clock } from '#base/clock';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import type { Tracer } from '#base/trace';
 import type { Identity } from '#blocks/identity';
 import { createWorker } from '#blocks/queue';
@@ -34,7 +34,7 @@ export interface RoomsDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   tracer: Tracer;
   ground: Ground;
   identity: Identity;
@@ -43,7 +43,7 @@ export interface RoomsDeps {
   publicUrl: () => string;
   /** The health of the whole server. */
   health: () => Health;
-  metrics: OwnDeps['metrics'];
+  metricsText: OwnDeps['metricsText'];
   /** Aborts when requests in flight have to end. */
   stopping: AbortSignal;
 }
@@ -60,7 +60,7 @@ export function createRooms(
   definitions: readonly SystemDefinition[],
   deps: RoomsDeps,
 ): Lifecycle {
-  const { clock, random, log, signals, tracer, ground, identity, listener, samples } = deps;
+  const { clock, random, log, metrics, tracer, ground, identity, listener, samples } = deps;
   const { database, ids, streams, queue, mutations, references } = ground;
   const answers = options.role !== 'worker';
   const works = options.role !== 'api';
@@ -74,7 +74,7 @@ export function createRooms(
   }
 
   function make(): MadeSystem[] {
-    const given = { clock, random, log, signals, database, ids, streams, references };
+    const given = { clock, random, log, metrics, database, ids, streams, references };
     const codesOf = createCodeOpener({ core: database.core, random });
     const addresses = { publicUrl: deps.publicUrl(), listen: formatListen(listener.address()) };
     return definitions.map((each) => {
@@ -142,7 +142,7 @@ export function createRooms(
       bodies: createBodies(options.http),
       clients: createClientAddresses(options.trustedProxies),
       corsHeaders: createCorsHeaders(options.http.cors.origins),
-      latency: signals.histogram('loadstone_http_request_duration_seconds', {
+      latency: metrics.histogram('loadstone_http_request_duration_seconds', {
         help: 'Time from the headers of a request to its answer; status 499 is a client that has gone before it',
         labels: { method: { of: 'methods' }, route: { of: 'routes' }, status: { of: 'statuses' } },
       }),
@@ -166,7 +166,7 @@ export function createRooms(
       rawShapes,
       (app) => {
         addOwnRoutes(app, {
-          metrics: deps.metrics,
+          metricsText: deps.metricsText,
           metricsAccess: options.http.metricsAccess,
           identity,
           health: deps.health,

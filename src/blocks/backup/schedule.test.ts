@@ -5,9 +5,9 @@ import { after, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createIds, createPostgresWorkerLeases, idsMigrations, idsOptions } from '#blocks/ids';
 import { createQueue, createWorker, queueMigrations, queueOptions } from '#blocks/queue';
 import { eventually, makeTestDirectory, startTestDatabase } from '#fixtures/database';
@@ -35,7 +35,7 @@ after(() => ids.stop(AbortSignal.timeout(STOP_MS_MAX)));
 
 /** A process: it looks for due runs, and works them off. */
 function makeProcess() {
-  const own = { ...deps, signals: createSignals() };
+  const own = { ...deps, metrics: createMetrics() };
   const settings = parseOptions(queueOptions, { pollMs: 50 });
   const definitions = backupQueues(options);
   const leader = { held: () => true };
@@ -44,7 +44,7 @@ function makeProcess() {
   const backups = createBackups(options, { ...own, database, queue, source, version: '0.0.0' });
   const queues = { backups: { concurrency: 1 } };
   const worker = createWorker({ ...settings, queues }, { ...own, queue, handlers: backups.handlers });
-  return { queue, backups, worker, signals: own.signals, source };
+  return { queue, backups, worker, metrics: own.metrics, source };
 }
 
 test('what is no cron pattern is refused', () => {
@@ -77,7 +77,7 @@ test('each run is taken once, however many processes look, and what became of it
     .map(({ manifest }) => manifest.kind);
   assert.deepEqual(kinds.slice(0, 2), ['physical', 'wal'], 'the log had nothing to be joined to at first');
   await eventually('it is measured', async () =>
-    /loadstone_backup_age_seconds\{what="wal"\} \d/.test((await first?.signals.registry.metrics()) ?? ''),
+    /loadstone_backup_age_seconds\{what="wal"\} \d/.test((await first?.metrics.registry.metrics()) ?? ''),
   );
 
   await scheduleBackup(database, { ...schedule, what: 'wal', directory: '/proc/backups' }, now());

@@ -9,8 +9,8 @@ import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import { type Database, withSession } from '#blocks/database';
 import {
   type DefinedQueue,
@@ -24,6 +24,7 @@ import {
 import { type TakenBackup, takeBackup } from './backup.ts';
 import { backupErrors } from './errors.ts';
 import { readBackupSecret } from './key.ts';
+import { emitBackupMetrics } from './metrics.ts';
 import type { BackupOptions } from './options.ts';
 import { dropSlot, slotNameFor } from './postgres-session.ts';
 import {
@@ -37,7 +38,6 @@ import {
   type What,
   writeSchedule,
 } from './schedule-rows.ts';
-import { emitBackupSignals } from './signals.ts';
 import type { BackupSource } from './source.ts';
 
 const BackupPayload = Type.Object({ what: Type.Union([Type.Literal('base'), Type.Literal('wal')]) });
@@ -61,7 +61,7 @@ export interface BackupsDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   database: Pick<Database, 'transact' | 'core'>;
   queue: Pick<Queue, 'prepareJob' | 'insertJobs' | 'wakeFor'>;
   /** The installation, as a backup sees it at the moment. */
@@ -176,7 +176,7 @@ export function createBackups(options: BackupOptions, deps: BackupsDeps): Backup
   let timer: Timer | undefined;
   let looking: Promise<void> | undefined;
   let isStopped = false;
-  emitBackupSignals(deps.signals, clock.nowMs, (what) => seen.find((each) => each.what === what));
+  emitBackupMetrics(deps.metrics, clock.nowMs, (what) => seen.find((each) => each.what === what));
 
   async function enqueue(schedule: ScheduleState, nowMs: number): Promise<void> {
     const { what } = schedule;

@@ -196,13 +196,13 @@ function failureTests(db: () => TestDatabase): void {
     assert((await readAll()).every(({ status }) => status === 'fulfilled'));
   });
 
-  test('signals tell how many connections are in use and how many wait', async () => {
+  test('metrics tell how many connections are in use and how many wait', async () => {
     // Expected before it is cancelled: its failure may arrive before the answer to the cancelling statement.
     const cancelled = assert.rejects(app().run(sql`select pg_sleep(30) as in_use`), {
       code: 'deadline_exceeded',
     });
     const session = await eventually('it runs', async () => (await sessionsWith(db(), 'in_use'))[0]);
-    const text = await db().signals.registry.metrics();
+    const text = await db().metrics.registry.metrics();
     assert.match(text, /^loadstone_database_connections_in_use\{role="app"\} 1$/m);
     assert.match(text, /^loadstone_database_waiting\{role="app"\} 0$/m);
     await db().admin.run(sql`select pg_cancel_backend(${session.pid})`);

@@ -7,8 +7,8 @@ import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import { parseAddress } from './address.ts';
 import { BUCKETS, bucketOf } from './buckets.ts';
 import {
@@ -20,6 +20,7 @@ import {
 } from './embedded/embedded.ts';
 import { databaseErrors } from './errors.ts';
 import type { ListenConnection, ListenOptions } from './listen-connection.ts';
+import { createReplicaMetrics } from './metrics.ts';
 import { migrate } from './migrate.ts';
 import type { MigrationSet } from './migration-files.ts';
 import type { DatabaseOptions } from './options.ts';
@@ -28,7 +29,6 @@ import { createPrimary, type Primary } from './primary.ts';
 import { createPrimaryTerm, type PrimaryTerm } from './primary-term.ts';
 import { createReader, type ReadsDeps } from './reads.ts';
 import { createReplicas } from './replicas.ts';
-import { createReplicaSignals } from './signals.ts';
 import type { Sql } from './sql.ts';
 import { beginAlteration, beginSnapshot, ORDINARY, transactOn } from './transact.ts';
 
@@ -145,7 +145,7 @@ export interface DatabaseDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   /** Holds the embedded Postgres. */
   dataDirectory: string;
   /** Whether this process runs the embedded Postgres, or uses the one that another runs there. Default: own. */
@@ -286,12 +286,12 @@ function createReads(
   const countMax = options.replicas.length + options.standbys;
   let named: Address[] | undefined;
   const parseNamed = () => options.replicas.map((address) => parseAddress(address, 'database.replicas'));
-  const signals = createReplicaSignals(deps.signals, countMax, () => clock.monotonicMs());
+  const metrics = createReplicaMetrics(deps.metrics, countMax, () => clock.monotonicMs());
   const { replicaLagMsMax: lagMsMax, poolMax, waitMax, statementTimeoutMs } = options;
   const replicas = createReplicas(
     { lagMsMax, poolMax, waitMax, statementTimeoutMs },
     {
-      ...{ clock, random, log, signals, primaryTerm },
+      ...{ clock, random, log, metrics, primaryTerm },
       primary: (signal) => primary.pool('system').queryable(signal),
       addresses() {
         if (place) return place.standbys().map(loginAt);
@@ -300,7 +300,7 @@ function createReads(
       },
     },
   );
-  return { pool: primary.pool, replicas, signals };
+  return { pool: primary.pool, replicas, metrics };
 }
 
 function loginAt(address: PostgresAddress): Address {

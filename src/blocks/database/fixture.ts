@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics, type Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals, type Signals } from '#base/signals';
 import { parseAddress } from './address.ts';
 import { createDatabase, type Database, type Queryable } from './database.ts';
 import { copyCluster } from './embedded/cluster.fixture.ts';
@@ -41,7 +41,7 @@ export interface TestDatabase {
   /** The same server and database, as a second `Database` would be told. */
   url: string;
   dataDirectory: string;
-  signals: Signals;
+  metrics: Metrics;
   /** Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -88,19 +88,19 @@ export function makeTestDirectory(): string {
 export function makeTestDatabase(settings: TestDatabaseSettings = {}) {
   const { migrations = [], options = {}, report = () => {}, embedded } = settings;
   const dataDirectory = settings.dataDirectory ?? makeTestDirectory();
-  const signals = createSignals();
+  const metrics = createMetrics();
   const database = createDatabase(parseOptions(databaseOptions, options), {
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    signals,
+    metrics,
     dataDirectory,
     embedded,
     migrations,
     report,
   });
   const stop = stopAtEnd(() => database.stop(AbortSignal.timeout(STOP_TIMEOUT_MS)));
-  return { database, dataDirectory, signals, stop };
+  return { database, dataDirectory, metrics, stop };
 }
 
 /** Starts a database, embedded unless the options name another, with the block's own migrations and those given. */

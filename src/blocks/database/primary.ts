@@ -11,21 +11,21 @@ import { createPatientDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 import type { Role } from './database.ts';
 import { databaseErrors } from './errors.ts';
 import { type ListenConnection, type ListenOptions, openListenConnection } from './listen-connection.ts';
+import { emitDatabaseMetrics } from './metrics.ts';
 import type { DatabaseOptions } from './options.ts';
 import { type Address, createPool, type Pool, type PoolOptions } from './pool.ts';
 import type { PrimaryTerm } from './primary-term.ts';
 import { createProbe } from './probe.ts';
-import { emitDatabaseSignals } from './signals.ts';
 import { sql } from './sql.ts';
 
 export interface PrimaryDeps {
   clock: Clock;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   /** Where the primary may be replaced. */
   primaryTerm: PrimaryTerm | undefined;
 }
@@ -78,7 +78,7 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     log.warn('the database does not answer; requests are refused until it does');
     for (const lane of LANES) pools?.[lane].sendAway(away(SILENT));
   });
-  for (const lane of LANES) emitDatabaseSignals(deps.signals, lane, () => pools?.[lane]);
+  for (const lane of LANES) emitDatabaseMetrics(deps.metrics, lane, () => pools?.[lane]);
 
   /** Over a connection of its own: those of the pools may all be waiting. */
   async function ask(): Promise<void> {

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
-import { createSignals } from '#base/signals';
 import { parseAddress } from './address.ts';
 import {
   eventually,
@@ -151,7 +151,7 @@ describe('moving to another address', () => {
     const primary = createPrimary(options, {
       clock: systemClock,
       log: silentLog,
-      signals: createSignals(),
+      metrics: createMetrics(),
       primaryTerm: createPrimaryTerm(),
     });
     const oldUrl = standby

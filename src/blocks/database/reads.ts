@@ -4,14 +4,14 @@
  */
 import { isLoadstoneError } from '#base/errors';
 import type { Reader, ReadOptions, Role } from './database.ts';
+import type { ReplicaMetrics } from './metrics.ts';
 import type { Pool } from './pool.ts';
 import type { Replicas } from './replicas.ts';
-import type { ReplicaSignals } from './signals.ts';
 
 export interface ReadsDeps {
   pool: (role: Role) => Pool;
   replicas: Replicas;
-  signals: ReplicaSignals;
+  metrics: ReplicaMetrics;
 }
 
 /** What the primary would answer no better. */
@@ -21,12 +21,12 @@ function mayFareBetter(error: unknown, signal: AbortSignal | undefined): boolean
   return !signal?.aborted && isLoadstoneError(error) && !FINAL.has(error.code);
 }
 
-export function createReader(options: ReadOptions, { pool, replicas, signals }: ReadsDeps): Reader {
+export function createReader(options: ReadOptions, { pool, replicas, metrics }: ReadsDeps): Reader {
   const { consistency, signal, role = 'app' } = options;
 
   async function read<T>(work: (reader: Reader) => Promise<T>): Promise<T> {
     const onPrimary = (reason: 'asked' | 'none_usable' | 'behind' | 'failed') => {
-      signals.read(consistency, 'primary', reason);
+      metrics.read(consistency, 'primary', reason);
       return work(pool(role).queryable(signal));
     };
     if (consistency === 'strong') return onPrimary('asked');
@@ -35,7 +35,7 @@ export function createReader(options: ReadOptions, { pool, replicas, signals }: 
     try {
       const answer = await choice.replica.read(role, signal, choice.after, work);
       if (answer.kind === 'behind') return onPrimary('behind');
-      signals.read(consistency, 'replica', 'asked');
+      metrics.read(consistency, 'replica', 'asked');
       return answer.value;
     } catch (error) {
       if (!mayFareBetter(error, signal)) throw error;

@@ -43,20 +43,20 @@ async function sees(
 }
 
 /** How many reads were counted with these labels. */
-async function counted({ signals }: Pick<TestDatabase, 'signals'>, labels: Record<string, string>) {
-  const metric = await signals.registry.getSingleMetric('loadstone_database_reads_total')?.get();
+async function counted({ metrics }: Pick<TestDatabase, 'metrics'>, labels: Record<string, string>) {
+  const metric = await metrics.registry.getSingleMetric('loadstone_database_reads_total')?.get();
   const matching = metric?.values.filter((each) =>
     Object.entries(labels).every(([name, value]) => each.labels[name] === value),
   );
   return matching?.reduce((sum, each) => sum + each.value, 0) ?? 0;
 }
 
-async function gauge({ signals }: Pick<TestDatabase, 'signals'>, name: string): Promise<number> {
-  const metric = await signals.registry.getSingleMetric(name)?.get();
+async function gauge({ metrics }: Pick<TestDatabase, 'metrics'>, name: string): Promise<number> {
+  const metric = await metrics.registry.getSingleMetric(name)?.get();
   return metric?.values[0]?.value ?? Number.NaN;
 }
 
-const healthy = (db: Pick<TestDatabase, 'signals'>, count: number) =>
+const healthy = (db: Pick<TestDatabase, 'metrics'>, count: number) =>
   eventually(`${count} healthy replicas`, async () => {
     return (await gauge(db, 'loadstone_database_replicas_healthy')) === count;
   });

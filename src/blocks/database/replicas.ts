@@ -7,12 +7,12 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Queryable, ReadOptions } from './database.ts';
 import { databaseErrors } from './errors.ts';
+import type { ReplicaMetrics } from './metrics.ts';
 import type { Address } from './pool.ts';
 import { type CommitPosition, parseLsn, parsePosition } from './position.ts';
 import { createPrimaryPast } from './primary-past.ts';
 import type { PrimaryTerm } from './primary-term.ts';
 import { createReplica, LOOK_EVERY_MS, type Replica, type ReplicaOptions } from './replica.ts';
-import type { ReplicaSignals } from './signals.ts';
 import { type Sql, sql } from './sql.ts';
 
 export interface ReplicasOptions extends Omit<ReplicaOptions, 'address' | 'name'> {}
@@ -21,7 +21,7 @@ export interface ReplicasDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: ReplicaSignals;
+  metrics: ReplicaMetrics;
   primaryTerm: PrimaryTerm;
   /** The primary, as the server itself. */
   primary: (signal: AbortSignal) => Queryable;
@@ -60,7 +60,7 @@ const SAMPLE: Sql<PrimarySample> = sql`
   from now_at left join core.database_term kept on kept.term = now_at.term and kept.cluster = now_at.cluster`;
 
 export function createReplicas(options: ReplicasOptions, deps: ReplicasDeps): Replicas {
-  const { clock, random, log, signals } = deps;
+  const { clock, random, log, metrics } = deps;
   const past = createPrimaryPast(SAMPLES_MAX);
   const closing = new AbortController();
   const replicas = new Map<string, Replica>();
@@ -104,10 +104,10 @@ export function createReplicas(options: ReplicasOptions, deps: ReplicasDeps): Re
     for (const [name, address] of wanted) {
       if (replicas.has(name)) continue;
       const { primaryTerm } = deps;
-      const given = { clock, random, log, past, primaryTerm, onEjected: signals.ejected };
+      const given = { clock, random, log, past, primaryTerm, onEjected: metrics.ejected };
       replicas.set(name, createReplica({ ...options, address, name }, given));
     }
-    signals.show([...wanted.keys()].map((name) => replicas.get(name)?.health()));
+    metrics.show([...wanted.keys()].map((name) => replicas.get(name)?.health()));
   }
 
   async function watch(): Promise<void> {

@@ -51,7 +51,7 @@ export async function startSessionsPlace(): Promise<SessionsPlace> {
     options: { primary, replicas: [standby.urlOf(name)], replicaLagMsMax: 60_000 },
   });
   await eventually('the replica is healthy', async () => {
-    const metric = db.signals.registry.getSingleMetric('loadstone_database_replicas_healthy');
+    const metric = db.metrics.registry.getSingleMetric('loadstone_database_replicas_healthy');
     return (await metric?.get())?.values[0]?.value === 1;
   });
   return {
@@ -178,7 +178,7 @@ export async function runHistories(
 
 /** Of reads at `session`: how many each server has answered, and how many only because the replica was behind. */
 export async function whereSessionsRead({ db }: SessionsPlace) {
-  const metric = await db.signals.registry.getSingleMetric('loadstone_database_reads_total')?.get();
+  const metric = await db.metrics.registry.getSingleMetric('loadstone_database_reads_total')?.get();
   const sum = (matches: (labels: Record<string, unknown>) => boolean) =>
     (metric?.values ?? [])
       .filter(({ labels }) => labels.consistency === 'session' && matches(labels))

@@ -257,7 +257,7 @@ function lineTests({ db, transact }: Shop, limits: { connections: number; waiter
     const hold = () => transact((tx) => tx.run(sql`select 1`).then(() => released));
     const holding = Array.from({ length: limits.connections }, hold);
     await eventually('all are in use', async () => {
-      const text = await db().signals.registry.metrics();
+      const text = await db().metrics.registry.metrics();
       return text.includes(`loadstone_database_connections_in_use{role="app"} ${limits.connections}\n`);
     });
     const waiting = Array.from({ length: limits.waiters }, () => transact((tx) => tx.run(sql`select 1`)));

@@ -6,9 +6,9 @@ import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
+import type { Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import { type MigrationSet, type Queryable, type Reader, sql } from '#blocks/database';
 import { identityErrors } from './errors.ts';
 import { type IdentityLimits, identityOptions } from './options.ts';
@@ -58,7 +58,7 @@ export interface IdentityDeps {
   core: Queryable;
   /** Of `Database`: what callers who have shown no key yet can cause. */
   anonymous: (signal: AbortSignal) => Reader;
-  signals?: Signals;
+  metrics?: Metrics;
 }
 
 export const identityMigrations: MigrationSet = {

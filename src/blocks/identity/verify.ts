@@ -9,7 +9,7 @@
  *             new ──▶ counted, asked for, and given back to the budget unless it is nobody's
  */
 import type { Clock } from '#base/clock';
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 import { createLookUps, type Reader, sql } from '#blocks/database';
 import { createLimiter, networkOf } from '#blocks/limiter';
 import { identityErrors } from './errors.ts';
@@ -40,7 +40,7 @@ export interface Verifier {
 
 export interface VerifierDeps {
   clock: Clock;
-  signals?: Signals;
+  metrics?: Metrics;
   /** Of `Database`. */
   anonymous: (signal: AbortSignal) => Reader;
 }

@@ -60,8 +60,8 @@ async function appendMany({ journal }: MadeJournal, from: number, count: number)
 const keptOf = (outcomes: { text: string; code: string }[]) =>
   outcomes.filter(({ code }) => code === 'kept').map(({ text }) => text);
 
-async function shed({ signals }: MadeJournal): Promise<number> {
-  const found = await signals.registry.getSingleMetric('loadstone_journal_records_total')?.get();
+async function shed({ metrics }: MadeJournal): Promise<number> {
+  const found = await metrics.registry.getSingleMetric('loadstone_journal_records_total')?.get();
   return found?.values.find(({ labels }) => labels.result === 'shed')?.value ?? Number.NaN;
 }
 

@@ -13,9 +13,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { sleep, systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createDatabase, databaseOptions, sql } from '#blocks/database';
 import { createJournal, type Journal } from './journal.ts';
 import { journalMigrations } from './migrations.ts';
@@ -42,10 +42,10 @@ let opened = 0;
 async function openJournal(options: Partial<JournalOptions>): Promise<Journal & { root: string }> {
   const root = join(scratch, String(opened++));
   const parsed = parseOptions(journalOptions, { bytesMax: 32 * 2 ** 30, ...options });
-  const signals = createSignals();
+  const metrics = createMetrics();
   const journal = createJournal(
     { name: 'bench', ...parsed },
-    { ...deps, signals, tick: setImmediate, directory: root },
+    { ...deps, metrics, tick: setImmediate, directory: root },
   );
   await journal.start(never);
   return { ...journal, root };
@@ -227,7 +227,7 @@ async function openDatabase() {
   const own = { room: 'bench', schema: 'bench', directory: pathToFileURL(`${migrations}/`) };
   const database = createDatabase(parseOptions(databaseOptions, {}), {
     ...deps,
-    signals: createSignals(),
+    metrics: createMetrics(),
     dataDirectory: join(scratch, 'data'),
     migrations: [journalMigrations, own],
     report: () => {},
@@ -246,7 +246,7 @@ async function benchShipping(): Promise<void> {
     await journal.append(body);
     const shipper = createShipper(parseOptions(shipperOptions, { batchMax }), {
       ...deps,
-      signals: createSignals(),
+      metrics: createMetrics(),
       journal,
       database,
       placement: { system: 'bench', workspaceId: '1', bucket: 0 },

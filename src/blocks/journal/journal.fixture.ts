@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { systemClock } from '#base/clock';
 import { createLog, type Log, silentLog } from '#base/log';
+import { createMetrics, type Metrics } from '#base/metrics';
 import { systemRandom } from '#base/random';
-import { createSignals, type Signals } from '#base/signals';
 import { listJournals, lockIfFree } from './directories.ts';
 import { createJournal, type Journal, type JournalDeps } from './journal.ts';
 import type { JournalOptions } from './options.ts';
@@ -41,7 +41,7 @@ export const testOptions: JournalOptions & { name: string } = {
 export interface MadeJournal {
   journal: Journal;
   root: string;
-  signals: Signals;
+  metrics: Metrics;
   log: LogLines;
 }
 
@@ -51,7 +51,7 @@ export function makeJournal(
   deps: Partial<JournalDeps> = {},
 ): MadeJournal {
   const root = deps.directory ?? scratchDirectory();
-  const signals = createSignals();
+  const metrics = createMetrics();
   const log = collectLog();
   const journal = createJournal(
     { ...testOptions, ...options },
@@ -59,13 +59,13 @@ export function makeJournal(
       clock: systemClock,
       random: systemRandom,
       log: log.log,
-      signals,
+      metrics,
       tick: setImmediate,
       directory: root,
       ...deps,
     },
   );
-  return { journal, root, signals, log };
+  return { journal, root, metrics, log };
 }
 
 export interface LogLines {

@@ -36,10 +36,10 @@ const append = (journal: Journal, texts: readonly string[]) =>
   Promise.all(texts.map((text) => journal.append(bytesOf(text))));
 const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `record ${from + i}`);
 
-async function metric({ signals }: MadeJournal, name: string): Promise<number> {
+async function metric({ metrics }: MadeJournal, name: string): Promise<number> {
   const result = /^(appended|shed)_total$/.exec(name)?.[1];
   const whole = result === undefined ? name : 'records_total';
-  const found = await signals.registry.getSingleMetric(`loadstone_journal_${whole}`)?.get();
+  const found = await metrics.registry.getSingleMetric(`loadstone_journal_${whole}`)?.get();
   return found?.values.find(({ labels }) => labels.result === result)?.value ?? Number.NaN;
 }
 

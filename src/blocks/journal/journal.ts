@@ -12,8 +12,8 @@ import type { Clock, Timer } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import type { DirectoryLock } from '#blocks/database';
 import { listJournals, lockIfFree, makeOwnDirectory } from './directories.ts';
 import { toStartError } from './errors.ts';
@@ -21,9 +21,9 @@ import { assertJournalName } from './file-names.ts';
 import { createOwnFiles } from './files.ts';
 import { seedOf } from './frames.ts';
 import { createGroupCommit, type GroupCommit, type Tick } from './group-commit.ts';
+import { emitJournalMetrics } from './metrics.ts';
 import type { JournalOptions } from './options.ts';
 import { createShedding } from './shedding.ts';
-import { emitJournalSignals } from './signals.ts';
 import { adoptSource, type JournalSource } from './source.ts';
 import { syncDirectory } from './sync-directory.ts';
 
@@ -53,7 +53,7 @@ export interface JournalDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   tick: Tick;
   /** Holds the journals of all names and processes of this machine; made if it is not there. */
   directory: string;
@@ -84,7 +84,7 @@ export function createJournal(options: JournalOptions & { name: string }, deps: 
     for (const listener of listeners) listener();
   };
 
-  emitJournalSignals(deps.signals, name, {
+  emitJournalMetrics(deps.metrics, name, {
     appended: () => own?.commit.end() ?? 0,
     groups: () => own?.commit.groups() ?? 0,
     shed: () => shedding.count() + offersLost,

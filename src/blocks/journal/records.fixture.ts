@@ -4,8 +4,8 @@
  */
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics, type Metrics } from '#base/metrics';
 import { systemRandom } from '#base/random';
-import { createSignals, type Signals } from '#base/signals';
 import { type Database, type Placement, sql } from '#blocks/database';
 import type { JournalRecord } from './frames.ts';
 import type { ShipperOptions } from './options.ts';
@@ -53,13 +53,13 @@ export async function knownJournals({ core }: Database): Promise<string[]> {
 
 export function shipperDeps(
   deps: Pick<ShipperDeps, 'journal' | 'database'> & Partial<ShipperDeps> & { run: string },
-): ShipperDeps & { signals: Signals } {
+): ShipperDeps & { metrics: Metrics } {
   const { run, ...given } = deps;
   return {
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    signals: createSignals(),
+    metrics: createMetrics(),
     placement,
     apply: applyTo(run),
     ...given,

@@ -6,7 +6,7 @@ import { createManualClock } from '#base/clock';
 import { eventually } from '#base/eventually.fixture';
 import type { Lifecycle } from '#base/lifecycle';
 import { lifecycleSuite } from '#base/lifecycle.suite';
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 import { sql } from '#blocks/database';
 import { readPostmasterFile, type TestDatabase } from '#fixtures/database';
 import { collectLog, copyAsKilled, type MadeJournal, makeJournal, never } from './journal.fixture.ts';
@@ -32,7 +32,7 @@ before(async () => {
 interface Scene extends MadeJournal {
   run: string;
   shipper: Lifecycle;
-  shipperSignals: Signals;
+  shipperMetrics: Metrics;
   append(texts: readonly string[]): Promise<unknown>;
   applied(): Promise<string[]>;
   stop(): Promise<void>;
@@ -57,7 +57,7 @@ function makeScene(given: Given = {}): Scene {
     ...journal,
     run,
     shipper,
-    shipperSignals: deps.signals,
+    shipperMetrics: deps.metrics,
     append: (texts) => Promise.all(texts.map((text) => journal.journal.append(bytesOf(text)))),
     applied: () => appliedTo(made.database, run),
     async stop() {
@@ -75,8 +75,8 @@ async function started(t: { after(run: () => Promise<void>): void }, given?: Giv
   return scene;
 }
 
-async function metric({ shipperSignals }: Scene, name: string): Promise<number> {
-  const found = await shipperSignals.registry.getSingleMetric(`loadstone_journal_${name}`)?.get();
+async function metric({ shipperMetrics }: Scene, name: string): Promise<number> {
+  const found = await shipperMetrics.registry.getSingleMetric(`loadstone_journal_${name}`)?.get();
   return found?.values[0]?.value ?? Number.NaN;
 }
 

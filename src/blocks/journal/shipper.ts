@@ -11,19 +11,19 @@ import { createDeadline } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import type { Database, Placement } from '#blocks/database';
 import type { Journal } from './journal.ts';
+import { emitShipperMetrics } from './metrics.ts';
 import type { ShipperOptions } from './options.ts';
 import { type Apply, createShipment, type Shipment } from './shipment.ts';
-import { emitShipperSignals } from './signals.ts';
 
 export interface ShipperDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   /** Started before the shipper, and stopped after it. It may have one shipper. */
   journal: Journal;
   database: Database;
@@ -70,7 +70,7 @@ export function createShipper(options: ShipperOptions, deps: ShipperDeps): Lifec
   /** While stopping: where to end. */
   let drainTo: number | undefined;
 
-  emitShipperSignals(deps.signals, name, {
+  emitShipperMetrics(deps.metrics, name, {
     shipped: () => shipped,
     failures: () => failed,
     lagRecords: waiting,

@@ -5,9 +5,9 @@
  */
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createDatabase, databaseOptions } from '#blocks/database';
 import { createJournal } from './journal.ts';
 import { journalMigrations } from './migrations.ts';
@@ -31,7 +31,7 @@ const database = createDatabase(parseOptions(databaseOptions, { primary: given.u
   clock: systemClock,
   random: systemRandom,
   log: silentLog,
-  signals: createSignals(),
+  metrics: createMetrics(),
   dataDirectory: given.root,
   migrations: [journalMigrations],
   report: () => {},
@@ -42,7 +42,7 @@ const journal = createJournal(
     clock: systemClock,
     random: systemRandom,
     log: silentLog,
-    signals: createSignals(),
+    metrics: createMetrics(),
     tick: setImmediate,
     directory: given.root,
   },

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { createManualClock } from '#base/clock';
-import { createSignals } from '#base/signals';
+import { createMetrics } from '#base/metrics';
 import { createLimiter } from './limiter.ts';
 import { networkOf } from './network.ts';
 
 describe('limiter', () => {
   test('a refusal says which policy, what is left and when to come again; who does is let through', async () => {
     const clock = createManualClock();
-    const signals = createSignals();
+    const metrics = createMetrics();
     const limiter = createLimiter(
       { name: 'unknown-keys', what: 'unknown keys', quota: 5, windowMs: 10_000, keysMax: 10 },
-      { clock, signals },
+      { clock, metrics },
     );
     for (let i = 0; i < 5; i++) assert(limiter.take('a').isAllowed);
     clock.advance(500);
@@ -26,7 +26,7 @@ describe('limiter', () => {
     assert(limiter.take('a').isAllowed);
     limiter.giveBack('a');
     assert(limiter.take('a').isAllowed);
-    const text = await signals.registry.metrics();
+    const text = await metrics.registry.metrics();
     assert.match(text, /loadstone_limiter_decisions_total\{limit="unknown_keys",result="refused"\} 1\n/);
     assert.match(text, /loadstone_limiter_keys\{limit="unknown_keys"\} 1\n/);
   });

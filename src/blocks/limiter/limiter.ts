@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '#base/clock';
 import type { LoadstoneError } from '#base/errors';
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 import { limiterErrors } from './errors.ts';
 import { createGcra, type Decision, type GcraOptions } from './gcra.ts';
-import { emitLimiterSignals } from './signals.ts';
+import { emitLimiterMetrics } from './metrics.ts';
 
 export interface LimiterOptions extends GcraOptions {
   /** The policy's name in answers: lower-case letters and `-`. */
@@ -27,7 +27,7 @@ export interface Limiter {
 
 export interface LimiterDeps {
   clock: Clock;
-  signals?: Signals;
+  metrics?: Metrics;
 }
 
 /** Whole seconds, never too few. */
@@ -46,11 +46,11 @@ function fieldsOf(
 }
 
 /** @param options one policy */
-export function createLimiter(options: LimiterOptions, { clock, signals }: LimiterDeps): Limiter {
+export function createLimiter(options: LimiterOptions, { clock, metrics }: LimiterDeps): Limiter {
   assert.match(options.name, /^[a-z]+(-[a-z]+)*$/, 'a policy is named in lower-case letters');
   const gcra = createGcra(options);
   const counts = { allowed: 0, refused: 0 };
-  if (signals) emitLimiterSignals(signals, options.name.replaceAll('-', '_'), { counts, gcra });
+  if (metrics) emitLimiterMetrics(metrics, options.name.replaceAll('-', '_'), { counts, gcra });
   return {
     take(key) {
       const decision = gcra.take(key, clock.monotonicMs());

@@ -28,13 +28,13 @@ export const never = () => new AbortController().signal;
 export type TestGround = Awaited<ReturnType<typeof startGround>>;
 
 export async function startGround(
-  { database, signals }: Pick<TestDatabase, 'database' | 'signals'>,
+  { database, metrics }: Pick<TestDatabase, 'database' | 'metrics'>,
   options: Partial<MutationOptions> = {},
   /** Whether its relay may be the one that moves events to the log. */
   isCandidate = true,
 ) {
   const tracer = createTracer(systemRandom);
-  const common = { clock: systemClock, random: systemRandom, log: silentLog, signals, tracer, database };
+  const common = { clock: systemClock, random: systemRandom, log: silentLog, metrics, tracer, database };
   const ids = createIds(parseOptions(idsOptions, {}), {
     ...common,
     store: createPostgresWorkerLeases(database.core),

@@ -5,9 +5,9 @@ import { appendFileSync } from 'node:fs';
 import { systemClock } from '#base/clock';
 import { armFaults } from '#base/faults';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createDatabase, databaseOptions } from '#blocks/database';
 import { type Added, countInSet } from './counter.fixture.ts';
 import { groundMigrations, mutationOf, never, startGround } from './ground.fixture.ts';
@@ -30,15 +30,15 @@ if (argument !== undefined) await run(JSON.parse(argument) as SetProcessArgument
 async function run({ primary, faults, counter, calls, answers }: SetProcessArguments): Promise<void> {
   const crash = () => process.kill(process.pid, 'SIGKILL');
   armFaults(faults, { clock: systemClock, log: silentLog, crash });
-  const signals = createSignals();
+  const metrics = createMetrics();
   const database = createDatabase(parseOptions(databaseOptions, { primary }), {
-    ...{ clock: systemClock, random: systemRandom, log: silentLog, signals },
+    ...{ clock: systemClock, random: systemRandom, log: silentLog, metrics },
     dataDirectory: '',
     migrations: groundMigrations,
     report: () => {},
   });
   await database.start(never());
-  const { mutations } = await startGround({ database, signals }, { setCallsMax: 8 }, false);
+  const { mutations } = await startGround({ database, metrics }, { setCallsMax: 8 }, false);
   let next = 0;
   async function caller(): Promise<void> {
     while (next < calls) {

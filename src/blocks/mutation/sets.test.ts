@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { createSignals } from '#base/signals';
+import { createMetrics } from '#base/metrics';
 import { sql } from '#blocks/database';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { type Add, type Added, countAlone, countInSet, makeCounters } from './counter.fixture.ts';
@@ -203,7 +203,7 @@ describe('sets', () => {
 
   test('more calls than may wait are refused at once', async () => {
     const small = await startGround(
-      { database: it.database, signals: createSignals() },
+      { database: it.database, metrics: createMetrics() },
       { setWaitingMax: 5, setCallsMax: 2 },
     );
     const counter = fresh();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { createSignals } from '#base/signals';
+import { createMetrics } from '#base/metrics';
 import { sql } from '#blocks/database';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { type Add, type Added, countAlone, countInSet, makeCounters } from './counter.fixture.ts';
@@ -115,7 +115,7 @@ for (const [name, add] of Object.entries(ways)) {
       const counter = fresh();
       const key = `${name} ${counter}`;
       await add({ counter, text: 'x' }, listener(), { key });
-      const elsewhere = await startGround({ database: it.database, signals: createSignals() }, {}, false);
+      const elsewhere = await startGround({ database: it.database, metrics: createMetrics() }, {}, false);
       for (const by of [ground, elsewhere]) {
         const settling = listener();
         const { outcome, isReplayed } = await add({ counter, text: 'x' }, settling, { key, by });
@@ -221,7 +221,7 @@ describe('in sets', () => {
 
   test('calls that may not wait, or leave before they are sent, are refused', async () => {
     const small = await startGround(
-      { database: it.database, signals: createSignals() },
+      { database: it.database, metrics: createMetrics() },
       { setWaitingMax: 2 },
       false,
     );

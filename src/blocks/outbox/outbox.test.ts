@@ -274,8 +274,8 @@ test('it says how much it has moved and what waits', async () => {
   process.outbox.wake();
   await waitFor(process, 3);
   const text = await eventually('the batch is counted', async () => {
-    const metrics = await process.signals.registry.metrics();
-    return metrics.includes('loadstone_outbox_moved_total 3') && metrics;
+    const scraped = await process.metrics.registry.metrics();
+    return scraped.includes('loadstone_outbox_moved_total 3') && scraped;
   });
   assert.match(text, /loadstone_outbox_leading 1/);
   assert.match(text, /loadstone_outbox_events 0/);

@@ -7,8 +7,8 @@ import { type Clock, type Timer, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import type { Tracer } from '#base/trace';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
@@ -17,10 +17,10 @@ import { createBell, type Streams, type UncheckedEvent } from '#blocks/stream';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { outboxErrors } from './errors.ts';
 import { EVENTS_MAX, type EventPlace, insertEvents, type Told } from './insert.ts';
+import { emitOutboxMetrics } from './metrics.ts';
 import type { OutboxOptions } from './options.ts';
 import { createRelay, type Relay } from './relay.ts';
 import { createOutboxRows, type OutboxRows } from './rows.ts';
-import { emitOutboxSignals } from './signals.ts';
 
 export interface OutboxLag {
   /** Events that wait; counted up to one more than `lagMax`. */
@@ -55,7 +55,7 @@ export interface OutboxDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   tracer: Pick<Tracer, 'records' | 'begin'>;
   database: Pick<Database, 'transact' | 'core'>;
   ids: Pick<Ids, 'next'>;
@@ -173,7 +173,7 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
   });
   const gauge = createGauge(options, { clock, log, rows, relay, isListening: wakeups.isListening });
   const isLeading = () => leader.current() !== undefined;
-  const measures = emitOutboxSignals(deps.signals, { lag: gauge.lag, isLeading });
+  const measures = emitOutboxMetrics(deps.metrics, { lag: gauge.lag, isLeading });
 
   function isFull(): boolean {
     return gauge.lag().events > options.lagMax;

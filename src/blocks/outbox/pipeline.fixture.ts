@@ -4,9 +4,9 @@
  */
 import { createManualClock, type ManualClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics, type Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
-import { createSignals, type Signals } from '#base/signals';
 import { createTracer } from '#base/trace';
 import { type Database, databaseErrors, type Queryable, sql } from '#blocks/database';
 import { idsMigrations } from '#blocks/ids';
@@ -160,7 +160,7 @@ function connect(database: Database): { line: Line; database: LinkedDatabase } {
 export interface PipelineProcess {
   clock: ManualClock;
   line: Line;
-  signals: Signals;
+  metrics: Metrics;
   outbox: Outbox;
   streams: Streams;
   /** Starts a consumer in it. */
@@ -193,7 +193,7 @@ export async function startProcess(database: Database, options: PipelineOptions)
   const { line, database: linked } = connect(database);
   const random = seededRandom(options.seed);
   const tracer = createTracer(random);
-  const deps = { clock, random, log: silentLog, signals: createSignals(), tracer };
+  const deps = { clock, random, log: silentLog, metrics: createMetrics(), tracer };
   const streams = createStreams(
     { ...STREAM_OPTIONS, ...options.streams },
     { ...deps, database: linked, store: breakIt(createPostgresStreams(linked.core)) },
@@ -216,7 +216,7 @@ export async function startProcess(database: Database, options: PipelineOptions)
   return {
     clock,
     line,
-    signals: deps.signals,
+    metrics: deps.metrics,
     outbox,
     streams,
     consumers,

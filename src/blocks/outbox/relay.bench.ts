@@ -5,9 +5,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { sleep, systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createTracer } from '#base/trace';
 import { type Database, type Queryable, sql, type Transaction } from '#blocks/database';
 import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
@@ -31,7 +31,7 @@ const BACKLOG_KEYS = 1000;
 const WRITE_BATCH = 1000;
 const signal = new AbortController().signal;
 
-const { database, admin, signals, stop } = await startTestDatabase({
+const { database, admin, metrics, stop } = await startTestDatabase({
   migrations: [leasesMigrations, streamMigrations, outboxMigrations],
 });
 const { core } = database;
@@ -41,7 +41,7 @@ const deps = {
   clock: systemClock,
   random: systemRandom,
   log: silentLog,
-  signals,
+  metrics,
   tracer: createTracer(systemRandom),
   database: {
     core,
@@ -187,7 +187,7 @@ await streams.declare('backlog');
 await writeBacklog();
 const second = createOutbox(parseOptions(outboxOptions, {}), {
   ...deps,
-  signals: createSignals(),
+  metrics: createMetrics(),
   ids,
   leases,
   streams,

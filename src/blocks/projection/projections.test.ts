@@ -3,9 +3,9 @@ import { after, before, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createTracer, type Tracer } from '#base/trace';
 import { sql } from '#blocks/database';
 import { eventually, type TestDatabase } from '#fixtures/database';
@@ -38,7 +38,7 @@ function make(definitions = [shop.projection], tracer: Tracer = createTracer(see
     clock: systemClock,
     random: seededRandom(2),
     log: silentLog,
-    signals: createSignals(),
+    metrics: createMetrics(),
     tracer,
     database: it.database,
     streams: process.streams,

@@ -7,17 +7,17 @@ import { type Clock, sleep } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import type { Tracer } from '#base/trace';
 import { type Database, identifier } from '#blocks/database';
 import type { Consumer, Handler, Streams } from '#blocks/stream';
 import type { RebuildProgress } from './catch-up.ts';
 import { liveName, type ProjectionDefinition } from './definition.ts';
 import { projectionErrors } from './errors.ts';
+import { emitProjectionMetrics } from './metrics.ts';
 import type { ProjectionOptions } from './options.ts';
 import { type Rebuild, rebuild } from './rebuild.ts';
-import { emitProjectionSignals } from './signals.ts';
 import { type Verification, verifyIn } from './verify.ts';
 
 export interface VerifyOptions {
@@ -53,7 +53,7 @@ export interface ProjectionsDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   tracer: Tracer;
   database: Pick<Database, 'transact' | 'snapshot' | 'alter'>;
   streams: Pick<Streams, 'createConsumer' | 'group'>;
@@ -95,7 +95,7 @@ function byName(definitions: readonly ProjectionDefinition[]): ReadonlyMap<strin
 export function createProjections(options: ProjectionOptions, deps: ProjectionsDeps): Projections {
   const { clock, random, log, tracer, database, streams } = deps;
   const definitions = byName(deps.definitions);
-  const measures = emitProjectionSignals(deps.signals);
+  const measures = emitProjectionMetrics(deps.metrics);
   const closing = new AbortController();
   const consumers: Consumer[] = [];
   const underWay = new Set<Promise<unknown>>();

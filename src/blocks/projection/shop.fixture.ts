@@ -5,9 +5,9 @@
 import Type, { type Static } from 'typebox';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics, type Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
-import { createSignals, type Signals } from '#base/signals';
 import { createTracer } from '#base/trace';
 import { type Database, identifier, type Queryable, sql } from '#blocks/database';
 import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
@@ -144,7 +144,7 @@ export async function makeShop(
 let ids = 0;
 
 export interface ShopProcess {
-  signals: Signals;
+  metrics: Metrics;
   streams: Streams;
   outbox: Outbox;
   projections: Projections;
@@ -180,7 +180,7 @@ export async function startShopProcess(
   ids += 1;
   const random = seededRandom(ids);
   const tracer = createTracer(random);
-  const deps = { clock: systemClock, random, log: silentLog, signals: createSignals(), tracer, database };
+  const deps = { clock: systemClock, random, log: silentLog, metrics: createMetrics(), tracer, database };
   const streams = createStreams(STREAM_OPTIONS, { ...deps, store: createPostgresStreams(database.core) });
   const outbox = createOutbox(
     { ...parseOptions(outboxOptions, {}), batchMax: 50, leaseMs: 500, pollMs: 5 },
@@ -195,7 +195,7 @@ export async function startShopProcess(
   if (hasRelay) await outbox.start(never);
   if (hasConsumer) await projections.start(never);
   return {
-    signals: deps.signals,
+    metrics: deps.metrics,
     streams,
     outbox,
     projections,

@@ -94,9 +94,9 @@ test('each kind of difference is found, with its key and values', async () => {
       actual: { n: '1', amount: '1' },
     },
   ]);
-  const metrics = await process.signals.registry.metrics();
+  const scraped = await process.metrics.registry.metrics();
   assert.match(
-    metrics,
+    scraped,
     new RegExp(`loadstone_projection_differences_total\\{projection="${shop.name}"\\} 3`),
   );
 });

@@ -15,6 +15,7 @@ export type { PerKey, QueueDefinition, WhenFull } from './definition.ts';
 export { queueErrors } from './errors.ts';
 export type { JobInspection } from './inspection.ts';
 export type { Handler, Job, OnDuplicate, Place, PreparedJob, UncheckedJob } from './job.ts';
+export { drainSeconds } from './metrics.ts';
 export { queueMigrations } from './migrations.ts';
 export {
   doneJobBytes,
@@ -26,7 +27,6 @@ export {
 export { type QueueOptions, queueOptions } from './options.ts';
 export { createQueue, type EnqueueOptions, type Queue, type QueueDeps } from './queue.ts';
 export { RUN_AT_MS_MAX } from './score.ts';
-export { drainSeconds } from './signals.ts';
 export type { JobFilter, QueueMeasure, StoredJob } from './store.ts';
 export { twinsOf } from './stores/insert.ts';
 export { selectUnfinished, type UnfinishedJob } from './stores/select-unfinished.ts';

@@ -24,6 +24,7 @@ import { queueErrors } from './errors.ts';
 import { createHand, type Ended, type Hand } from './hand.ts';
 import type { ClaimedJob, Handler } from './job.ts';
 import { createLine, type Line } from './line.ts';
+import type { LaneMetrics } from './metrics.ts';
 import { createPace } from './pace.ts';
 import {
   abortRun,
@@ -36,7 +37,6 @@ import {
   type Run,
 } from './run.ts';
 import type { Scores } from './score.ts';
-import type { LaneSignals } from './signals.ts';
 import type { JobStore, Lease, Turn, TurnRequest } from './store.ts';
 import { createSweepTimer } from './sweep-timer.ts';
 
@@ -67,7 +67,7 @@ export interface LaneDeps {
   store: Pick<JobStore, 'turn' | 'leave'>;
   scores: Scores;
   handler: Handler;
-  signals: LaneSignals;
+  metrics: LaneMetrics;
   /** There are jobs that this worker does not take now: others may. */
   offer: (queue: string) => void;
   /** A job is to be ready at this Unix time. */
@@ -97,10 +97,10 @@ export interface Lane {
   close(deadline: AbortSignal): Promise<void>;
 }
 
-function createBuried(queue: string, { log, signals }: Pick<LaneDeps, 'log' | 'signals'>): Lane['buried'] {
+function createBuried(queue: string, { log, metrics }: Pick<LaneDeps, 'log' | 'metrics'>): Lane['buried'] {
   return ({ traceparent, ...job }) => {
     log.error({ queue, ...job, traceId: traceparent?.slice(3, 35) }, 'a job is dead');
-    signals.died();
+    metrics.died();
   };
 }
 
@@ -134,7 +134,7 @@ async function giveBack(
 
 export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   const { definition, concurrency, worker, leaseMs, prefetchMax } = options;
-  const { clock, random, log, store, scores, handler, signals, offer } = deps;
+  const { clock, random, log, store, scores, handler, metrics, offer } = deps;
   const { name: queue } = definition;
   const hand = createHand();
   const line = createLine();
@@ -182,7 +182,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
 
   function record(claimed: ClaimedJob, startedMs: number, outcome: Outcome): void {
     const { jobId } = claimed;
-    signals.ended(outcome.kind, (clock.monotonicMs() - startedMs) / 1000);
+    metrics.ended(outcome.kind, (clock.monotonicMs() - startedMs) / 1000);
     if (outcome.kind === 'done') hand.done({ jobId, result: outcome.result });
     else fail(claimed, outcome, clock.nowMs());
   }
@@ -229,7 +229,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     line.woken(undefined);
     if (hand.runs.size + hand.waiting() > 0)
       log.error({ queue, worker, detail }, 'the lease on jobs in hand is lost');
-    signals.leaseLost();
+    metrics.leaseLost();
     abandon(queueErrors.job_lease_lost({ detail }));
   }
 
@@ -319,7 +319,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       log.warn({ queue, err: error }, 'a turn on a queue failed; trying again');
     } finally {
       isTurning = false;
-      signals.turned((clock.monotonicMs() - startedMs) / 1000);
+      metrics.turned((clock.monotonicMs() - startedMs) / 1000);
     }
     pump();
     plan();
@@ -333,7 +333,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     }
     const endedNow = done.length + failed.length;
     endedTotal += endedNow;
-    signals.recorded(endedNow);
+    metrics.recorded(endedNow);
     const { releaseAtMs: wallMs } = answer;
     lease = { ...answer.lease, endsMs: startedMs + leaseMs };
     releaseAtMs = wallMs === undefined ? undefined : clock.monotonicMs() + wallMs - clock.nowMs();

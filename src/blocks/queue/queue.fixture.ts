@@ -3,9 +3,9 @@
  */
 import { type Clock, systemClock } from '#base/clock';
 import { type Log, silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createIds, createPostgresWorkerLeases, type Ids, idsMigrations, idsOptions } from '#blocks/ids';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import type { Schedule } from './cron.ts';
@@ -74,7 +74,7 @@ export async function startTestQueues(): Promise<TestQueues> {
 
 function makeTestQueue(settings: TestQueueSettings, { database }: TestDatabase, ids: Ids): TestQueue {
   const { definitions, schedules = [], clock = systemClock, leads = () => true, log = silentLog } = settings;
-  const deps = { clock, random: systemRandom, log, signals: createSignals() };
+  const deps = { clock, random: systemRandom, log, metrics: createMetrics() };
   const options = parseOptions(queueOptions, settings.options ?? {});
   const leader = { held: leads };
   const queue = createQueue(options, { ...deps, database, ids, leader, definitions, schedules });

@@ -6,8 +6,8 @@ import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
@@ -18,10 +18,10 @@ import { queueErrors } from './errors.ts';
 import { createGroups } from './groups.ts';
 import { createInspection, type JobInspection } from './inspection.ts';
 import type { Place, PreparedJob, UncheckedJob } from './job.ts';
+import { createQueueMetrics, type QueueMetrics } from './metrics.ts';
 import type { QueueOptions } from './options.ts';
 import { createPrepare } from './prepare.ts';
 import { createScores, type Scores } from './score.ts';
-import { createQueueSignals, type QueueSignals } from './signals.ts';
 import type { JobStore, QueueMeasure } from './store.ts';
 import { createPostgresInspection } from './stores/inspection.ts';
 import { createPostgresJobs } from './stores/postgres.ts';
@@ -39,7 +39,7 @@ interface WakeListener {
 export interface WorkerSide {
   store: JobStore;
   scores: Scores;
-  signals: QueueSignals;
+  metrics: QueueMetrics;
   definitionOf(queue: string): Definition;
   /** Returns the unsubscribe. */
   onWake(listener: WakeListener): () => void;
@@ -96,7 +96,7 @@ export interface QueueDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   database: Pick<Database, 'transact' | 'core'>;
   ids: Pick<Ids, 'next'>;
   /** Which process counts the queues, all there are in the database, and clears up. */
@@ -176,9 +176,9 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
     prepare: (job, place) => prepareJob(job, place, undefined),
     wake: wakeFor,
   });
-  const signals = createQueueSignals(deps.signals, admission);
+  const metrics = createQueueMetrics(deps.metrics, admission);
   for (const queue of definitions.keys()) {
-    signals.ofQueue(queue, () => upkeep.measures().find((measure) => measure.queue === queue));
+    metrics.ofQueue(queue, () => upkeep.measures().find((measure) => measure.queue === queue));
   }
 
   function wakeFor(jobs: readonly PreparedJob[]): void {
@@ -266,6 +266,6 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
       wake,
     }),
     measures: upkeep.measures,
-    forWorkers: { store, scores, signals, definitionOf, onWake, wakeups, offer },
+    forWorkers: { store, scores, metrics, definitionOf, onWake, wakeups, offer },
   };
 }

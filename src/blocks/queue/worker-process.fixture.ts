@@ -5,9 +5,9 @@
 import { appendFileSync } from 'node:fs';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createDatabase, databaseOptions } from '#blocks/database';
 import { createIds, createPostgresWorkerLeases, idsMigrations, idsOptions } from '#blocks/ids';
 import { queueMigrations } from './migrations.ts';
@@ -34,7 +34,7 @@ async function run({
   effects,
 }: WorkerProcessArguments): Promise<void> {
   const never = new AbortController().signal;
-  const deps = { clock: systemClock, random: systemRandom, log: silentLog, signals: createSignals() };
+  const deps = { clock: systemClock, random: systemRandom, log: silentLog, metrics: createMetrics() };
   const database = createDatabase(parseOptions(databaseOptions, { primary }), {
     ...deps,
     dataDirectory: '',

@@ -36,7 +36,7 @@ const CONCURRENCY_MAX = 1000;
  */
 export function createWorker(options: WorkerOptions, deps: WorkerDeps): Lifecycle {
   const { clock, random, log, queue, handlers } = deps;
-  const { store, scores, signals, definitionOf, onWake, wakeups, offer } = queue.forWorkers;
+  const { store, scores, metrics, definitionOf, onWake, wakeups, offer } = queue.forWorkers;
   const { leaseMs, prefetchMax } = options;
   const worker = `${hostname()}:${process.pid}:${random.bytes(4).toString('hex')}`;
 
@@ -49,7 +49,7 @@ export function createWorker(options: WorkerOptions, deps: WorkerDeps): Lifecycl
       { definition: definitionOf(name), concurrency, worker, leaseMs, prefetchMax },
       {
         ...{ clock, random, log, store, scores, handler, offer },
-        signals: signals.ofLane(name),
+        metrics: metrics.ofLane(name),
         scheduled: (runAtMs) => lookout.scheduled(runAtMs),
       },
     );

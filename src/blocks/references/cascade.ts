@@ -21,8 +21,8 @@ import {
   queueErrors,
 } from '#blocks/queue';
 import { referencesErrors } from './errors.ts';
+import type { ReferencesMetrics } from './metrics.ts';
 import type { CascadingReference, Reference, ReferringRow } from './reference.ts';
-import type { ReferencesSignals } from './signals.ts';
 import { lockTargets } from './target-locks.ts';
 
 const CascadePayload = Type.Object({ reference: Type.String(), targetId: Type.String() });
@@ -53,7 +53,7 @@ export interface CascadeDeps {
   database: Pick<Database, 'transact'>;
   mutations: Pick<Mutations, 'write'>;
   queue: Pick<Queue, 'enqueueGrouped'>;
-  signals: ReferencesSignals;
+  metrics: ReferencesMetrics;
   declared: readonly Reference[];
 }
 
@@ -66,7 +66,7 @@ export interface CascadeOptions {
 const VAIN_MAX = 3;
 
 export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps: CascadeDeps): Handler {
-  const { database, mutations, queue, signals, declared } = deps;
+  const { database, mutations, queue, metrics, declared } = deps;
 
   /** Locks the target, and says whether it is gone. */
   async function isGone(
@@ -103,7 +103,7 @@ export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps:
     const removed = await mutations.write({ placement, traceparent, signal }, async (tx) =>
       (await isGone(tx, reference, job, id)) ? reference.from.remove(tx, rows) : 0,
     );
-    signals.removed(reference.name, removed);
+    metrics.removed(reference.name, removed);
     return removed;
   }
 

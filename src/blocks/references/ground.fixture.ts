@@ -65,14 +65,14 @@ export interface Ground {
 }
 
 async function startParts(it: TestDatabase) {
-  const { database, signals } = it;
+  const { database, metrics } = it;
   const lines: Record<string, unknown>[] = [];
   const log = createLog(
     { level: 'debug', service: 'test' },
     { write: (line) => void lines.push(JSON.parse(line)) },
   );
   const tracer = createTracer(systemRandom);
-  const common = { clock: systemClock, random: systemRandom, log, signals, tracer, database };
+  const common = { clock: systemClock, random: systemRandom, log, metrics, tracer, database };
   const ids = createIds(parseOptions(idsOptions, {}), {
     ...common,
     store: createPostgresWorkerLeases(database.core),
@@ -100,7 +100,7 @@ async function startParts(it: TestDatabase) {
     outbox,
     queue,
   });
-  const deps = { log, signals, database, streams, queue, mutations, declared: Object.values(declared) };
+  const deps = { log, metrics, database, streams, queue, mutations, declared: Object.values(declared) };
   const references = createReferences(options, deps);
   const parts = [ids, streams, outbox, queue, idempotency];
   for (const part of parts) await part.start(never());

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { lifecycleSuite } from '#base/lifecycle.suite';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
-import { createSignals } from '#base/signals';
 import { sql } from '#blocks/database';
 import { eventually, sessionsWith } from '#fixtures/database';
 import { type Ground, handJob, never, startGround } from './ground.fixture.ts';
@@ -217,7 +217,7 @@ describe('references', () => {
     await ground.it.admin.run(sql`delete from people.people where person_id = ${person}`);
     const { handlers } = createReferences(ground.options, {
       ...ground.deps,
-      signals: createSignals(),
+      metrics: createMetrics(),
       declared: [late],
     });
     const job = handJob({ reference: 'post_author', targetId: person });
@@ -277,7 +277,7 @@ describe('references', () => {
     const stubborn = { ...postAuthor, from: { ...postAuthor.from, remove: async () => 0 } };
     const { handlers } = createReferences(options, {
       ...deps,
-      signals: createSignals(),
+      metrics: createMetrics(),
       declared: [stubborn],
     });
     const run = (payload: { reference: string; targetId: string }) =>
@@ -342,9 +342,9 @@ describe('references', () => {
     assert.equal((line('team_owner')?.first as unknown[] | undefined)?.length, 10);
     assert.equal(line('mention_of')?.level, 'info');
     assert.equal(line('mention_of')?.dangling, mentionsBefore + 1);
-    const metrics = await it.signals.registry.metrics();
-    assert.match(metrics, /loadstone_reference_dangling_total\{reference="team_owner"\} 17/);
-    assert.match(metrics, /loadstone_reference_sweeps_total\{reference="mention_of"\} 1/);
+    const scraped = await it.metrics.registry.metrics();
+    assert.match(scraped, /loadstone_reference_dangling_total\{reference="team_owner"\} 17/);
+    assert.match(scraped, /loadstone_reference_sweeps_total\{reference="mention_of"\} 1/);
     assert.equal((await check('post_author')).dangling, 0);
     assert.equal((await check('team_owner')).dangling, 17);
   });
@@ -353,11 +353,11 @@ describe('references', () => {
     const [schedule] = referenceSchedules(parseOptions(referencesOptions, {}));
     assert.deepEqual([schedule?.pattern, schedule?.queue], ['23 3 * * *', 'reference_sweep']);
     const twice = [teamOwner, { ...mentionOf, name: 'team_owner' }];
-    const deps = { ...ground.deps, signals: createSignals(), declared: twice };
+    const deps = { ...ground.deps, metrics: createMetrics(), declared: twice };
     assert.throws(() => createReferences(ground.options, deps), /different names/);
   });
 
   lifecycleSuite('references', async () =>
-    createReferences(ground.options, { ...ground.deps, signals: createSignals() }),
+    createReferences(ground.options, { ...ground.deps, metrics: createMetrics() }),
   );
 });

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { composeLifecycles, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 import type { Database } from '#blocks/database';
 import type { Mutations } from '#blocks/mutation';
 import type { DefinedQueue, Handler, Queue } from '#blocks/queue';
@@ -12,9 +12,9 @@ import type { Consumer, Handler as StreamHandler, Streams } from '#blocks/stream
 import { cascadeJob, cascadeQueue, createCascade } from './cascade.ts';
 import { createGuards, findReference, type Guards } from './guards.ts';
 import { addLook, createLook, type Findings, NOTHING_FOUND } from './look.ts';
+import { emitReferencesMetrics } from './metrics.ts';
 import type { ReferencesOptions } from './options.ts';
 import type { CascadingReference, Reference } from './reference.ts';
-import { emitReferencesSignals } from './signals.ts';
 import { createSweep, sweepQueue } from './sweep.ts';
 import { groupOf } from './under-way.ts';
 
@@ -45,7 +45,7 @@ export interface References extends Lifecycle, Guards {
 
 export interface ReferencesDeps {
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   /** Of all systems concerned: one database so far. */
   database: Pick<Database, 'transact' | 'reader' | 'core'>;
   streams: Pick<Streams, 'createConsumer'>;
@@ -77,10 +77,10 @@ export function createReferences(options: ReferencesOptions, deps: ReferencesDep
   const { log, database, streams, queue, mutations, declared } = deps;
   const names = new Set(declared.map(({ name }) => name));
   assert.equal(names.size, declared.length, 'references have different names');
-  const signals = emitReferencesSignals(deps.signals);
+  const metrics = emitReferencesMetrics(deps.metrics);
   const look = createLook({ database });
-  const cascade = createCascade(options, { database, mutations, queue, signals, declared });
-  const sweep = createSweep(options, { log, queue, signals, look, declared });
+  const cascade = createCascade(options, { database, mutations, queue, metrics, declared });
+  const sweep = createSweep(options, { log, queue, metrics, look, declared });
 
   const consumers = declared.flatMap((each): Consumer[] => {
     if (each.onDelete !== 'cascade') return [];

@@ -20,8 +20,8 @@ import {
 } from '#blocks/queue';
 import { cascadeJob } from './cascade.ts';
 import { addLook, type Findings, type Look, NOTHING_FOUND } from './look.ts';
+import type { ReferencesMetrics } from './metrics.ts';
 import type { CascadingReference, Reference, ReferringRow } from './reference.ts';
-import type { ReferencesSignals } from './signals.ts';
 
 const Row = Type.Object({
   id: Type.String(),
@@ -80,13 +80,13 @@ export interface SweepOptions {
 export interface SweepDeps {
   log: Log;
   queue: Pick<Queue, 'enqueueGrouped'>;
-  signals: ReferencesSignals;
+  metrics: ReferencesMetrics;
   look: Look;
   declared: readonly Reference[];
 }
 
 export function createSweep({ pageMax, pagesPerJob }: SweepOptions, deps: SweepDeps): Handler {
-  const { log, queue, signals, look, declared } = deps;
+  const { log, queue, metrics, look, declared } = deps;
 
   async function startAll({ traceparent, signal }: SweepJob): Promise<{ references: number }> {
     const begun = declared.map(({ name }) =>
@@ -113,12 +113,12 @@ export function createSweep({ pageMax, pagesPerJob }: SweepOptions, deps: SweepD
   async function sweepPage(reference: Reference, from: Progress, job: SweepJob): Promise<Progress> {
     const seen = await look(reference, { after: from.after, limit: pageMax, signal: job.signal });
     if (reference.onDelete === 'cascade') await haveRemoved(reference, seen.dangling, job);
-    signals.looked(reference.name, { rows: seen.rows, dangling: seen.dangling.length });
+    metrics.looked(reference.name, { rows: seen.rows, dangling: seen.dangling.length });
     return { reference: reference.name, after: seen.next, findings: addLook(from.findings, seen) };
   }
 
   function conclude({ name, onDelete }: Reference, findings: Findings): void {
-    signals.swept(name);
+    metrics.swept(name);
     const line = { reference: name, onDelete, ...findings };
     if (findings.dangling === 0) log.debug(line, 'a reference was swept');
     else if (onDelete === 'cascade')

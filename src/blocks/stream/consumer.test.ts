@@ -263,7 +263,7 @@ test('many consumers in one process need few connections, and none while they wa
     await consumer.start(signal);
   }
   await eventually('all have read', async () => {
-    const text = await started.signals.registry.getSingleMetricAsString(
+    const text = await started.metrics.registry.getSingleMetricAsString(
       'loadstone_database_connections_in_use',
     );
     return text.includes('{role="system"} 0');
@@ -395,11 +395,11 @@ test('it says how far it is, and what it has done', async () => {
     process.clock.advance(500);
     return consumer.lag().events === 0;
   });
-  const metrics = await process.signals.registry.metrics();
+  const scraped = await process.metrics.registry.metrics();
   const labels = `{stream="${stream.name}",group="effects"}`;
-  assert(metrics.includes(`loadstone_stream_events_handled_total${labels} 30`), metrics);
-  assert(metrics.includes(`loadstone_stream_lag_events${labels} 0`));
-  assert(metrics.includes(`loadstone_stream_partitions_owned${labels} ${PARTITIONS}`));
+  assert(scraped.includes(`loadstone_stream_events_handled_total${labels} 30`), scraped);
+  assert(scraped.includes(`loadstone_stream_lag_events${labels} 0`));
+  assert(scraped.includes(`loadstone_stream_partitions_owned${labels} ${PARTITIONS}`));
   const overview = await process.streams.group(stream.name, 'effects').look();
   assert.equal(overview?.lagEvents, 0);
   assert.equal(overview?.members.length, 1);

@@ -30,8 +30,8 @@ import {
 import type { Heads } from './heads.ts';
 import { assertKept } from './kept.ts';
 import { createMembership, type Membership, type Owned } from './membership.ts';
+import type { ConsumerMeasures } from './metrics.ts';
 import type { StreamOptions } from './options.ts';
-import type { ConsumerMeasures } from './signals.ts';
 import type { AsideKey, StreamStore } from './store.ts';
 import { nextWidth } from './width.ts';
 

@@ -4,9 +4,9 @@
 import { createManualClock, type ManualClock } from '#base/clock';
 import type { JsonValue } from '#base/json';
 import { type Log, silentLog } from '#base/log';
+import { createMetrics, type Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
-import { createSignals, type Signals } from '#base/signals';
 import { type Database, type Queryable, type Sql, sql, type Transaction } from '#blocks/database';
 import { leasesMigrations } from '#blocks/leases';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
@@ -97,7 +97,7 @@ export function append(
 /** One process that has streams, with a clock of its own. */
 export interface LogProcess {
   clock: ManualClock;
-  signals: Signals;
+  metrics: Metrics;
   store: StreamStore;
   streams: Streams;
   /** Appends, and tells this process at once. */
@@ -124,14 +124,14 @@ export async function startLogProcess(
   }: LogProcessOptions = {},
 ): Promise<LogProcess> {
   const clock = createManualClock();
-  const signals = createSignals();
+  const metrics = createMetrics();
   const store = createPostgresStreams(core);
-  const deps = { clock, random: seededRandom(seed), log, signals, database: { transact }, store };
+  const deps = { clock, random: seededRandom(seed), log, metrics, database: { transact }, store };
   const streams = createStreams({ ...OPTIONS, ...options }, deps);
   await streams.start(signal);
   return {
     clock,
-    signals,
+    metrics,
     store,
     streams,
     async publish(stream, events) {

@@ -110,7 +110,7 @@ test('a poison event is set aside with the later ones of its key, while other ke
 
 test('after its attempts it is parked with its error, is listed, and its key waits', async () => {
   const setting = await setUp();
-  const { publish, stream, effects, consume, group, signals } = setting;
+  const { publish, stream, effects, consume, group, metrics } = setting;
   const refused = refuse(effects, ({ key }) => key === 'bad');
   await consume();
   await publish(stream, [...numbered('bad', 1, 2, 3), ...numbered('good', 1)]);
@@ -128,9 +128,9 @@ test('after its attempts it is parked with its error, is listed, and its key wai
   await handledNumbers(setting, 'good', 2);
   assert.deepEqual(await effects.numbers('bad'), []);
   const labels = `{stream="${stream.name}",group="effects"}`;
-  const metrics = await signals.registry.metrics();
-  assert(metrics.includes(`loadstone_stream_events_parked_total${labels} 1`));
-  assert(metrics.includes(`loadstone_stream_events_refused_total${labels} 3`));
+  const scraped = await metrics.registry.metrics();
+  assert(scraped.includes(`loadstone_stream_events_parked_total${labels} 1`));
+  assert(scraped.includes(`loadstone_stream_events_refused_total${labels} 3`));
 });
 
 test('a redriven event is handled, and those behind it after it', async () => {

@@ -3,9 +3,9 @@ import { after, before, test } from 'node:test';
 import { createManualClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import type { TestDatabase } from '#fixtures/database';
 import { type LogProcess, startLogDatabase, startLogProcess } from './log.fixture.ts';
 import { streamOptions } from './options.ts';
@@ -27,7 +27,7 @@ lifecycleSuite('streams', async () =>
     clock: createManualClock(),
     random: seededRandom(1),
     log: silentLog,
-    signals: createSignals(),
+    metrics: createMetrics(),
     database: started.database,
     store: createPostgresStreams(started.database.core),
   }),

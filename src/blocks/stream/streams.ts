@@ -6,8 +6,8 @@ import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import type { Database, Queryable, Sql } from '#blocks/database';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import type { Handler } from './batches.ts';
@@ -17,9 +17,9 @@ import { assertName, POSITION_MIN, type StreamEvent, type StreamInfo } from './e
 import { createEventReader, type EventDefinition, streamOf } from './event-definition.ts';
 import { createHeads } from './heads.ts';
 import { assertKept } from './kept.ts';
+import { emitStreamMetrics } from './metrics.ts';
 import type { StreamOptions } from './options.ts';
 import { createRetention } from './retention.ts';
-import { emitStreamSignals } from './signals.ts';
 import type { Appended, AppendRow, OpenedGroup, ParkedEvent, StreamHead, StreamStore } from './store.ts';
 import { type FollowOptions, openTail, type Tail, type TailOptions } from './tail.ts';
 
@@ -110,7 +110,7 @@ export interface StreamsDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   database: Pick<Database, 'transact'>;
   store: StreamStore;
   /** Without them the log is looked at every `pollMs`. */
@@ -123,7 +123,7 @@ const LAG_EVENTS_MAX = 10_000;
 /** The streams of the database that `store` works on, which must be the one of `database`. */
 export function createStreams(options: StreamOptions, deps: StreamsDeps): Streams {
   const { clock, store, wakeups = noWakeups } = deps;
-  const measures = emitStreamSignals(deps.signals);
+  const measures = emitStreamMetrics(deps.metrics);
   const heads = createHeads(options, { ...deps, wakeups });
   const retention = createRetention(options, { ...deps, onDroppedUnread: measures.droppedUnread });
   const consumers = new Set<Consumer>();

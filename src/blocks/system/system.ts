@@ -6,8 +6,8 @@ import type { Static, TObject } from 'typebox';
 import type { Clock } from '#base/clock';
 import type { Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { Signals } from '#base/signals';
 import type { Database } from '#blocks/database';
 import type { CodeSpace, CodeSpaceOptions, Ids } from '#blocks/ids';
 import type { SystemModel } from '#blocks/plan';
@@ -27,7 +27,7 @@ export interface SystemDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   /** For reads: what is written goes through `mutate` of a call or a job. */
   database: Pick<Database, 'reader' | 'anonymous'>;
   ids: Ids;

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, suite, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createTracer } from '#base/trace';
 import { type TraceExportOptions, traceExportOptions } from './options.ts';
 import { createTraceExport } from './trace-export.ts';
@@ -66,9 +66,9 @@ suite('the trace export', () => {
   });
 
   function make(options: Partial<TraceExportOptions>) {
-    const signals = createSignals();
-    const deps = { clock: systemClock, log: silentLog, signals, resource: { 'service.name': 'loadstone' } };
-    return { signals, ...createTraceExport(parseOptions(traceExportOptions, options), deps) };
+    const metrics = createMetrics();
+    const deps = { clock: systemClock, log: silentLog, metrics, resource: { 'service.name': 'loadstone' } };
+    return { metrics, ...createTraceExport(parseOptions(traceExportOptions, options), deps) };
   }
 
   const spans = () =>
@@ -96,7 +96,7 @@ suite('the trace export', () => {
     assert.deepEqual([first?.parentSpanId, second?.parentSpanId], [PARENT.spanId, first?.spanId]);
     const attributes = received[0]?.body.resourceSpans[0]?.resource.attributes ?? [];
     assert(attributes.some(({ key, value }) => key === 'service.name' && value.stringValue === 'loadstone'));
-    assert.match(await it.signals.registry.metrics(), /^loadstone_trace_spans_total\{result="sent"\} 2$/m);
+    assert.match(await it.metrics.registry.metrics(), /^loadstone_trace_spans_total\{result="sent"\} 2$/m);
   });
 
   test('leaves out what the caller does not record, and its share of what begins here', async () => {
@@ -117,7 +117,7 @@ suite('the trace export', () => {
     await it.start(never);
     tracer.begin(RECORDED, 'GET', 'server').span.end();
     await it.stop(never);
-    assert.match(await it.signals.registry.metrics(), /^loadstone_trace_spans_total\{result="failed"\} 1$/m);
+    assert.match(await it.metrics.registry.metrics(), /^loadstone_trace_spans_total\{result="failed"\} 1$/m);
   });
 
   test('without an endpoint nothing is recorded', async () => {

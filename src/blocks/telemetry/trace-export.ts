@@ -8,14 +8,14 @@ import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
+import { emitTraceExportMetrics, type TraceExportCounts } from './metrics.ts';
 import type { TraceExportOptions } from './options.ts';
-import { emitTraceExportSignals, type TraceExportCounts } from './signals.ts';
 
 export interface TraceExportDeps {
   clock: Clock;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   /** Told apart by these in the receiver: `service.name` and the like. */
   resource: Readonly<Record<string, string>>;
 }
@@ -104,7 +104,7 @@ export function createTraceExport(options: TraceExportOptions, deps: TraceExport
     }
     const quiet = () => {};
     diag.setLogger({ error: onFailure, warn: onFailure, info: quiet, debug: quiet, verbose: quiet });
-    emitTraceExportSignals(deps.signals, counts);
+    emitTraceExportMetrics(deps.metrics, counts);
   }
 
   return createLifecycle('trace export', {

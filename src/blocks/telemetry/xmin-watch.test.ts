@@ -3,8 +3,8 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { createManualClock, type ManualClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
 import { createLog, silentLog } from '#base/log';
+import { createMetrics, type Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
-import { createSignals, type Signals } from '#base/signals';
 import { type Queryable, sql } from '#blocks/database';
 import {
   eventually,
@@ -32,7 +32,7 @@ interface Line {
 interface Watched {
   watch: XminWatch;
   clock: ManualClock;
-  signals: Signals;
+  metrics: Metrics;
   lines: Line[];
   /** Waits for the next look. The first one comes by itself. */
   lookAgain(): Promise<void>;
@@ -41,17 +41,17 @@ interface Watched {
 function makeWatch(core: Queryable, given: Partial<XminWatchOptions> = {}): Watched {
   const options = parseOptions(xminWatchOptions, given);
   const clock = createManualClock();
-  const signals = createSignals();
+  const metrics = createMetrics();
   const lines: Line[] = [];
   const log = createLog(
     { level: 'info', service: 'test' },
     { write: (line) => void lines.push(JSON.parse(line)) },
   );
-  const watch = createXminWatch(options, { clock, log, signals, core });
+  const watch = createXminWatch(options, { clock, log, metrics, core });
   return {
     watch,
     clock,
-    signals,
+    metrics,
     lines,
     async lookAgain() {
       await eventually('the first look', () => watch.look().atMs !== undefined);
@@ -62,8 +62,8 @@ function makeWatch(core: Queryable, given: Partial<XminWatchOptions> = {}): Watc
   };
 }
 
-async function gauge(signals: Signals, name: string): Promise<number | undefined> {
-  const metric = await signals.registry.getSingleMetric(name)?.get();
+async function gauge(metrics: Metrics, name: string): Promise<number | undefined> {
+  const metric = await metrics.registry.getSingleMetric(name)?.get();
   return metric?.values[0]?.value;
 }
 
@@ -169,13 +169,13 @@ describe('the xmin watch', () => {
 
   test('a session of another database holds shared catalogs only, and is not warned of', async () => {
     await openSnapshot({ database: 'postgres' });
-    const { watch, signals } = makeWatch(it.database.core, { warnAgeMs: 0 });
+    const { watch, metrics } = makeWatch(it.database.core, { warnAgeMs: 0 });
     await watch.start(never());
     await eventually('the first look', () => watch.look().atMs !== undefined);
     assert.equal(watch.look().holders[0]?.holds, 'shared_catalogs');
     assert.equal(watch.look().isOverLimit, false);
     assert.equal(watch.look().findings[0]?.severity, 'ok');
-    assert.equal(await gauge(signals, 'loadstone_xmin_age_transactions'), 0);
+    assert.equal(await gauge(metrics, 'loadstone_xmin_age_transactions'), 0);
     await watch.stop(never());
   });
 
@@ -215,7 +215,7 @@ describe('the xmin watch', () => {
   });
 
   test('the age in transactions has a limit of its own; metrics and look tell both', async () => {
-    const { watch, signals, lookAgain } = makeWatch(it.database.core, { warnAgeTransactions: 20 });
+    const { watch, metrics, lookAgain } = makeWatch(it.database.core, { warnAgeTransactions: 20 });
     await watch.start(never());
     await openSnapshot();
     await lookAgain();
@@ -226,9 +226,9 @@ describe('the xmin watch', () => {
     const [finding] = watch.look().findings;
     assert.equal(finding?.severity, 'warning');
     assert.match(finding?.what ?? '', /and 2\d transactions; its query: select/);
-    assert.equal(await gauge(signals, 'loadstone_xmin_over_limit'), 1);
-    assert(((await gauge(signals, 'loadstone_xmin_age_transactions')) ?? 0) >= 20);
-    assert(((await gauge(signals, 'loadstone_xmin_age_seconds')) ?? 0) > 0);
+    assert.equal(await gauge(metrics, 'loadstone_xmin_over_limit'), 1);
+    assert(((await gauge(metrics, 'loadstone_xmin_age_transactions')) ?? 0) >= 20);
+    assert(((await gauge(metrics, 'loadstone_xmin_age_seconds')) ?? 0) > 0);
     await watch.stop(never());
   });
 
@@ -331,9 +331,9 @@ describe('the xmin watch', () => {
 
   test('while the database is away it keeps what it saw, counts, and says so once', async () => {
     const away = makeTestDatabase();
-    const { watch, clock, lines, signals } = makeWatch(away.database.core);
+    const { watch, clock, lines, metrics } = makeWatch(away.database.core);
     await watch.start(never());
-    const failures = () => gauge(signals, 'loadstone_xmin_look_failures_total');
+    const failures = () => gauge(metrics, 'loadstone_xmin_look_failures_total');
     await eventually('three failures', async () => {
       clock.advance(5000);
       return ((await failures()) ?? 0) >= 3;
@@ -359,7 +359,7 @@ describe('the xmin watch', () => {
     };
     const clock = createManualClock();
     const options = parseOptions(xminWatchOptions, {});
-    const watch = createXminWatch(options, { clock, log: silentLog, signals: createSignals(), core: hangs });
+    const watch = createXminWatch(options, { clock, log: silentLog, metrics: createMetrics(), core: hangs });
     await watch.start(never());
     await watch.stop(AbortSignal.abort(new Error('no time left')));
     clock.advance(60_000);

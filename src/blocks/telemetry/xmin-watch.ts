@@ -7,15 +7,15 @@ import type { Clock, Timer } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 import type { Queryable } from '#blocks/database';
 import { createAnnouncements } from './announcements.ts';
 import { concernsUs, diagnoseHolders, overLimit } from './diagnose-holders.ts';
 import type { Finding } from './finding.ts';
 import { createHoldAges } from './hold-ages.ts';
 import { describeAge, describeHolder, holderKey, readHolders, type XminHolder } from './holders.ts';
+import { emitXminMetrics } from './metrics.ts';
 import type { XminWatchOptions } from './options.ts';
-import { emitXminSignals } from './signals.ts';
 
 /** What the last look that was answered has seen. */
 export interface XminLook {
@@ -34,7 +34,7 @@ export interface XminWatch extends Lifecycle {
 export interface XminWatchDeps {
   clock: Clock;
   log: Log;
-  signals: Signals;
+  metrics: Metrics;
   /** Asked as `loadstone_system`. */
   core: Queryable;
 }
@@ -57,7 +57,7 @@ export function createXminWatch(options: XminWatchOptions, deps: XminWatchDeps):
 
   const most = (measure: (holder: XminHolder) => number) =>
     Math.max(0, ...seen.holders.filter(concernsUs).map(measure));
-  emitXminSignals(deps.signals, {
+  emitXminMetrics(deps.metrics, {
     ageMs: () => most(({ ageMs = 0 }) => ageMs),
     ageTransactions: () => most(({ ageTransactions }) => ageTransactions),
     isOverLimit: () => seen.isOverLimit,

@@ -11,13 +11,13 @@ import { linksFirstSteps } from './first-steps.ts';
 import { createInvalidation } from './invalidation.ts';
 import { createJobs } from './jobs.ts';
 import { createLinks } from './links.ts';
+import { emitLinksMetrics } from './metrics.ts';
 import { linksModel } from './model.ts';
 import { linksOptions } from './options.ts';
 import { linkCounts } from './projections.ts';
 import { linksQueues } from './queues.ts';
 import { createRedirects } from './redirect.ts';
 import { createRoutes } from './routes.ts';
-import { emitLinksSignals } from './signals.ts';
 import { createLinksStore } from './store.ts';
 import { createSweep, sweepSchedule } from './sweep.ts';
 
@@ -48,7 +48,7 @@ export default defineSystem({
       publicUrl,
       changed: redirects.changed,
     });
-    const swept = emitLinksSignals(deps.signals, redirects.counts);
+    const swept = emitLinksMetrics(deps.metrics, redirects.counts);
     const sweep = createSweep(store, links.editing, { clock, swept });
     const { changed: forget, allChanged: forgetAll } = redirects;
     return {

@@ -6,9 +6,9 @@ import { after, before, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
 import { silentLog } from '#base/log';
+import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createSignals } from '#base/signals';
 import { createDatabase, type Database, databaseOptions, sql } from '#blocks/database';
 import { openCodeSpace } from '../code-space.ts';
 import { createIds } from '../ids.ts';
@@ -23,7 +23,7 @@ const database: Database = createDatabase(parseOptions(databaseOptions, {}), {
   clock: systemClock,
   random: systemRandom,
   log: silentLog,
-  signals: createSignals(),
+  metrics: createMetrics(),
   dataDirectory,
   migrations: [idsMigrations],
   report: () => {},

@@ -2,20 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OPEN_VALUES_MAX } from './labels.ts';
 import { createLog } from './log.ts';
-import { createSignals } from './signals.ts';
+import { createMetrics } from './metrics.ts';
 
-test('signals are scraped with their present values, and registries do not share', async () => {
-  const signals = createSignals();
+test('metrics are scraped with their present values, and registries do not share', async () => {
+  const metrics = createMetrics();
   let hits = 3;
-  signals.counted('test_hits_total', 'Hits', () => hits);
-  signals.gauge('test_waiting', 'Waiting', () => hits * 2);
+  metrics.counted('test_hits_total', 'Hits', () => hits);
+  metrics.gauge('test_waiting', 'Waiting', () => hits * 2);
   let age: number | undefined;
-  signals.gauge('test_age_seconds', 'Age', () => age);
-  signals.counter('test_errors_total', { help: 'Errors', labels: { code: ['x', 'y'] } }).inc({ code: 'x' });
-  signals.histogram('test_duration_seconds', { help: 'Duration', buckets: [1, 2] }).observe({}, 1.5);
-  assert.match(await signals.registry.metrics(), /test_hits_total 3\n/);
+  metrics.gauge('test_age_seconds', 'Age', () => age);
+  metrics.counter('test_errors_total', { help: 'Errors', labels: { code: ['x', 'y'] } }).inc({ code: 'x' });
+  metrics.histogram('test_duration_seconds', { help: 'Duration', buckets: [1, 2] }).observe({}, 1.5);
+  assert.match(await metrics.registry.metrics(), /test_hits_total 3\n/);
   hits = 5;
-  const text = await signals.registry.metrics();
+  const text = await metrics.registry.metrics();
   assert.match(text, /test_hits_total 5\n/);
   assert.match(text, /test_waiting 10\n/);
   assert.doesNotMatch(text, /test_age_seconds \d/);
@@ -24,11 +24,11 @@ test('signals are scraped with their present values, and registries do not share
     [undefined, false],
   ] as const) {
     age = value;
-    assert.equal(/test_age_seconds 7\n/.test(await signals.registry.metrics()), shown);
+    assert.equal(/test_age_seconds 7\n/.test(await metrics.registry.metrics()), shown);
   }
   assert.match(text, /test_errors_total\{code="x"\} 1\n/);
   assert.match(text, /test_duration_seconds_bucket\{le="2"\} 1\n/);
-  assert.equal(await createSignals().registry.metrics(), '\n');
+  assert.equal(await createMetrics().registry.metrics(), '\n');
 });
 
 test('log lines are JSON with service, time and level, and secrets are redacted', () => {
@@ -44,15 +44,15 @@ test('log lines are JSON with service, time and level, and secrets are redacted'
 });
 
 test('labels are those declared, with the values declared, and open values are bounded', async () => {
-  const signals = createSignals();
-  const ends = signals.counter('test_ends_total', { help: 'Ends', labels: { end: ['done', 'failed'] } });
+  const metrics = createMetrics();
+  const ends = metrics.counter('test_ends_total', { help: 'Ends', labels: { end: ['done', 'failed'] } });
   ends.inc({ end: 'done' }, 2);
   assert.throws(() => ends.inc({ end: 'lost' }), /end is none of done, failed: lost/);
   assert.throws(() => ends.inc({}), /needs the label end/);
   assert.throws(() => ends.inc({ end: 'done', more: 'x' }), /has the labels end/);
-  const open = signals.histogram('test_seconds', { help: 'Seconds', labels: { route: { of: 'routes' } } });
+  const open = metrics.histogram('test_seconds', { help: 'Seconds', labels: { route: { of: 'routes' } } });
   for (let i = 0; i < OPEN_VALUES_MAX + 50; i++) open.observe({ route: `/${i}` }, 0.2);
-  const text = await signals.registry.metrics();
+  const text = await metrics.registry.metrics();
   assert.match(text, /test_seconds_count\{route="\/7"\} 1\n/);
   assert.match(text, /test_seconds_count\{route="other"\} 50\n/);
   assert.match(text, /test_seconds_bucket\{le="0.1",route="other"\} 0\n/);
@@ -61,18 +61,18 @@ test('labels are those declared, with the values declared, and open values are b
 });
 
 test('rooms have parts of one metric, each with labels of its own, if they declare it alike', async () => {
-  const signals = createSignals();
+  const metrics = createMetrics();
   const declare = (help: string) =>
-    signals.gauges('test_open', { help, labels: { role: { of: 'roles' } }, across: 'max' });
+    metrics.gauges('test_open', { help, labels: { role: { of: 'roles' } }, across: 'max' });
   let inUse: number | undefined = 3;
   declare('Open').watch({ role: 'app' }, () => inUse);
   declare('Open').watch({ role: 'system' }, () => 5);
   assert.throws(() => declare('Something else'), /test_open is declared in two ways/);
-  const shown = async () => (await signals.registry.metrics()).match(/^test_open\{.*$/gm);
+  const shown = async () => (await metrics.registry.metrics()).match(/^test_open\{.*$/gm);
   assert.deepEqual(await shown(), ['test_open{role="app"} 3', 'test_open{role="system"} 5']);
   inUse = undefined;
   assert.deepEqual(await shown(), ['test_open{role="system"} 5'], 'without a value it is not shown');
-  const redirects = signals.counts('test_made_total', { help: 'Made', labels: { result: ['hit', 'miss'] } });
+  const redirects = metrics.counts('test_made_total', { help: 'Made', labels: { result: ['hit', 'miss'] } });
   redirects.watch({ result: 'hit' }, () => 7);
-  assert.match(await signals.registry.metrics(), /test_made_total\{result="hit"\} 7\n/);
+  assert.match(await metrics.registry.metrics(), /test_made_total\{result="hit"\} 7\n/);
 });

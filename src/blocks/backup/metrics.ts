@@ -1,4 +1,4 @@
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 import type { What } from './schedule-rows.ts';
 
 /** What is measured of one schedule; undefined where there is none yet. */
@@ -10,13 +10,13 @@ export interface ScheduleMeasure {
 }
 
 /** What is told of scheduled backups: the same by every process, since it stands in the database. */
-export function emitBackupSignals(
-  signals: Signals,
+export function emitBackupMetrics(
+  metrics: Metrics,
   nowMs: () => number,
   measure: (what: What) => ScheduleMeasure | undefined,
 ): void {
   function gauge(name: string, help: string, read: (found: ScheduleMeasure) => number | undefined): void {
-    const family = signals.gauges(`loadstone_backup_${name}`, {
+    const family = metrics.gauges(`loadstone_backup_${name}`, {
       help: `${help}; base: base backups, wal: copies of the write-ahead log`,
       labels: { what: ['base', 'wal'] },
       across: 'max',

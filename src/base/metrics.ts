@@ -1,5 +1,5 @@
 /**
- * Metrics. A room declares its signals in signals.ts; they live in one registry per server, so that two servers in
+ * Metrics. A room declares its metrics in metrics.ts; they live in one registry per server, so that two servers in
  * one process (tests) do not share counters.
  */
 import assert from 'node:assert/strict';
@@ -7,13 +7,13 @@ import { Counter as PromCounter, Gauge as PromGauge, Registry } from 'prom-clien
 import { type Histogram, registerHistogram } from './histogram.ts';
 import { createLabelBounds, type LabelBounds, type LabelDefinitions, type Labels } from './labels.ts';
 
-export interface SignalDefinition {
+export interface MetricDefinition {
   help: string;
   /** With the values that they may have. */
   labels?: LabelDefinitions;
 }
 
-export interface HistogramOptions extends SignalDefinition {
+export interface HistogramOptions extends MetricDefinition {
   /** Upper bounds of the buckets, in the unit that the name ends with. */
   buckets?: readonly number[];
 }
@@ -31,17 +31,17 @@ export interface Readable {
   watch(labels: Labels, read: () => number | undefined): void;
 }
 
-export interface Signals {
+export interface Metrics {
   readonly registry: Registry;
-  counter(name: string, definition: SignalDefinition): Counter;
+  counter(name: string, definition: MetricDefinition): Counter;
   histogram(name: string, definition: HistogramOptions): Histogram;
   /** A gauge, read when scraped; without a value while that is undefined. @param across default: sum */
   gauge(name: string, help: string, read: () => number | undefined, across?: AcrossProcesses): void;
   /** A counter kept as a plain number, by what counts too often for more, and read when scraped. */
   counted(name: string, help: string, read: () => number): void;
   /** The same with labels. Who declares a name again, in the same way, gets the metric that there is. */
-  gauges(name: string, definition: SignalDefinition & { across?: AcrossProcesses }): Readable;
-  counts(name: string, definition: SignalDefinition): Readable;
+  gauges(name: string, definition: MetricDefinition & { across?: AcrossProcesses }): Readable;
+  counts(name: string, definition: MetricDefinition): Readable;
 }
 
 export const LATENCY_BUCKETS_S = [
@@ -53,7 +53,7 @@ type Declared = { kind: string; definition: string; metric: unknown };
 /** Several rooms may have a part in one metric, each with labels of its own. */
 function createCatalogue() {
   const declared = new Map<string, Declared>();
-  return <M>(kind: string, name: string, given: SignalDefinition, make: () => M): M => {
+  return <M>(kind: string, name: string, given: MetricDefinition, make: () => M): M => {
     const definition = JSON.stringify(given);
     const known = declared.get(name);
     if (known === undefined) {
@@ -82,12 +82,12 @@ function createWatched(bounds: LabelBounds) {
   };
 }
 
-export function createSignals(): Signals {
+export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const once = createCatalogue();
 
-  const gauges: Signals['gauges'] = (name, definition) =>
+  const gauges: Metrics['gauges'] = (name, definition) =>
     once('gauge', name, definition, () => {
       const { help, labels, across = 'sum' } = definition;
       const bounds = createLabelBounds(name, labels);
@@ -107,7 +107,7 @@ export function createSignals(): Signals {
       return { watch };
     });
 
-  const counts: Signals['counts'] = (name, definition) =>
+  const counts: Metrics['counts'] = (name, definition) =>
     once('counter', name, definition, () => {
       const { help, labels } = definition;
       const bounds = createLabelBounds(name, labels);

@@ -2,7 +2,7 @@
  * What the stream block measures. Lag is of the partitions that a process has: the sum over processes is that of the
  * group.
  */
-import type { AcrossProcesses, Signals } from '#base/signals';
+import type { AcrossProcesses, Metrics } from '#base/metrics';
 import type { StreamEvent } from './event.ts';
 
 /** A consumer, as it is scraped. */
@@ -28,26 +28,26 @@ export interface StreamMeasures {
 }
 
 /** Declares the metrics. */
-export function emitStreamSignals(signals: Signals): StreamMeasures {
+export function emitStreamMetrics(metrics: Metrics): StreamMeasures {
   const labels = { stream: { of: 'streams' }, group: { of: 'consumer groups' } };
   const consumers = new Map<string, MeasuredConsumer>();
-  const handled = signals.counter('loadstone_stream_events_handled_total', {
+  const handled = metrics.counter('loadstone_stream_events_handled_total', {
     help: 'Events whose effects a consumer group has committed',
     labels,
   });
-  const refused = signals.counter('loadstone_stream_events_refused_total', {
+  const refused = metrics.counter('loadstone_stream_events_refused_total', {
     help: 'Attempts at single events that failed',
     labels,
   });
-  const parked = signals.counter('loadstone_stream_events_parked_total', {
+  const parked = metrics.counter('loadstone_stream_events_parked_total', {
     help: 'Events given up until somebody redrives or discards them',
     labels,
   });
-  const delay = signals.histogram('loadstone_stream_delay_seconds', {
+  const delay = metrics.histogram('loadstone_stream_delay_seconds', {
     help: 'From the creation of an event to the commit of its effect; of each batch the oldest event',
     labels,
   });
-  const dropped = signals.counter('loadstone_stream_segments_dropped_unread_total', {
+  const dropped = metrics.counter('loadstone_stream_segments_dropped_unread_total', {
     help: 'Segments of the log dropped for want of space before every group had read them',
   });
   const gauge = (
@@ -56,7 +56,7 @@ export function emitStreamSignals(signals: Signals): StreamMeasures {
     read: (consumer: MeasuredConsumer) => number,
     across: AcrossProcesses = 'sum',
   ) => {
-    const family = signals.gauges(name, { help, labels, across });
+    const family = metrics.gauges(name, { help, labels, across });
     return ({ stream, group }: MeasuredConsumer) =>
       family.watch({ stream, group }, () => {
         const consumer = consumers.get(`${stream} ${group}`);

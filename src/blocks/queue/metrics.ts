@@ -1,9 +1,9 @@
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 import type { Admission } from './admission.ts';
 import type { QueueMeasure } from './store.ts';
 
 /** What the lanes of the workers measure. */
-export interface LaneSignals {
+export interface LaneMetrics {
   /** An attempt has ended. */
   ended(as: 'done' | 'failed', seconds: number): void;
   /** A job has failed for good. */
@@ -14,8 +14,8 @@ export interface LaneSignals {
   recorded(jobs: number): void;
 }
 
-export interface QueueSignals {
-  ofLane(queue: string): LaneSignals;
+export interface QueueMetrics {
+  ofLane(queue: string): LaneMetrics;
   /** Declares the gauges of a queue, which read what was last measured. */
   ofQueue(queue: string, measure: () => QueueMeasure | undefined): void;
 }
@@ -30,22 +30,22 @@ export function drainSeconds(measure: QueueMeasure | undefined): number {
   return measure.endedPerS > 0 ? due / measure.endedPerS : Number.POSITIVE_INFINITY;
 }
 
-export function createQueueSignals(signals: Signals, admission: Admission): QueueSignals {
+export function createQueueMetrics(metrics: Metrics, admission: Admission): QueueMetrics {
   const labels = { queue: { of: 'queues' } };
-  const attempts = signals.histogram('loadstone_queue_attempt_seconds', {
+  const attempts = metrics.histogram('loadstone_queue_attempt_seconds', {
     help: 'How long attempts took, by queue and end (done, failed)',
     labels: { ...labels, end: ['done', 'failed'] },
     buckets: JOB_SECONDS,
   });
-  const turns = signals.histogram('loadstone_queue_turn_seconds', {
+  const turns = metrics.histogram('loadstone_queue_turn_seconds', {
     help: 'How long a worker took to record ended jobs and take the next',
     labels,
   });
-  const dead = signals.counter('loadstone_queue_dead_total', {
+  const dead = metrics.counter('loadstone_queue_dead_total', {
     help: 'Jobs that have failed for good',
     labels,
   });
-  const lost = signals.counter('loadstone_queue_leases_lost_total', {
+  const lost = metrics.counter('loadstone_queue_leases_lost_total', {
     help: 'Leases that a worker could not renew in time',
     labels,
   });
@@ -67,14 +67,14 @@ export function createQueueSignals(signals: Signals, admission: Admission): Queu
     },
     ofQueue(queue, measure) {
       const gauge = (name: string, help: string, read: () => number) =>
-        signals.gauges(`loadstone_queue_${name}`, { help, labels, across: 'max' }).watch({ queue }, read);
+        metrics.gauges(`loadstone_queue_${name}`, { help, labels, across: 'max' }).watch({ queue }, read);
       gauge('waiting', 'Jobs waiting', () => admission.waiting(queue));
       gauge('dead', 'Dead jobs', () => measure()?.dead ?? 0);
       gauge('workers', 'Workers', () => measure()?.workers ?? 0);
       gauge('drain_seconds', 'Backlog divided by the pace at which it is worked off', () =>
         drainSeconds(measure()),
       );
-      signals
+      metrics
         .counts('loadstone_queue_dropped_total', {
           help: 'Jobs dropped because their queue was full',
           labels,

@@ -1,4 +1,4 @@
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 
 export interface MeasuredOutbox {
   lag(): { events: number; oldestMs: number };
@@ -10,26 +10,26 @@ export interface OutboxMeasures {
 }
 
 /** What the outbox measures. */
-export function emitOutboxSignals(signals: Signals, outbox: MeasuredOutbox): OutboxMeasures {
-  signals.gauge(
+export function emitOutboxMetrics(metrics: Metrics, outbox: MeasuredOutbox): OutboxMeasures {
+  metrics.gauge(
     'loadstone_outbox_events',
     'Events that wait for the relay, as of the last second',
     () => outbox.lag().events,
     'max',
   );
-  signals.gauge(
+  metrics.gauge(
     'loadstone_outbox_oldest_seconds',
     'Age of the oldest event that waits for the relay',
     () => outbox.lag().oldestMs / 1000,
     'max',
   );
-  signals.gauge('loadstone_outbox_leading', '1 in the process whose relay moves events', () =>
+  metrics.gauge('loadstone_outbox_leading', '1 in the process whose relay moves events', () =>
     outbox.isLeading() ? 1 : 0,
   );
-  const moved = signals.counter('loadstone_outbox_moved_total', {
+  const moved = metrics.counter('loadstone_outbox_moved_total', {
     help: 'Events moved to the log by this process',
   });
-  const batch = signals.histogram('loadstone_outbox_batch_seconds', {
+  const batch = metrics.histogram('loadstone_outbox_batch_seconds', {
     help: 'From the begin to the commit of one batch of the relay',
   });
   return {

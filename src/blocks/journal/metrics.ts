@@ -1,4 +1,4 @@
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 
 export interface JournalReadings {
   /** Records acknowledged. */
@@ -12,18 +12,18 @@ export interface JournalReadings {
 const labels = { journal: { of: 'journals' } };
 
 /** What a journal measures. */
-export function emitJournalSignals(signals: Signals, name: string, readings: JournalReadings): void {
+export function emitJournalMetrics(metrics: Metrics, name: string, readings: JournalReadings): void {
   const own = { journal: name };
-  const records = signals.counts('loadstone_journal_records_total', {
+  const records = metrics.counts('loadstone_journal_records_total', {
     help: 'Records given to a journal: written (appended), or not kept, since it was full or could not be written (shed)',
     labels: { ...labels, result: ['appended', 'shed'] },
   });
   records.watch({ ...own, result: 'appended' }, readings.appended);
   records.watch({ ...own, result: 'shed' }, readings.shed);
-  signals
+  metrics
     .counts('loadstone_journal_groups_total', { help: 'Writes that the appended records took', labels })
     .watch(own, readings.groups);
-  signals
+  metrics
     .gauges('loadstone_journal_bytes', { help: 'Bytes that a journal has on disk', labels })
     .watch(own, readings.bytes);
 }
@@ -36,18 +36,18 @@ export interface ShipperReadings {
 }
 
 /** What the shipper of a journal measures. */
-export function emitShipperSignals(signals: Signals, name: string, readings: ShipperReadings): void {
+export function emitShipperMetrics(metrics: Metrics, name: string, readings: ShipperReadings): void {
   const own = { journal: name };
-  signals
+  metrics
     .counts('loadstone_journal_shipped_total', { help: 'Records shipped into Postgres', labels })
     .watch(own, readings.shipped);
-  signals
+  metrics
     .counts('loadstone_journal_ship_failures_total', { help: 'Attempts to ship that failed', labels })
     .watch(own, readings.failures);
-  signals
+  metrics
     .gauges('loadstone_journal_lag_records', { help: 'Records that wait to be shipped', labels })
     .watch(own, readings.lagRecords);
-  signals
+  metrics
     .gauges('loadstone_journal_lag_seconds', { help: 'Age of the oldest of them', labels, across: 'max' })
     .watch(own, () => readings.lagMs() / 1000);
 }

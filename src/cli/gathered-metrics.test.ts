@@ -2,38 +2,38 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { withSignal } from '#base/deadline';
-import { createSignals, type Signals } from '#base/signals';
-import type { SignalsSnapshot } from './child-messages.ts';
+import { createMetrics, type Metrics } from '#base/metrics';
+import type { MetricsSnapshot } from './child-messages.ts';
 import type { Child } from './child-process.ts';
-import { createGatheredSignals } from './gathered-signals.ts';
+import { createGatheredMetrics } from './gathered-metrics.ts';
 
 /** What a process measures; `counted` requests, of which each took a second. */
-function measure(counted: number, waiting: number): Signals {
-  const signals = createSignals();
-  signals.counter('made_total', { help: 'Made', labels: { kind: ['x'] } }).inc({ kind: 'x' }, counted);
-  const took = signals.histogram('took_seconds', { help: 'Took', buckets: [1, 2] });
+function measure(counted: number, waiting: number): Metrics {
+  const metrics = createMetrics();
+  metrics.counter('made_total', { help: 'Made', labels: { kind: ['x'] } }).inc({ kind: 'x' }, counted);
+  const took = metrics.histogram('took_seconds', { help: 'Took', buckets: [1, 2] });
   for (let i = 0; i < counted; i++) took.observe({}, 1);
-  signals.gauge('open', 'Open', () => counted);
-  signals.gauge('waiting', 'Waiting', () => waiting, 'max');
-  return signals;
+  metrics.gauge('open', 'Open', () => counted);
+  metrics.gauge('waiting', 'Waiting', () => waiting, 'max');
+  return metrics;
 }
 
-const snapshotOf = async (signals: Signals) => (await signals.registry.getMetricsAsJSON()) as SignalsSnapshot;
+const snapshotOf = async (metrics: Metrics) => (await metrics.registry.getMetricsAsJSON()) as MetricsSnapshot;
 
-type Answering = Pick<Child, 'isReady' | 'hasExited' | 'signals' | 'lastSignals'>;
+type Answering = Pick<Child, 'isReady' | 'hasExited' | 'metrics' | 'lastMetrics'>;
 
-async function answering(signals: Signals): Promise<Answering> {
-  const snapshot = await snapshotOf(signals);
+async function answering(metrics: Metrics): Promise<Answering> {
+  const snapshot = await snapshotOf(metrics);
   return {
     isReady: () => true,
     hasExited: () => false,
-    signals: async () => snapshot,
-    lastSignals: () => snapshot,
+    metrics: async () => snapshot,
+    lastMetrics: () => snapshot,
   };
 }
 
 function gatherFrom(living: Answering[]) {
-  return createGatheredSignals({ clock: systemClock, living: () => living as Child[], crashes: () => 3 });
+  return createGatheredMetrics({ clock: systemClock, living: () => living as Child[], crashes: () => 3 });
 }
 
 test('counters and histograms add up, gauges too unless all read the same', async () => {
@@ -61,7 +61,7 @@ test('what one that has ended had counted stays in, and its gauges go', async ()
 test('one that does not answer in time is counted as silent, with the counters it last told', async () => {
   const silent = {
     ...(await answering(measure(4, 1))),
-    signals: (signal: AbortSignal) => withSignal(new Promise<SignalsSnapshot>(() => {}), signal),
+    metrics: (signal: AbortSignal) => withSignal(new Promise<MetricsSnapshot>(() => {}), signal),
   };
   const text = await gatherFrom([silent, await answering(measure(1, 1))]).gather();
   assert.match(text, /^made_total\{kind="x"\} 5$/m);
@@ -70,25 +70,25 @@ test('one that does not answer in time is counted as silent, with the counters i
 });
 
 test('one that ends while others still answer is counted once', async () => {
-  const told = Promise.withResolvers<SignalsSnapshot>();
-  const slow = { ...(await answering(measure(1, 1))), signals: () => told.promise };
+  const told = Promise.withResolvers<MetricsSnapshot>();
+  const slow = { ...(await answering(measure(1, 1))), metrics: () => told.promise };
   const ending = await answering(measure(2, 1));
   const living = [slow, ending];
   const gathered = gatherFrom(living);
   const gathering = gathered.gather();
   living.pop();
   gathered.keep(ending);
-  told.resolve(slow.lastSignals());
+  told.resolve(slow.lastMetrics());
   assert.match(await gathering, /^made_total\{kind="x"\} 3$/m);
   assert.match(await gathered.gather(), /^made_total\{kind="x"\} 3$/m);
 });
 
 test('one that ends before it answers is counted all the same', async () => {
-  const gone = Promise.withResolvers<SignalsSnapshot>();
+  const gone = Promise.withResolvers<MetricsSnapshot>();
   let hasExited = false;
   const ending = {
     ...(await answering(measure(2, 1))),
-    signals: () => gone.promise,
+    metrics: () => gone.promise,
     hasExited: () => hasExited,
   };
   const living = [ending];

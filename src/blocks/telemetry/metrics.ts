@@ -1,4 +1,4 @@
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 
 export interface XminReadings {
   ageMs: () => number;
@@ -8,26 +8,26 @@ export interface XminReadings {
 }
 
 /** What the watch measures. After a look that failed the gauges stand as they were. */
-export function emitXminSignals(signals: Signals, readings: XminReadings): void {
-  signals.gauge(
+export function emitXminMetrics(metrics: Metrics, readings: XminReadings): void {
+  metrics.gauge(
     'loadstone_xmin_age_seconds',
     'How long the oldest snapshot or transaction has held back vacuum',
     () => readings.ageMs() / 1000,
     'max',
   );
-  signals.gauge(
+  metrics.gauge(
     'loadstone_xmin_age_transactions',
     'Transactions that have begun since the oldest snapshot that holds back vacuum',
     readings.ageTransactions,
     'max',
   );
-  signals.gauge(
+  metrics.gauge(
     'loadstone_xmin_over_limit',
     '1 while vacuum is held back for longer than the limits allow',
     () => (readings.isOverLimit() ? 1 : 0),
     'max',
   );
-  signals.counted(
+  metrics.counted(
     'loadstone_xmin_look_failures_total',
     'Looks at what holds back vacuum that the database did not answer',
     readings.failures,
@@ -40,8 +40,8 @@ export interface TraceExportCounts {
 }
 
 /** What the trace export measures. */
-export function emitTraceExportSignals(signals: Signals, counts: TraceExportCounts): void {
-  const spans = signals.counts('loadstone_trace_spans_total', {
+export function emitTraceExportMetrics(metrics: Metrics, counts: TraceExportCounts): void {
+  const spans = metrics.counts('loadstone_trace_spans_total', {
     help: 'Spans that the OpenTelemetry receiver has taken (sent), or that were dropped because it did not (failed)',
     labels: { result: ['sent', 'failed'] },
   });

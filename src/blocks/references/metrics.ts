@@ -1,6 +1,6 @@
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 
-export interface ReferencesSignals {
+export interface ReferencesMetrics {
   /** Referring rows have been removed. */
   removed(reference: string, rows: number): void;
   /** A sweep has looked at rows. */
@@ -10,10 +10,10 @@ export interface ReferencesSignals {
 }
 
 /** What the references measure. */
-export function emitReferencesSignals(signals: Signals): ReferencesSignals {
+export function emitReferencesMetrics(metrics: Metrics): ReferencesMetrics {
   const labels = { reference: { of: 'references' } };
   const counter = (name: string, help: string) =>
-    signals.counter(`loadstone_reference_${name}_total`, { help, labels });
+    metrics.counter(`loadstone_reference_${name}_total`, { help, labels });
   const removed = counter('removed', 'Rows removed because what they referred to was deleted');
   const rows = counter('looked_at', 'Referring rows that sweeps have looked at');
   const dangling = counter(

@@ -1,15 +1,15 @@
-import type { Signals } from '#base/signals';
+import type { Metrics } from '#base/metrics';
 import type { Consistency } from './database.ts';
 import type { Pool } from './pool.ts';
 import type { ReplicaHealth } from './replica-health.ts';
 
 /** What the database block measures. @param pool the one of now: it changes with the primary */
-export function emitDatabaseSignals(signals: Signals, role: string, pool: () => Pool | undefined): void {
+export function emitDatabaseMetrics(metrics: Metrics, role: string, pool: () => Pool | undefined): void {
   const labels = { role: { of: 'roles of connections' } };
-  signals
+  metrics
     .gauges('loadstone_database_connections_in_use', { help: 'Connections now in use', labels })
     .watch({ role }, () => pool()?.inUse() ?? 0);
-  signals
+  metrics
     .gauges('loadstone_database_waiting', { help: 'Requests waiting for a connection', labels })
     .watch({ role }, () => pool()?.waiting() ?? 0);
 }
@@ -21,7 +21,7 @@ export function emitDatabaseSignals(signals: Signals, role: string, pool: () => 
  */
 export type ReadReason = 'asked' | 'none_usable' | 'behind' | 'failed';
 
-export interface ReplicaSignals {
+export interface ReplicaMetrics {
   read(consistency: Consistency, server: 'primary' | 'replica', reason: ReadReason): void;
   ejected(): void;
   /** The replicas as they are now, in the order in which they are named. */
@@ -29,13 +29,13 @@ export interface ReplicaSignals {
 }
 
 /** What is measured where there are replicas: at most `countMax` of them. */
-export function createReplicaSignals(
-  signals: Signals,
+export function createReplicaMetrics(
+  metrics: Metrics,
   countMax: number,
   nowMs: () => number,
-): ReplicaSignals {
+): ReplicaMetrics {
   let shown: readonly (ReplicaHealth | undefined)[] = [];
-  const reads = signals.counter('loadstone_database_reads_total', {
+  const reads = metrics.counter('loadstone_database_reads_total', {
     help: 'Reads by the consistency they asked for, where they went, and why',
     labels: {
       consistency: ['strong', 'session', 'eventual'],
@@ -43,7 +43,7 @@ export function createReplicaSignals(
       reason: ['asked', 'none_usable', 'behind', 'failed'],
     },
   });
-  const ejections = signals.counter('loadstone_database_replica_ejections_total', {
+  const ejections = metrics.counter('loadstone_database_replica_ejections_total', {
     help: 'How often a replica was given no more reads because it failed or was none',
   });
   const seenOf = (at: number) => {
@@ -51,9 +51,9 @@ export function createReplicaSignals(
     return health && 'seen' in health ? health.seen : undefined;
   };
   const healthy = () => shown.filter((health) => health?.kind === 'healthy').length;
-  signals.gauge('loadstone_database_replicas_healthy', 'Replicas that get reads', healthy, 'max');
+  metrics.gauge('loadstone_database_replicas_healthy', 'Replicas that get reads', healthy, 'max');
   const gauges = (what: string, help: string) =>
-    signals.gauges(`loadstone_database_replica_${what}`, {
+    metrics.gauges(`loadstone_database_replica_${what}`, {
       help,
       labels: { replica: { of: 'replicas' } },
       across: 'max',
