@@ -3,6 +3,7 @@
  */
 import type { Rule } from './rule.ts';
 import { bans } from './rules/bans.ts';
+import { circles } from './rules/circles.ts';
 import { commands } from './rules/commands.ts';
 import { dependencies } from './rules/dependencies.ts';
 import { docstrings } from './rules/docstrings.ts';
@@ -20,6 +21,7 @@ import { readTree, type Tree } from './tree.ts';
 export const houseRules: readonly Rule[] = [
   syntax,
   imports,
+  circles,
   bans,
   sql,
   migrations,

@@ -11,6 +11,8 @@ import type { Module, Tree } from '../tree.ts';
 
 const EDGES = 'tidy/edges.ts';
 const OWN_PACKAGE = 'loadstone';
+/** Layers of which each room shows only its index; the others are one room, of which any file may be taken. */
+const MANY_ROOMS: ReadonlySet<string> = new Set(['blocks', 'systems']);
 
 interface Target {
   layer: string;
@@ -31,7 +33,8 @@ function targetOf(specifier: string): Target {
   const isDefinition = prefix === 'definitions';
   const isOfSystem = isDefinition || isSystemFixture;
   const layer = isOfSystem ? 'systems' : isFixture ? 'blocks' : prefix;
-  return { layer, name, isDeep: rest.length > 0, isFixture, isDefinition };
+  const isDeep = rest.length > 0 && MANY_ROOMS.has(layer);
+  return { layer, name, isDeep, isFixture, isDefinition };
 }
 
 function problemWithRelative(path: string, room: Room, specifier: string): string | undefined {
@@ -47,7 +50,7 @@ function problemWithTarget(path: string, room: Room, specifier: string): string 
   if (isDeep) return `"${specifier}" is a deep import: take what #${layer}/${name} exports`;
   if (isFixture && !isTest(path)) return `"${specifier}" is for tests only`;
   if (isDefinition && room.layer !== 'server') return `"${specifier}" is for the composition root only`;
-  const hasManyRooms = layer === 'blocks' || layer === 'systems';
+  const hasManyRooms = MANY_ROOMS.has(layer);
   if (layer === room.layer && (!hasManyRooms || name === room.name)) {
     return `"${specifier}" is this room itself: import relatively`;
   }

@@ -2,6 +2,7 @@
  * A file fits in a head and a function on a screen. The bodies of functions inside a function count for themselves,
  * so a factory is as long as what it holds besides them.
  */
+import { posix } from 'node:path';
 import type { ArrowFunctionExpression, Function as ESTreeFunction, Node } from 'oxc-parser';
 import { isTest } from '../rooms.ts';
 import type { Finding, Rule } from '../rule.ts';
@@ -13,6 +14,10 @@ const TEST_FILE_LINES_MAX = 600;
 const FUNCTION_LINES_MAX = 70;
 /** A shorter body is part of the function around it. */
 const BODY_LINES_MIN = 4;
+/** On one level: what a reader takes in at a look. */
+const FOLDER_FILES_MAX = 30;
+/** Results are kept, not read one after the other. */
+const COLLECTIONS = /^(bench\/results|docs\/decisions)$/;
 
 const CODE = /\.(ts|tsx|mts|js|mjs|sql|css|html|sh)$/;
 const TEST_CALLS = new Set([
@@ -72,6 +77,17 @@ function longFunctions(module: Module): Finding[] {
   return findings;
 }
 
+function fullFolders(tree: Tree): Finding[] {
+  const folders = Map.groupBy(tree.files, ({ path }) => posix.dirname(path));
+  return [...folders]
+    .filter(([folder, files]) => files.length > FOLDER_FILES_MAX && !COLLECTIONS.test(folder))
+    .map(([folder, files]) => ({
+      file: folder,
+      line: 1,
+      message: `has ${files.length} files on one level; allowed is ${FOLDER_FILES_MAX}: make rooms in it`,
+    }));
+}
+
 function find(tree: Tree): Finding[] {
   const longFiles = tree.files
     .filter((file) => CODE.test(file.path))
@@ -82,7 +98,7 @@ function find(tree: Tree): Finding[] {
       line: max + 1,
       message: `${file.lineCount} lines; at most ${max}`,
     }));
-  return [...longFiles, ...tree.modules.flatMap(longFunctions)];
+  return [...longFiles, ...fullFolders(tree), ...tree.modules.flatMap(longFunctions)];
 }
 
 export const sizes: Rule = { name: 'sizes', find };

@@ -12,13 +12,8 @@ import type { Random } from '#base/random';
 import { type MigrationSet, type Queryable, type Reader, sql } from '#blocks/database';
 import { identityErrors } from './errors.ts';
 import { type IdentityLimits, identityOptions } from './options.ts';
+import type { Principal } from './principal.ts';
 import { createVerifier } from './verify.ts';
-
-/** On whose behalf a call is made. */
-export interface Principal {
-  workspaceId: string;
-  keyId: string;
-}
 
 /** Where a call comes from. */
 export interface CallOrigin {

@@ -6,8 +6,8 @@ export {
   type IdentityDeps,
   type IdentityOptions,
   identityMigrations,
-  type Principal,
   REMEMBERED_MS,
 } from './identity.ts';
 export { type IdentityLimits, identityOptions } from './options.ts';
+export type { Principal } from './principal.ts';
 export { TRUST_MS, UNKNOWN_MS } from './verify.ts';

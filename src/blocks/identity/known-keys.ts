@@ -3,7 +3,7 @@
  * is past the bound is forgotten, the oldest first, and asked for anew.
  */
 import type { Clock } from '#base/clock';
-import type { Principal } from './identity.ts';
+import type { Principal } from './principal.ts';
 
 export interface KnownKey {
   principal: Principal;

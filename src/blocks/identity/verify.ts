@@ -13,9 +13,9 @@ import type { Metrics } from '#base/metrics';
 import { createLookUps, type Reader, sql } from '#blocks/database';
 import { createLimiter, networkOf } from '#blocks/limiter';
 import { identityErrors } from './errors.ts';
-import type { Principal } from './identity.ts';
 import { createKnownKeys } from './known-keys.ts';
 import type { IdentityLimits } from './options.ts';
+import type { Principal } from './principal.ts';
 
 /** How long a verified key is trusted without asking again: the longest that a replaced key goes on working. */
 export const TRUST_MS = 5000;

@@ -2,7 +2,7 @@
  * When requests arrive: pure but for the dice, so that a seed gives the same schedule again.
  */
 import type { Random } from '#base/random';
-import type { LoadOptions } from './load.ts';
+import type { LoadOptions } from './load-shape.ts';
 
 export interface Arrivals {
   /** When the next one arrives, in milliseconds since the load began; infinite when there is none. */

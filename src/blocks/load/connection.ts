@@ -5,7 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { describeError } from '#base/errors';
 import { type AnswerParser, createAnswerParser } from './answer-parser.ts';
-import type { LoadOutcome, LoadRequest } from './load.ts';
+import type { LoadOutcome, LoadRequest } from './load-shape.ts';
 import { encodeRequest, type Origin } from './request-bytes.ts';
 
 /** A request whose time has come. */

@@ -5,7 +5,7 @@
 import type { Timer } from '#base/clock';
 import { createArrivals } from './arrivals.ts';
 import { type Arrival, type Connection, createConnection, type Passage } from './connection.ts';
-import type { LoadAnswer, LoadDeps, LoadOptions, LoadOutcome, LoadSummary } from './load.ts';
+import type { LoadAnswer, LoadDeps, LoadOptions, LoadOutcome, LoadSummary } from './load-shape.ts';
 import { createPending } from './pending.ts';
 import type { Origin } from './request-bytes.ts';
 import { createTally } from './tally.ts';

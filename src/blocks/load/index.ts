@@ -9,15 +9,14 @@ export {
   type KneeSearch,
   type RateTrial,
 } from './knee.ts';
-export {
-  createLoad,
-  type Load,
-  type LoadAnswer,
-  type LoadDeps,
-  type LoadOptions,
-  type LoadOutcome,
-  type LoadRequest,
-  type LoadSummary,
-} from './load.ts';
+export { createLoad, type Load } from './load.ts';
+export type {
+  LoadAnswer,
+  LoadDeps,
+  LoadOptions,
+  LoadOutcome,
+  LoadRequest,
+  LoadSummary,
+} from './load-shape.ts';
 export { type MachineReport, type MachineWatch, watchMachine } from './machine.ts';
 export { encodeRequest, type Origin, parseOrigin } from './request-bytes.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { createHistogram } from './histogram.ts';
 import { findKnee, judgeRate, type KneeSearch, type RateTrial } from './knee.ts';
-import type { LoadSummary } from './load.ts';
+import type { LoadSummary } from './load-shape.ts';
 
 const SEARCH: Omit<KneeSearch, 'guessPerS'> = { trialsMax: 40, precision: 1.05, triesAgain: false };
 

@@ -1,7 +1,7 @@
 /**
  * The knee: the highest rate of requests that is still answered in time. Found by trying rates, each for a while.
  */
-import type { LoadSummary } from './load.ts';
+import type { LoadSummary } from './load-shape.ts';
 
 /** When a rate counts as held: this share of what was sent was answered well within this time. */
 export interface KneeRule {

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { loadErrors } from './errors.ts';
-import type { LoadRequest } from './load.ts';
+import type { LoadRequest } from './load-shape.ts';
 
 /** What is not allowed in a path or a header, because it would end it. */
 const ENDS_PATH = /[\0-\x20]/;

@@ -3,7 +3,7 @@
  */
 import type { Passage } from './connection.ts';
 import { createHistogram } from './histogram.ts';
-import type { LoadOutcome, LoadSummary } from './load.ts';
+import type { LoadOutcome, LoadSummary } from './load-shape.ts';
 
 export interface Tally {
   arrived(lagMs: number): void;

@@ -1,3 +1,4 @@
 export { createLookInterval, type LookInterval } from './look-interval.ts';
 export { type WakeupOptions, wakeupOptions } from './options.ts';
-export { createWakeups, type News, noWakeups, type Subject, type Wakeups } from './wakeups.ts';
+export type { News, Subject } from './subject.ts';
+export { createWakeups, noWakeups, type Wakeups } from './wakeups.ts';

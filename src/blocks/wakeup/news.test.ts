@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeNews, encodeNews } from './news.ts';
-import type { News, Subject } from './wakeups.ts';
+import type { News, Subject } from './subject.ts';
 
 const both = (news: ReadonlyMap<Subject, News>) => decodeNews(encodeNews(news));
 

@@ -1,7 +1,7 @@
 /**
  * News as text, in one notification: at most 8,000 bytes in Postgres. What does not fit is left to be looked for. Pure.
  */
-import type { News, Subject } from './wakeups.ts';
+import type { News, Subject } from './subject.ts';
 
 const BYTES_MAX = 7900;
 const SUBJECTS: ReadonlySet<string> = new Set<Subject>(['outbox', 'log', 'jobs']);

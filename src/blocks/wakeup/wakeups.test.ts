@@ -10,7 +10,8 @@ import { systemRandom } from '#base/random';
 import { type Database, LISTEN_APPLICATION, sql } from '#blocks/database';
 import { eventually, makeTestDirectory, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { wakeupOptions } from './options.ts';
-import { createWakeups, type News, type Subject, type Wakeups } from './wakeups.ts';
+import type { News, Subject } from './subject.ts';
+import { createWakeups, type Wakeups } from './wakeups.ts';
 
 let db: TestDatabase;
 before(async () => {

@@ -16,12 +16,7 @@ import type { Random } from '#base/random';
 import { type Database, LISTEN_APPLICATION, type ListenConnection, sql } from '#blocks/database';
 import { decodeNews, encodeNews } from './news.ts';
 import type { WakeupOptions } from './options.ts';
-
-/** `outbox`: events wait for the relay. `log`: streams have grown. `jobs`: jobs are ready, or scheduled for soon. */
-export type Subject = 'outbox' | 'log' | 'jobs';
-
-/** What exactly is new, such as the position of each stream that grew; undefined when that is not known. */
-export type News = ReadonlyMap<string, string> | undefined;
+import type { News, Subject } from './subject.ts';
 
 export interface Wakeups extends Lifecycle {
   /** Tells the other processes, soon. To be called after a commit; costs nothing where there are none. */

@@ -12,7 +12,7 @@ import type { Account } from './launch.ts';
 import { sweepOrphans } from './postmaster.ts';
 import { type ProgramEnd, runProgram } from './run-program.ts';
 import { DATABASE_NAME, SUPERUSER_NAME, sharedMemorySettings } from './settings.ts';
-import type { Site } from './site.ts';
+import type { Site } from './site-shape.ts';
 import { syncDirectory } from './sync-directory.ts';
 
 /**

@@ -23,7 +23,8 @@ import { createPostgresLock } from './postgres-lock.ts';
 import { createPostgresServer, type PostgresServer } from './postgres-server.ts';
 import { settlePrevious } from './previous.ts';
 import type { Ensemble } from './promotion.ts';
-import { chooseSite, type Site, type SiteOptions, siteBeside } from './site.ts';
+import { chooseSite, siteBeside } from './site.ts';
+import type { Site, SiteOptions } from './site-shape.ts';
 import { createReplay, dropSlotsExcept, keepStandby, type Standby, type StandbyState } from './standby.ts';
 import { type PostgresState, startTimeout } from './supervisor.ts';
 

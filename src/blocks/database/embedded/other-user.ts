@@ -19,7 +19,7 @@ import { embeddedErrors, toDataError } from './errors.ts';
 import { type Installation, linkLibraries, programOf } from './installation.ts';
 import { type Account, firstThatRuns, type NamedAccount, otherAccounts } from './launch.ts';
 import { PROGRAM_ENVIRONMENT } from './program-environment.ts';
-import type { Site, SiteDeps } from './site.ts';
+import type { Site, SiteDeps } from './site-shape.ts';
 
 export interface OtherUserOptions {
   otherUserDirectory: string;

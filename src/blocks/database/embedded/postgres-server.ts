@@ -9,7 +9,7 @@ import type { PostgresAddress } from './place.ts';
 import { createPostgresLock } from './postgres-lock.ts';
 import { settlePrevious } from './previous.ts';
 import { DATABASE_NAME } from './settings.ts';
-import type { Site } from './site.ts';
+import type { Site } from './site-shape.ts';
 import {
   makeSocketDirectory,
   POSTGRES_PORT,

@@ -10,7 +10,7 @@ import { programOf } from './installation.ts';
 import { postmasterFileVersion, readPostmasterFile } from './postmaster-file.ts';
 import { isAlive, type ProcessIdentity, postgresProcessesIn } from './process-identity.ts';
 import type { ServerLog } from './server-log.ts';
-import type { Site } from './site.ts';
+import type { Site } from './site-shape.ts';
 
 export interface Postmaster {
   readonly pid: number;

@@ -11,7 +11,7 @@ import { type PostgresLock, refuseUnseen } from './postgres-lock.ts';
 import { adoptPostmaster, type Postmaster, stopPostmaster, sweepOrphans } from './postmaster.ts';
 import { type FoundPostmaster, findPostmaster, postmasterFileOf } from './postmaster-file.ts';
 import { DATABASE_NAME, SUPERUSER_NAME } from './settings.ts';
-import type { Site } from './site.ts';
+import type { Site } from './site-shape.ts';
 import { POSTGRES_PORT, verifySocketDirectory } from './socket-directory.ts';
 
 /** How long a tied Postgres may look untouched before it counts as left alone. */

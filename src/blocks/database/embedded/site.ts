@@ -4,46 +4,12 @@
 import { existsSync, lstatSync, mkdirSync, realpathSync, statSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { embeddedErrors, toDataError } from './errors.ts';
-import { type Installation, linkLibraries, locateInstallation } from './installation.ts';
-import {
-  firstThatRuns,
-  hasName,
-  type Launch,
-  type LaunchShape,
-  namespaceUid,
-  otherAccounts,
-} from './launch.ts';
+import { linkLibraries, locateInstallation } from './installation.ts';
+import { firstThatRuns, hasName, type LaunchShape, namespaceUid, otherAccounts } from './launch.ts';
 import { createOtherUserSite } from './other-user.ts';
 import { PROGRAM_ENVIRONMENT } from './program-environment.ts';
+import type { Site, SiteDeps, SiteOptions } from './site-shape.ts';
 import { makeSocketDirectory, socketDirectoryOf } from './socket-directory.ts';
-
-export interface Site {
-  installation: Installation;
-  launch: Launch;
-  environment: Record<string, string>;
-  /** Absolute, without symbolic links; need not exist yet. */
-  dataDirectory: string;
-  /** Makes the library links again that are in a private directory, where a cleaner of temporary files may find them. */
-  relink?: () => void;
-}
-
-export interface SiteOptions {
-  /** As root: `auto` takes a user namespace where that is allowed, else another user. */
-  rootStrategy: 'auto' | 'user-namespace' | 'other-user';
-  /** `auto` ties Postgres to this process where the machine can. */
-  tie: 'auto' | 'never';
-  /** Where programs and data go if another user must run them and cannot enter where they are. */
-  otherUserDirectory: string;
-}
-
-export interface SiteDeps {
-  signal: AbortSignal;
-  report: (line: string) => void;
-  /** A name that nobody can guess or has taken. */
-  randomName: () => string;
-  /** Told of a directory made outside the data directory; its remover is whoever stops Postgres. */
-  onPrivateDirectory: (directory: string) => void;
-}
 
 /** The real path of a directory that need not exist, below a parent that does. */
 export function realDirectory(directory: string): string {

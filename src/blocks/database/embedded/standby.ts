@@ -28,7 +28,7 @@ import { isFenced, isStandby, markStandby } from './fence.ts';
 import type { PostgresAddress } from './place.ts';
 import { createPostgresServer, type PostgresServer } from './postgres-server.ts';
 import { SUPERUSER_NAME } from './settings.ts';
-import type { Site } from './site.ts';
+import type { Site } from './site-shape.ts';
 import { startTimeout } from './supervisor.ts';
 import { syncDirectory } from './sync-directory.ts';
 

@@ -26,7 +26,7 @@ import {
 } from './postmaster.ts';
 import { createServerLog, type LogLine } from './server-log.ts';
 import { postgresArguments } from './settings.ts';
-import type { Site } from './site.ts';
+import type { Site } from './site-shape.ts';
 import { hasSocket } from './socket-directory.ts';
 
 export type PostgresState =

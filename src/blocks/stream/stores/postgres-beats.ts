@@ -4,7 +4,7 @@
 import { createBatch } from '#base/batch';
 import { type Queryable, sql } from '#blocks/database';
 import type { GroupState } from '../store.ts';
-import { type PartitionRow, toState } from './postgres-group.ts';
+import { type PartitionRow, toState } from './partition-row.ts';
 
 interface Ask {
   streamId: number;

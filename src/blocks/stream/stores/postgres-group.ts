@@ -5,24 +5,9 @@ import { type Queryable, sql } from '#blocks/database';
 import { streamErrors } from '../errors.ts';
 import type { StreamInfo } from '../event.ts';
 import type { GroupStore, Hold, Move } from '../store.ts';
+import { type PartitionRow, toState } from './partition-row.ts';
 import type { GroupBeats } from './postgres-beats.ts';
 import type { Bigint } from './rows.ts';
-
-export interface PartitionRow {
-  partition: number;
-  holder: string | null;
-  epoch: Bigint;
-  position: Bigint;
-  is_expired: boolean;
-}
-
-export const toState = (row: PartitionRow) => ({
-  partition: row.partition,
-  holder: row.holder ?? undefined,
-  epoch: Number(row.epoch),
-  position: row.position,
-  isExpired: row.is_expired,
-});
 
 /** @param beat of all groups of the process */
 export function createGroupStore(
