@@ -5,12 +5,12 @@
 import { join } from 'node:path';
 import type { Bench, BenchOptions, Workplace } from './bench.ts';
 import { type Delay, measureIdle, measureSeen } from './events-idle.ts';
-import { formatResults, judge } from './events-report.ts';
 import { type Sustained, type SustainedStage, sustainByApi, sustainBySql } from './events-sustained.ts';
 import { type Client, createClient } from './links.ts';
 import { createDataPlace, type DataPlace, startLoadstone } from './loadstone.ts';
 import { chooseCores, pinned, ROOT } from './machine.ts';
 import { lookIntoPostgres, type Postgres, pinProcesses, readPostgresAddress } from './postgres-usage.ts';
+import { formatResults, judge } from './reports/events.ts';
 import { requireWrk } from './wrk.ts';
 
 const IDLE_EACH_ROUND = 80;

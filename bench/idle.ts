@@ -8,6 +8,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench, Workplace } from './bench.ts';
 import { measureIdle } from './events-idle.ts';
+import { readMemoryOf, readUsage } from './idle-usage.ts';
+import { createClient } from './links.ts';
+import { createDataPlace, type DataPlace, startLoadstone } from './loadstone.ts';
+import { ROOT } from './machine.ts';
+import { lookIntoPostgres, type Postgres, readPostgresAddress } from './postgres-usage.ts';
 import {
   type Checkout,
   formatIdle,
@@ -16,12 +21,7 @@ import {
   type Sample,
   type Subject,
   sampleOf,
-} from './idle-report.ts';
-import { readMemoryOf, readUsage } from './idle-usage.ts';
-import { createClient } from './links.ts';
-import { createDataPlace, type DataPlace, startLoadstone } from './loadstone.ts';
-import { ROOT } from './machine.ts';
-import { lookIntoPostgres, type Postgres, readPostgresAddress } from './postgres-usage.ts';
+} from './reports/idle.ts';
 
 const PROCESSES = [1, 4] as const;
 const SETTLE_S = 20;

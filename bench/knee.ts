@@ -17,11 +17,11 @@ import {
 } from '#blocks/load';
 import { parseCalibration, predictKnee } from '#blocks/plan';
 import type { Bench, BenchOptions, Workplace } from './bench.ts';
-import { formatKnees, judge, type Prediction, type Round } from './knee-report.ts';
 import { createClient, createLinks } from './links.ts';
 import { createDataPlace, startLoadstone } from './loadstone.ts';
 import { chooseCores, pinned, ROOT } from './machine.ts';
 import { pinProcesses } from './postgres-usage.ts';
+import { formatKnees, judge, type Prediction, type Round } from './reports/knee.ts';
 
 const ROUTES = ['redirect', 'create'] as const;
 type Route = (typeof ROUTES)[number];

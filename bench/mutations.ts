@@ -10,7 +10,6 @@ import { type Client, createClient } from './links.ts';
 import { createDataPlace, type DataPlace, startLoadstone } from './loadstone.ts';
 import { chooseCores, pinned, ROOT } from './machine.ts';
 import { type Creation, createUnderLoad } from './mutations-load.ts';
-import { formatResults, judge, type Round, type Sample } from './mutations-report.ts';
 import { countRoundTrips, type RoundTrips } from './mutations-round-trips.ts';
 import {
   lookIntoPostgres,
@@ -21,6 +20,7 @@ import {
   readPostgresAddress,
 } from './postgres-usage.ts';
 import { readStat } from './process-usage.ts';
+import { formatResults, judge, type Round, type Sample } from './reports/mutations.ts';
 import { type LoadResult, requireWrk } from './wrk.ts';
 
 const WARM_UP_S = 1;

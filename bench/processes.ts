@@ -10,7 +10,7 @@ import { createDataPlace, startLoadstone } from './loadstone.ts';
 import { chooseCores, pinned, ROOT } from './machine.ts';
 import { createUnderLoad } from './mutations-load.ts';
 import { readCommand, readDescendants, readStat } from './process-usage.ts';
-import { formatProcesses, type Round, type Sample } from './processes-report.ts';
+import { formatProcesses, type Round, type Sample } from './reports/processes.ts';
 import { createLoad, type Load, type LoadResult, requireWrk } from './wrk.ts';
 
 const COUNTS = [1, 2] as const;

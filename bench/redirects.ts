@@ -6,14 +6,14 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatWhole } from '#base/numbers';
 import { seededRandom } from '#base/random';
+import { formatWhole } from '#base/values/numbers';
 import type { Bench, BenchOptions, Workplace } from './bench.ts';
 import { type Client, createClient, createLinks, followLinks, type Target } from './links.ts';
 import { createDataPlace, startLoadstone } from './loadstone.ts';
 import { chooseCores, pinned, ROOT } from './machine.ts';
 import { readDescendants, readStat } from './process-usage.ts';
-import { compare, formatComparison, judge, type Round, type Sample } from './redirects-report.ts';
+import { compare, formatComparison, judge, type Round, type Sample } from './reports/redirects.ts';
 import { createLoad, type Load, requireWrk } from './wrk.ts';
 
 const LINKS = 10_000;

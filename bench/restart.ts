@@ -3,7 +3,7 @@
  * link has been followed.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatWhole } from '#base/numbers';
+import { formatWhole } from '#base/values/numbers';
 import type { Bar, Bench, Workplace } from './bench.ts';
 import type { Child } from './children.ts';
 import { type Client, createClient, createLinks, followLinks, type Target } from './links.ts';

@@ -11,13 +11,13 @@ export {
   fieldError,
   LoadstoneError,
 } from '#base/errors';
-export type { JsonValue } from '#base/json';
 export { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 export type { Log } from '#base/log';
 export type { Metrics } from '#base/metrics';
 export { optionsSchema } from '#base/options';
 export type { Random } from '#base/random';
-export { parseTime, toTime } from '#base/time';
+export type { JsonValue } from '#base/values/json';
+export { parseTime, toTime } from '#base/values/time';
 export {
   type Consistency,
   type Database,

@@ -11,9 +11,15 @@ export const edges: readonly Edge[] = [
   {
     from: 'backup',
     to: 'database',
+    reason: 'its tests write and read rows, and schedules are rows',
+  },
+  {
+    from: 'backup',
+    to: 'postgres',
     reason:
       'what is backed up and restored is Postgres; a directory of backups is locked as a data directory is',
   },
+  { from: 'database', to: 'postgres', reason: 'the embedded engine, the driver, and positions in the log' },
   { from: 'backup', to: 'ids', reason: 'its tests name jobs, as the queue does' },
   { from: 'backup', to: 'queue', reason: 'a scheduled backup is a job' },
   { from: 'discovery', to: 'database', reason: 'the registry is a table' },
@@ -24,8 +30,9 @@ export const edges: readonly Edge[] = [
   {
     from: 'journal',
     to: 'database',
-    reason: 'records are shipped into Postgres, and a journal directory is locked as a data directory is',
+    reason: 'records are shipped into Postgres',
   },
+  { from: 'journal', to: 'postgres', reason: 'a journal directory is locked as a data directory is' },
   { from: 'leases', to: 'database', reason: 'a lease is a row' },
   { from: 'mutation', to: 'database', reason: 'everything of a mutation is one transaction' },
   { from: 'mutation', to: 'idempotency', reason: 'the outcome is kept with what it stands for' },

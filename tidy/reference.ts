@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import type { TSchema } from 'typebox';
 import { type ErrorDefinition, errorCatalogue } from '#base/errors';
 import { faultCatalogue } from '#base/faults';
-import { describeAllowed, type SchemaNode } from '#base/schema';
+import { describeAllowed, type SchemaNode } from '#base/options/schema';
 import { isTest, roomNames } from './rooms.ts';
 import type { Finding } from './rule.ts';
 import { nameOf, stringValue, walk } from './syntax.ts';

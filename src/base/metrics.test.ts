@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OPEN_VALUES_MAX } from './labels.ts';
 import { createLog } from './log.ts';
+import { OPEN_VALUES_MAX } from './metrics/labels.ts';
 import { createMetrics } from './metrics.ts';
 
 test('metrics are scraped with their present values, and registries do not share', async () => {

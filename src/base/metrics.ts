@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { Counter as PromCounter, Gauge as PromGauge, Registry } from 'prom-client';
-import { type Histogram, registerHistogram } from './histogram.ts';
-import { createLabelBounds, type LabelBounds, type LabelDefinitions, type Labels } from './labels.ts';
+import { type Histogram, registerHistogram } from './metrics/histogram.ts';
+import { createLabelBounds, type LabelBounds, type LabelDefinitions, type Labels } from './metrics/labels.ts';
 
 export interface MetricDefinition {
   help: string;

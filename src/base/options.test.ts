@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import Type from 'typebox';
+import { describeAllowed, listProblems } from './options/schema.ts';
 import { optionsSchema, parseOptions } from './options.ts';
-import { describeAllowed, listProblems } from './schema.ts';
 
 const schema = optionsSchema({
   listen: Type.String({ default: '127.0.0.1:8080', pattern: ':', allowed: 'HOST:PORT' }),

@@ -6,8 +6,8 @@ import type { Static, TObject, TSchema } from 'typebox';
 import Type from 'typebox';
 import { Default } from 'typebox/value';
 import { defineErrors } from './errors.ts';
-import { listProblems, type SchemaNode, shorten } from './schema.ts';
-import { readUrl } from './url.ts';
+import { listProblems, type SchemaNode, shorten } from './options/schema.ts';
+import { readUrl } from './options/url.ts';
 
 export const optionsErrors = defineErrors('base', {
   option_invalid: {

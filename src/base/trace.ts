@@ -20,7 +20,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Random } from './random.ts';
-import { parseTracestate } from './tracestate.ts';
+import { parseTracestate } from './trace/tracestate.ts';
 
 export interface Trace {
   traceId: string;

@@ -9,12 +9,12 @@ import { composeLifecycles, type Lifecycle } from '#base/lifecycle';
 import type { Log, LogLevel } from '#base/log';
 import { systemRandom } from '#base/random';
 import type { Ground } from '#server/ground';
-import { SYSTEMS_DEFAULT } from '#server/system-list';
+import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
 import { unknownVariables } from './environment.ts';
 import { createInstallation, type DatabasePlace, locateDatabase } from './installation.ts';
 import { openLog } from './open-log.ts';
-import { onStopSignals } from './stop-signals.ts';
+import { onStopSignals } from './start/stop-signals.ts';
 
 export interface InstallationFlags extends Pick<StartFlags, 'data' | 'database' | 'systems' | 'config'> {
   json?: boolean;

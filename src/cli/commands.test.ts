@@ -5,8 +5,10 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { identifier, locateEmbedded, type Queryable, sql } from '#blocks/database';
+import { identifier, type Queryable, sql } from '#blocks/database';
+import { locateEmbedded } from '#blocks/postgres';
 import { lookInto } from '#fixtures/database';
+import { prepareTrial } from './packaging/trial.fixture.ts';
 import {
   createScene,
   eventually,
@@ -17,7 +19,6 @@ import {
   ROOT,
   type RunOptions,
 } from './process.fixture.ts';
-import { prepareTrial } from './trial.fixture.ts';
 
 const scene = createScene({ after });
 const KEY = 'a-root-key-for-the-command-tests';

@@ -2,18 +2,18 @@
  * Every command but `start`.
  */
 import type { Command } from 'commander';
-import { addBackupCommand } from './backup.ts';
-import { addCalibrateCommand } from './calibrate.ts';
-import { addDatabaseCommand } from './database.ts';
+import { addCalibrateCommand } from './calibration/calibrate.ts';
+import { addBackupCommand } from './data/backup.ts';
+import { addDatabaseCommand } from './data/database.ts';
+import { addRebuildCommand } from './data/rebuild.ts';
+import { addRestoreCommand } from './data/restore.ts';
+import { addVerifyCommand } from './data/verify.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addDrillCommand } from './drill.ts';
 import { addGroupsCommands } from './groups.ts';
 import { addJobsCommands } from './jobs.ts';
 import { addPlanCommand } from './plan.ts';
 import { addPsCommand } from './ps.ts';
-import { addRebuildCommand } from './rebuild.ts';
-import { addRestoreCommand } from './restore.ts';
-import { addVerifyCommand } from './verify.ts';
 
 export function addCommands(program: Command): void {
   addJobsCommands(program);

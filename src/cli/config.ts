@@ -8,9 +8,9 @@ import Type, { type TObject } from 'typebox';
 import { parseDocument } from 'yaml';
 import { optionsErrors, parseOptions } from '#base/options';
 import type { SystemDefinition } from '#blocks/system';
-import { parseListen } from '#server/listen-address';
+import { parseListen } from '#server/http/listen-address';
 import { type ServerOptions, serverOptions } from '#server/options';
-import { isSystemPath, loadSystems } from '#server/systems';
+import { isSystemPath, loadSystems } from '#server/systems/systems';
 import { noteFault } from './flag-fault.ts';
 
 /** What flags may set. */

@@ -10,7 +10,7 @@ import {
   type InstallationFlags,
   onInstallation,
 } from './command.ts';
-import { formatCount } from './text.ts';
+import { formatCount } from './text/text.ts';
 
 function summarise(findings: readonly Finding[]): string {
   const count = (severity: Finding['severity']) =>

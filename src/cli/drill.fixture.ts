@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Exit, FREE_PORT, type Loadstone, type Scene } from './process.fixture.ts';
-import { childrenOf, serving } from './processes.fixture.ts';
+import { childrenOf, serving } from './supervisor/processes.fixture.ts';
 
 export const ROOT_KEY = 'a-root-key-of-a-test-installation';
 const RUN_BOUND_MS = 120_000;

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readSeed } from '#base/seed.fixture';
+import { readSeed } from '#base/testing/seed.fixture';
 import { drillWell, startTestInstallation } from './drill.fixture.ts';
 import { createScene } from './process.fixture.ts';
 

@@ -9,14 +9,14 @@ import { type Command, Option } from 'commander';
 import { systemClock } from '#base/clock';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { systemRandom } from '#base/random';
-import type { RunningInstallation } from '#drills/attached';
-import { passed, type Verdict, verdictOf } from '#drills/result';
+import type { RunningInstallation } from '#drills/installation/attached';
+import { passed, type Verdict, verdictOf } from '#drills/report/result';
 import type { Drilled } from '#drills/run-drill';
 import type { Scenario } from '#drills/scenario';
-import { SYSTEMS_DEFAULT } from '#server/system-list';
+import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import { usageError, wholeNumber } from './command.ts';
-import { onStopSignals } from './stop-signals.ts';
-import { alignColumns, shellQuote } from './text.ts';
+import { onStopSignals } from './start/stop-signals.ts';
+import { alignColumns, shellQuote } from './text/text.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_NOT_RUN = 3;
@@ -122,7 +122,7 @@ function againOf(
 
 /** What a person sees meanwhile goes to standard error: standard output has the results alone. */
 async function openView(drill: string) {
-  const { createLiveView, wantsColours } = await import('#drills/live');
+  const { createLiveView, wantsColours } = await import('#drills/report/live');
   const { stderr } = process;
   const isTerminal = stderr.isTTY === true;
   const hasColours = wantsColours(process.env, isTerminal);
@@ -162,7 +162,7 @@ async function runOne(run: Run, signal: AbortSignal): Promise<Drilled> {
 const toJson = ({ result, requests }: Drilled) => ({ ...result, verdict: verdictOf(result), requests });
 
 async function writeReports(drilled: readonly Drilled[], { json, html, report }: DrillFlags): Promise<void> {
-  const { renderHtml } = await import('#drills/report-html');
+  const { renderHtml } = await import('#drills/report/html');
   const inJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
   if (json !== undefined) {
     writeFileSync(
@@ -183,8 +183,8 @@ async function writeReports(drilled: readonly Drilled[], { json, html, report }:
 
 /** A short drill says one line when all is well. @returns the exit status */
 async function sayResult({ result }: Drilled): Promise<number> {
-  const { formatResult } = await import('#drills/report');
-  const { summarize } = await import('#drills/report-text');
+  const { formatResult } = await import('#drills/report/report');
+  const { summarize } = await import('#drills/report/text');
   const isBrief = result.drill === 'quick' && passed(result);
   process.stdout.write(`${isBrief ? summarize(result) : formatResult(result)}\n`);
   return EXIT_OF[verdictOf(result)];

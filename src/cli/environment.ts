@@ -2,7 +2,7 @@
  * The variables of the environment that a command heeds. One of our prefix that nothing heeds is most likely misspelt, and
  * would otherwise have no effect without a word.
  */
-import { CHILDREN_VARIABLES } from './child-messages.ts';
+import { CHILDREN_VARIABLES } from './supervisor/child-messages.ts';
 
 /** For people. `LOADSTONE_KEY` is the one that the lines of the welcome use. */
 const KNOWN = [

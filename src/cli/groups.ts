@@ -2,8 +2,8 @@
  * `loadstone groups`: how far the consumers of the streams are, and what becomes of events that they could not handle.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { BIGINT_MAX } from '#base/bigint';
-import { toTime } from '#base/time';
+import { BIGINT_MAX } from '#base/values/bigint';
+import { toTime } from '#base/values/time';
 import {
   comparePositions,
   type Group,
@@ -23,7 +23,7 @@ import {
   wholeNumber,
 } from './command.ts';
 import { cliErrors } from './errors.ts';
-import { alignColumns, formatCount, formatSpan, formatTime, oneLine } from './text.ts';
+import { alignColumns, formatCount, formatSpan, formatTime, oneLine } from './text/text.ts';
 
 const PARKED_MAX = 1000;
 const PARKED_DEFAULT = 50;

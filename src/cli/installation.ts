@@ -12,13 +12,13 @@ import { deferMasterKey } from '#base/master-key';
 import { createMetrics } from '#base/metrics';
 import type { Random } from '#base/random';
 import { createTracer } from '#base/trace';
-import { locateEmbedded } from '#blocks/database';
+import { locateEmbedded } from '#blocks/postgres';
 import { createGround, type Ground } from '#server/ground';
 import type { ServerOptions } from '#server/options';
 import type { Configuration } from './config.ts';
 import { cliErrors } from './errors.ts';
-import { holdsDatabase } from './join.ts';
 import { checkReadable } from './readable.ts';
+import { holdsDatabase } from './start/join.ts';
 
 /**
  * `named`: by `database.primary`. `running`: the Postgres that another process runs in the data directory. `stopped`: none

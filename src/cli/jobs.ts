@@ -15,9 +15,9 @@ import {
   usageError,
   wholeNumber,
 } from './command.ts';
-import { renderDrain, waitingToJson } from './drain-text.ts';
-import { jobToJson, renderJob, renderJobs, renderRetry, renderWhy, whyToJson } from './job-text.ts';
-import { formatCount } from './text.ts';
+import { renderDrain, waitingToJson } from './text/drain.ts';
+import { jobToJson, renderJob, renderJobs, renderRetry, renderWhy, whyToJson } from './text/job.ts';
+import { formatCount } from './text/text.ts';
 
 const STATES: readonly StoredJob['state'][] = [
   'scheduled',

@@ -4,8 +4,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { describeError } from '#base/errors';
 import { LOG_LEVELS } from '#base/log';
-import { LOG_FORMATS } from '#base/log-format';
-import { SYSTEMS_DEFAULT } from '#server/system-list';
+import { LOG_FORMATS } from '#base/log/format';
+import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import { VERSION } from '#server/version';
 import type { StartFlags } from './config.ts';
 import { isFlagFault } from './flag-fault.ts';
@@ -58,7 +58,7 @@ function addStartCommand(program: Command): void {
     .allowExcessArguments(false)
     .addHelpText('after', ENVIRONMENT)
     // Loaded here, because the HTTP server is half of all there is to load, and no other command needs it.
-    .action(async (flags: StartFlags) => (await import('./start.ts')).start(flags));
+    .action(async (flags: StartFlags) => (await import('./start/start.ts')).start(flags));
 }
 
 /** @param word the first of the command line */

@@ -6,7 +6,7 @@ import Type from 'typebox';
 import { parseOptions } from '#base/options';
 import type { SystemDefinition } from '#blocks/system';
 import { serverOptions } from '#server/options';
-import { loadSystems } from '#server/systems';
+import { loadSystems } from '#server/systems/systems';
 import { splitSystems } from './config.ts';
 
 /** @param text of the flag @returns names as in the option `systems`; paths are absolute */

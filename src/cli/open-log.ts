@@ -5,8 +5,8 @@
 import { isatty } from 'node:tty';
 import type { Clock } from '#base/clock';
 import { createLog, type Log, type LogLevel } from '#base/log';
-import { createLogDestination } from '#base/log-destination';
-import { createPrettyDestination, isForPeople, type LogFormat } from '#base/log-format';
+import { createLogDestination } from '#base/log/destination';
+import { createPrettyDestination, isForPeople, type LogFormat } from '#base/log/format';
 
 const STDERR = 2;
 

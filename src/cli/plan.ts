@@ -14,7 +14,7 @@ import {
   readWorkload,
   renderPlan,
 } from '#blocks/plan';
-import { SYSTEMS_DEFAULT } from '#server/system-list';
+import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import type { NamedSystem } from './named-systems.ts';
 
 interface PlanFlags {

@@ -8,7 +8,7 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmS
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { sleep, systemClock } from '#base/clock';
-import { eventually } from '#base/eventually.fixture';
+import { eventually } from '#base/testing/eventually.fixture';
 import { copyCluster } from '#fixtures/database';
 
 export { eventually };

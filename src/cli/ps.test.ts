@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ListedProcess } from '#blocks/discovery';
-import { processTitle } from './process-title.ts';
 import { processToJson } from './ps.ts';
+import { processTitle } from './supervisor/process-title.ts';
 
 test('what a lost process said last of itself is no longer so', () => {
   const entry: ListedProcess = {

@@ -2,7 +2,7 @@
  * `loadstone ps`: the processes of the installation, on this machine and others.
  */
 import type { Command } from 'commander';
-import { toTime } from '#base/time';
+import { toTime } from '#base/values/time';
 import { createPostgresRegistry, type ListedProcess, listProcesses } from '#blocks/discovery';
 import {
   type Answer,
@@ -11,7 +11,7 @@ import {
   type InstallationFlags,
   onInstallation,
 } from './command.ts';
-import { alignColumns, formatCount, formatSpan, formatTime, oneLine } from './text.ts';
+import { alignColumns, formatCount, formatSpan, formatTime, oneLine } from './text/text.ts';
 
 const HEAD = ['PID', 'HOST', 'ROLE', 'STATE', 'ADDRESS', 'SYSTEMS', 'VERSION', 'STARTED', 'LAST SEEN'];
 

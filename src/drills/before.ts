@@ -3,27 +3,12 @@
  */
 import type { Clock } from '#base/clock';
 import { readAll } from './aftermath.ts';
-import { createClient } from './client.ts';
 import type { DrilledSystem } from './drilled-systems.ts';
 import { drillErrors } from './errors.ts';
+import type { Before, BeforeSystem } from './found-before.ts';
 import { openInspection } from './inspection.ts';
-import type { Topology } from './topology.ts';
-
-export interface Before {
-  /** By the names of the systems. */
-  readonly systems: ReadonlyMap<string, BeforeSystem>;
-  /** Ids of all jobs that there are or have been. */
-  readonly jobs: ReadonlySet<string>;
-}
-
-export interface BeforeSystem {
-  /** What each item holds, by its id. */
-  readonly held: ReadonlyMap<string, string>;
-  /** Ids of all items that there are or have been. */
-  readonly ids: ReadonlySet<string>;
-}
-
-export const NOTHING_BEFORE: Before = { systems: new Map(), jobs: new Set() };
+import { createClient } from './installation/client.ts';
+import type { Topology } from './installation/topology.ts';
 
 const QUIET_BOUND_MS = 30_000;
 

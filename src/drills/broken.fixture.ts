@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
-import { SYSTEMS_DEFAULT } from '#server/system-list';
+import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import type { BrokenBuild } from './broken/builds.fixture.ts';
-import type { DrillResult } from './result.ts';
+import type { DrillResult } from './report/result.ts';
 import { runDrill } from './run-drill.ts';
 import type { Scenario } from './scenario.ts';
 

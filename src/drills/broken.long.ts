@@ -19,7 +19,7 @@ import {
   NOT_ONCE,
   NOT_ONE_REGISTER,
 } from './broken.fixture.ts';
-import { formatResult } from './report.ts';
+import { formatResult } from './report/report.ts';
 import type { Scenario } from './scenario.ts';
 import { databaseKilled } from './scenarios/database-killed.ts';
 import { primaryLost } from './scenarios/primary-lost.ts';

@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SYSTEMS_DEFAULT } from '#server/system-list';
+import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import { acknowledgeBeforeCommit } from './broken/builds.fixture.ts';
 import { drillBuild, failedClaims, LOST, NOT_ONE_REGISTER } from './broken.fixture.ts';
-import { verdictOf } from './result.ts';
+import { verdictOf } from './report/result.ts';
 import { databaseKilled } from './scenarios/database-killed.ts';
 
 const NOTES = join(import.meta.dirname, '..', '..', 'examples', 'notes');

@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { StoredJob } from '#blocks/queue';
-import { makeAttempt, makeItem, makePlanned, operationOf, system } from './attempt.fixture.ts';
 import { describeAttempt, impossibleIn, nothingLeft, recovered, withinBudget } from './checks.ts';
 import { orderedRoutes, refusedDuring, servedStale, staleFresh } from './declared.ts';
 import type { DrilledSystem } from './drilled-systems.ts';
@@ -18,6 +17,7 @@ import {
   projectionsEqual,
   strongReads,
 } from './effects.ts';
+import { makeAttempt, makeItem, makePlanned, operationOf, system } from './load/attempt.fixture.ts';
 import type { Evidence, Seen } from './scenario.ts';
 
 const link = makeItem({ ids: new Set(['11']) });

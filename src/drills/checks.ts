@@ -2,11 +2,11 @@
  * What every drill promises of its load, checked on what is known in the end; effects.ts has what it promises of the
  * systems. Pure, and each for itself.
  */
-import { formatWhole } from '#base/numbers';
-import type { Attempt } from './attempt.ts';
-import type { Check } from './result.ts';
+import { formatWhole } from '#base/values/numbers';
+import type { Attempt } from './load/attempt.ts';
+import type { Check } from './report/result.ts';
+import { divide } from './report/timeline.ts';
 import type { Bounds, Evidence } from './scenario.ts';
-import { divide } from './timeline.ts';
 
 const SHOWN_MAX = 5;
 

@@ -1,13 +1,13 @@
 /**
  * What each route declares about freshness and about a database that cannot be reached, held against what it did.
  */
-import { formatWhole } from '#base/numbers';
-import { type Attempt, isWrite } from './attempt.ts';
+import { formatWhole } from '#base/values/numbers';
 import { checkOf, describeAttempt, timed } from './checks.ts';
 import { type DrilledSystem, isStale } from './drilled-systems.ts';
-import type { Check } from './result.ts';
+import { type Attempt, isWrite } from './load/attempt.ts';
+import type { Planned } from './load/planned.ts';
+import type { Check } from './report/result.ts';
 import type { Evidence } from './scenario.ts';
-import type { Planned } from './workload.ts';
 
 /** The routes whose answers must fit into one order: `strong` ones, and `session` ones where there is one database. */
 export function orderedRoutes(systems: readonly DrilledSystem[], hasReplicas: boolean): Set<string> {

@@ -2,8 +2,8 @@
  * Whether the machine was good enough for what a drill says of times. Pure.
  */
 import type { MachineReport } from '#blocks/load';
-import type { Attempt } from './attempt.ts';
-import type { Disturbance } from './result.ts';
+import type { Attempt } from './load/attempt.ts';
+import type { Disturbance } from './report/result.ts';
 
 /** Of all cores, that others and the host took: on the whole, and for two seconds in a row. */
 const [OTHERS_SHARE_MAX, WORST_SHARE_MAX] = [0.15, 0.4];

@@ -3,7 +3,7 @@
  */
 import { parseOptions } from '#base/options';
 import type { DrillOperation, StaleMs, SystemDefinition, SystemDrill } from '#blocks/system';
-import { loadSystems } from '#server/systems';
+import { loadSystems } from '#server/systems/systems';
 import { drillErrors } from './errors.ts';
 
 export interface DrilledSystem {

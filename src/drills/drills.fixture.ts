@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
-import { readSeed } from '#base/seed.fixture';
-import { SYSTEMS_DEFAULT } from '#server/system-list';
+import { readSeed } from '#base/testing/seed.fixture';
+import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import { type Drilled, type DrillOptions, runDrill } from './run-drill.ts';
 import type { Scenario } from './scenario.ts';
 

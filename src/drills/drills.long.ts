@@ -4,11 +4,11 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readSeed } from '#base/seed.fixture';
+import { readSeed } from '#base/testing/seed.fixture';
 import { scenarios } from './catalogue.ts';
 import { drillOnce } from './drills.fixture.ts';
-import { formatResult } from './report.ts';
-import { passed } from './result.ts';
+import { formatResult } from './report/report.ts';
+import { passed } from './report/result.ts';
 import { quick } from './scenarios/quick.ts';
 
 const RUNS = Number(process.env.LOADSTONE_RUNS ?? 10);

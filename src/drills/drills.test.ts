@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SYSTEMS_DEFAULT } from '#server/system-list';
+import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import { drillOnce } from './drills.fixture.ts';
-import { verdictOf } from './result.ts';
+import { verdictOf } from './report/result.ts';
 import { quick } from './scenarios/quick.ts';
 
 const NOTES = join(import.meta.dirname, '..', '..', 'examples', 'notes');

@@ -3,12 +3,13 @@
  * order with it. Pure, and each check for itself.
  */
 import type { DrillEvents } from '#blocks/system';
-import { historyOf, joinAttempts } from './attempt.ts';
 import { checkOf, count, impossibleIn, possible } from './checks.ts';
-import { linearizable } from './linearizability.ts';
-import type { Check } from './result.ts';
+import { linearizable } from './linearizability/linearizability.ts';
+import { historyOf, joinAttempts } from './load/attempt.ts';
+import type { Item } from './load/planned.ts';
+import type { Check } from './report/result.ts';
 import type { Evidence, Seen } from './scenario.ts';
-import { type Item, idOf } from './workload.ts';
+import { idOf } from './workload.ts';
 
 interface Count {
   acknowledged: number;

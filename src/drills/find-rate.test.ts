@@ -6,8 +6,8 @@ import fc from 'fast-check';
 import { sleep, systemClock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { seededRandom } from '#base/random';
-import { drilled, makeAttempt } from './attempt.fixture.ts';
 import { climb, findRate, isHeld } from './find-rate.ts';
+import { drilled, makeAttempt } from './load/attempt.fixture.ts';
 import { quick } from './scenarios/quick.ts';
 import { createWorkload } from './workload.ts';
 

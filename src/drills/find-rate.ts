@@ -7,8 +7,8 @@
 import type { Clock } from '#base/clock';
 import { seededRandom } from '#base/random';
 import { createLoad } from '#blocks/load';
-import type { Attempt } from './attempt.ts';
 import { drillErrors } from './errors.ts';
+import type { Attempt } from './load/attempt.ts';
 import type { Scenario } from './scenario.ts';
 import type { Workload } from './workload.ts';
 

@@ -15,7 +15,7 @@ import type { StoredJob } from '#blocks/queue';
 import { comparePositions, POSITION_MIN } from '#blocks/stream';
 import { createGround, type Ground } from '#server/ground';
 import { type ServerOptions, serverOptions } from '#server/options';
-import { loadSystems } from '#server/systems';
+import { loadSystems } from '#server/systems/systems';
 import { drillErrors } from './errors.ts';
 import { waitUntil } from './wait.ts';
 

@@ -1,15 +1,16 @@
 /**
  * What a drill has found out, as the checks of its scenario and those of all, and the figures beside them. Pure.
  */
-import type { Attempt, Fate } from './attempt.ts';
+
 import { nothingLeft, recovered, withinBudget } from './checks.ts';
 import { orderedRoutes, staleFresh } from './declared.ts';
 import { everyEffect, goesOn } from './effects.ts';
-import type { Outcome } from './history.ts';
-import type { Check } from './result.ts';
+import type { Topology } from './installation/topology.ts';
+import type { Outcome } from './linearizability/history.ts';
+import type { Attempt, Fate } from './load/attempt.ts';
+import type { Check } from './report/result.ts';
+import { type FaultWindow, isWithin } from './report/timeline.ts';
 import type { Evidence, Scenario } from './scenario.ts';
-import { type FaultWindow, isWithin } from './timeline.ts';
-import type { Topology } from './topology.ts';
 
 /**
  * How often the requests of a route ended in each way. `ok`, `refused` and `unknown` are all of them. `failed` is what an

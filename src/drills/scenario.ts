@@ -5,12 +5,13 @@ import type { Clock } from '#base/clock';
 import type { Random } from '#base/random';
 import type { Verification } from '#blocks/projection';
 import type { StoredJob } from '#blocks/queue';
-import type { Attempt } from './attempt.ts';
 import type { DrilledSystem } from './drilled-systems.ts';
-import type { Check, Mark } from './result.ts';
-import type { FaultWindow } from './timeline.ts';
-import type { Topology, TopologyPlan } from './topology.ts';
-import type { Emphasis, Item } from './workload.ts';
+import type { Topology, TopologyPlan } from './installation/topology.ts';
+import type { Attempt } from './load/attempt.ts';
+import type { Item } from './load/planned.ts';
+import type { Check, Mark } from './report/result.ts';
+import type { FaultWindow } from './report/timeline.ts';
+import type { Emphasis } from './workload.ts';
 
 /** What the steps of a scenario act on. */
 export interface Stage {

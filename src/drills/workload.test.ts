@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { createManualClock } from '#base/clock';
 import { seededRandom } from '#base/random';
 import type { LoadAnswer, LoadRequest } from '#blocks/load';
-import { drilled, system } from './attempt.fixture.ts';
 import type { DrilledSystem } from './drilled-systems.ts';
-import { createWorkload, drawOperation, type Planned, type Weighted, weigh } from './workload.ts';
+import { drilled, system } from './load/attempt.fixture.ts';
+import type { Planned } from './load/planned.ts';
+import { createWorkload, drawOperation, type Weighted, weigh } from './workload.ts';
 
 /** A second system: what it makes is told by another field. */
 const other: DrilledSystem = {

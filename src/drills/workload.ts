@@ -7,9 +7,10 @@ import type { Clock } from '#base/clock';
 import type { Random } from '#base/random';
 import type { LoadAnswer, LoadRequest } from '#blocks/load';
 import type { DrilledItem, DrillOperation, DrillRequest } from '#blocks/system';
-import { type Attempt, readAttempt } from './attempt.ts';
 import { type DrilledSystem, isStale } from './drilled-systems.ts';
-import { toLoadRequest } from './load-request.ts';
+import { type Attempt, readAttempt } from './load/attempt.ts';
+import type { Item, Planned } from './load/planned.ts';
+import { toLoadRequest } from './load/request.ts';
 
 /** What a scenario needs more of, as factors of the weights that systems give. */
 export interface Emphasis {
@@ -19,30 +20,6 @@ export interface Emphasis {
   jobs?: number;
   /** Reads that may be stale. */
   staleReads?: number;
-}
-
-/** Something that the drill has asked a system for. */
-export interface Item {
-  system: DrilledSystem;
-  /** Names its register in the history. */
-  key: string;
-  idempotencyKey: string;
-  /** What its creation writes. */
-  value: string;
-  /** How it is created. */
-  by: DrillOperation;
-  /** Every id that an answer has given for the one key; more than one is a fault. */
-  ids: Set<string>;
-  remembered: Readonly<Record<string, string>>;
-}
-
-export interface Planned {
-  system: DrilledSystem;
-  operation: DrillOperation;
-  /** Undefined for what is about none. */
-  item: Item | undefined;
-  /** What a write writes; undefined for a removal. */
-  value: string | undefined;
 }
 
 export interface Workload {

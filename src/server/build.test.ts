@@ -7,7 +7,7 @@ import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { eventually } from '#base/eventually.fixture';
+import { eventually } from '#base/testing/eventually.fixture';
 import { makeTestDirectory, startTestPostgres } from '#fixtures/database';
 import { problem, startTestServer } from './server.fixture.ts';
 

@@ -12,14 +12,14 @@ import { createTracer } from '#base/trace';
 import { createIdentity } from '#blocks/identity';
 import type { SystemDefinition } from '#blocks/system';
 import { createTraceExport } from '#blocks/telemetry';
-import { createAccessSamples } from './access-samples.ts';
 import { createGround } from './ground.ts';
-import { localUrl } from './listen-address.ts';
-import { createListener, type Listener } from './listener.ts';
+import { localUrl } from './http/listen-address.ts';
+import { createListener, type Listener } from './http/listener.ts';
 import type { ServerOptions } from './options.ts';
-import { type Place, type ServerSecrets, settleIn } from './place.ts';
-import { createPresence } from './presence.ts';
-import { createRooms } from './rooms.ts';
+import { type Place, type ServerSecrets, settleIn } from './process/place.ts';
+import { createPresence } from './process/presence.ts';
+import { createRooms } from './systems/runtime.ts';
+import { createAccessSamples } from './trace/access-samples.ts';
 import { VERSION } from './version.ts';
 
 export interface ServerDeps {

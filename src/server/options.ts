@@ -1,9 +1,9 @@
 import type { Static } from 'typebox';
 import Type from 'typebox';
 import { LOG_LEVELS } from '#base/log';
-import { LOG_FORMATS } from '#base/log-format';
+import { LOG_FORMATS } from '#base/log/format';
 import { optionsSchema } from '#base/options';
-import { urlOption } from '#base/url';
+import { urlOption } from '#base/options/url';
 import { backupOptions } from '#blocks/backup';
 import { databaseOptions } from '#blocks/database';
 import { registryOptions } from '#blocks/discovery';
@@ -18,8 +18,8 @@ import { referencesOptions } from '#blocks/references';
 import { streamOptions } from '#blocks/stream';
 import { traceExportOptions, xminWatchOptions } from '#blocks/telemetry';
 import { wakeupOptions } from '#blocks/wakeup';
-import { pagesOptions } from './pages-options.ts';
-import { SYSTEMS_DEFAULT } from './system-list.ts';
+import { pagesOptions } from './pages/options.ts';
+import { SYSTEMS_DEFAULT } from './systems/list.ts';
 
 const corsOptions = optionsSchema(
   {

@@ -12,7 +12,7 @@ import { systemRandom } from '#base/random';
 import { copyCluster } from '#fixtures/database';
 import { createServer, type Server } from './build.ts';
 import { type ServerOptions, serverOptions } from './options.ts';
-import { loadSystems } from './systems.ts';
+import { loadSystems } from './systems/systems.ts';
 
 const ROOT_KEY = 'a-root-key-for-tests-only-0123456789';
 

@@ -4,7 +4,7 @@
  */
 import type { TSchema } from 'typebox';
 import { Check } from 'typebox/value';
-import type { SchemaNode } from '#base/schema';
+import type { SchemaNode } from '#base/options/schema';
 
 const INTEGER = /^(?:0|-?[1-9][0-9]*)$/;
 const DECIMAL = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$/;

@@ -7,7 +7,7 @@ import { sqlTexts } from '../sql-text.ts';
 import { walk } from '../syntax.ts';
 import type { Tree } from '../tree.ts';
 
-const DRIVER_ROOM = 'src/blocks/database/';
+const DRIVER_ROOMS = ['src/blocks/database/', 'src/blocks/postgres/'];
 
 /** A star that stands for columns, not for a count or a product. */
 const STARS = [
@@ -34,7 +34,8 @@ function stars(tree: Tree): Finding[] {
 function rawQueries(tree: Tree): Finding[] {
   const findings: Finding[] = [];
   for (const module of tree.modules) {
-    if (!module.path.startsWith('src/') || module.path.startsWith(DRIVER_ROOM)) continue;
+    if (!module.path.startsWith('src/') || DRIVER_ROOMS.some((room) => module.path.startsWith(room)))
+      continue;
     walk(module.program, (node) => {
       if (node.type !== 'CallExpression' || node.callee.type !== 'MemberExpression') return;
       const { property } = node.callee;

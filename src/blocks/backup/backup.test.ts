@@ -5,13 +5,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '#base/clock';
 import { createLog } from '#base/log';
-import { locateInstallation, sql } from '#blocks/database';
+import { sql } from '#blocks/database';
+import { locateInstallation } from '#blocks/postgres';
 import { makeTestDirectory } from '#fixtures/database';
 import { backupDeps, never, startBackedUp } from './backup.fixture.ts';
-import { checkBackups } from './check.ts';
 import { slotNameFor } from './postgres-session.ts';
-import { listBackups, openRepository } from './repository.ts';
-import { restorePhysical } from './restore.ts';
+import { checkBackups } from './repository/check.ts';
+import { listBackups, openRepository } from './repository/repository.ts';
+import { restorePhysical } from './restore/restore.ts';
 
 const SECRET = 'a passphrase that is long enough';
 const postgresMajor = locateInstallation().major;

@@ -6,14 +6,8 @@ import { join } from 'node:path';
 import type { Clock } from '#base/clock';
 import type { Random } from '#base/random';
 import { type Session, withSession } from '#blocks/database';
-import { findSuperfluous, nextSegment } from './chain.ts';
-import { createOpener, isOpenedBy } from './check.ts';
 import { backupErrors } from './errors.ts';
-import { isWithin, toTargetError } from './file-system.ts';
-import { type BackupKeys, createKeyring, type Encryption, newEncryption } from './key.ts';
 import { takeRows } from './logical.ts';
-import { type BackupKind, FORMAT, type Manifest } from './manifest.ts';
-import { MASTER_KEY_FILE } from './master-key-copy.ts';
 import {
   isLogKept,
   keepLogAnew,
@@ -24,6 +18,12 @@ import {
   takeLog,
 } from './physical.ts';
 import { lookAtCluster, readMigrationState, slotNameFor } from './postgres-session.ts';
+import { findSuperfluous, nextSegment } from './repository/chain.ts';
+import { createOpener, isOpenedBy } from './repository/check.ts';
+import { isWithin, toTargetError } from './repository/file-system.ts';
+import { type BackupKeys, createKeyring, type Encryption, newEncryption } from './repository/key.ts';
+import { type BackupKind, FORMAT, type Manifest } from './repository/manifest.ts';
+import { MASTER_KEY_FILE } from './repository/master-key-copy.ts';
 import {
   type Draft,
   dropDraft,
@@ -32,11 +32,11 @@ import {
   listBackups,
   openRepository,
   type Repository,
-} from './repository.ts';
+} from './repository/repository.ts';
+import { type StoredFile, storeFile } from './repository/stored-file.ts';
+import { packTar } from './repository/tar.ts';
+import { walkTree } from './repository/tree.ts';
 import type { BackupSource } from './source.ts';
-import { type StoredFile, storeFile } from './stored-file.ts';
-import { packTar } from './tar.ts';
-import { walkTree } from './tree.ts';
 
 export interface BackupRequest {
   directory: string;

@@ -13,9 +13,9 @@ import {
 } from '#fixtures/database';
 import { backupDeps, never } from './backup.fixture.ts';
 import { takeBackup } from './backup.ts';
-import { checkBackups } from './check.ts';
-import { restoreLogical } from './logical-restore.ts';
 import { backupMigrations } from './migrations.ts';
+import { checkBackups } from './repository/check.ts';
+import { restoreLogical } from './restore/logical-restore.ts';
 
 const TABLES = `
 create table odd.values (

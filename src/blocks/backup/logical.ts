@@ -4,9 +4,9 @@
  * (the segments of the log, the days of the job history) is told by the manifest.
  */
 import { type CopiedTable, type Session, sql } from '#blocks/database';
-import type { LogicalTables, Manifest } from './manifest.ts';
 import type { Sink } from './physical.ts';
 import { readMigrationState } from './postgres-session.ts';
+import type { LogicalTables, Manifest } from './repository/manifest.ts';
 
 interface FoundTable extends CopiedTable {
   columns: string[];

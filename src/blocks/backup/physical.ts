@@ -8,10 +8,9 @@
 import { join } from 'node:path';
 import { isLoadstoneError } from '#base/errors';
 import type { Random } from '#base/random';
-import { leftOutOf, type Session, sql } from '#blocks/database';
+import { type Session, sql } from '#blocks/database';
+import { leftOutOf } from '#blocks/postgres';
 import { backupErrors } from './errors.ts';
-import { lsnToBytes, readSegment, segmentBefore, segmentName, segmentOf } from './log-segment.ts';
-import type { Base, HeldLog } from './manifest.ts';
 import {
   advanceSlot,
   askTime,
@@ -22,9 +21,11 @@ import {
   markLog,
   switchSegment,
 } from './postgres-session.ts';
-import type { StoredFile } from './stored-file.ts';
-import type { TarEntry } from './tar.ts';
-import { type Choice, readSettled, walkTree } from './tree.ts';
+import { lsnToBytes, readSegment, segmentBefore, segmentName, segmentOf } from './repository/log-segment.ts';
+import type { Base, HeldLog } from './repository/manifest.ts';
+import type { StoredFile } from './repository/stored-file.ts';
+import type { TarEntry } from './repository/tar.ts';
+import { type Choice, readSettled, walkTree } from './repository/tree.ts';
 
 /** Where the files of one backup go. */
 export interface Sink {

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { type Session, sql } from '#blocks/database';
 import { backupErrors } from './errors.ts';
-import type { MigrationState } from './manifest.ts';
+import type { MigrationState } from './repository/manifest.ts';
 
 export interface Cluster {
   dataDirectory: string;

@@ -14,7 +14,7 @@ import { eventually, makeTestDirectory, startTestDatabase } from '#fixtures/data
 import { never } from './backup.fixture.ts';
 import { backupMigrations } from './migrations.ts';
 import { backupOptions } from './options.ts';
-import { isGood, listBackups } from './repository.ts';
+import { isGood, listBackups } from './repository/repository.ts';
 import { backupQueues, createBackups, nextRun, scheduleBackup, unscheduleBackup } from './schedule.ts';
 import { readSchedules } from './schedule-rows.ts';
 import { findSource } from './source.ts';

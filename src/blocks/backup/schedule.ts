@@ -23,10 +23,10 @@ import {
 } from '#blocks/queue';
 import { type TakenBackup, takeBackup } from './backup.ts';
 import { backupErrors } from './errors.ts';
-import { readBackupSecret } from './key.ts';
 import { emitBackupMetrics } from './metrics.ts';
 import type { BackupOptions } from './options.ts';
 import { dropSlot, slotNameFor } from './postgres-session.ts';
+import { readBackupSecret } from './repository/key.ts';
 import {
   type BackupSchedule,
   moveOn,

@@ -2,8 +2,9 @@
  * What is backed up: an installation, found anew for each backup, since its primary may have moved.
  */
 import { realpathSync } from 'node:fs';
-import { databaseErrors, locateEmbedded } from '#blocks/database';
-import type { FoundMasterKey } from './master-key-copy.ts';
+import { databaseErrors } from '#blocks/database';
+import { locateEmbedded } from '#blocks/postgres';
+import type { FoundMasterKey } from './repository/master-key-copy.ts';
 
 export interface BackupSource {
   /** The `postgres://` address of the primary. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Address } from './address.ts';
 import { parseAddress } from './address.ts';
-import type { Address } from './pool.ts';
 
 const local: Address = { host: 'localhost', port: 5432, database: 'postgres', user: 'postgres', ssl: false };
 

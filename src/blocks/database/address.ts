@@ -2,7 +2,6 @@
  * A `postgres://` address taken apart. `?host=/directory` names a Unix socket, as in libpq.
  */
 import { databaseErrors } from './errors.ts';
-import type { Address } from './pool.ts';
 
 const PARAMETERS = ['host', 'sslmode'];
 const SSL_MODES = new Map<string, NonNullable<Address['ssl']>>([
@@ -57,4 +56,14 @@ export function parseAddress(text: string, option = 'database.primary'): Address
     ...(url.password === '' ? {} : { password: decode(url.password, 'password', option) }),
     ssl,
   };
+}
+
+export interface Address {
+  /** A directory (Unix socket) or a host name. */
+  host: string;
+  port: number;
+  database: string;
+  user: string;
+  password?: string;
+  ssl?: boolean | { rejectUnauthorized: boolean };
 }

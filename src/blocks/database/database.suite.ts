@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
-import type { Queryable } from './database.ts';
 import {
   assertPoolIsWhole,
   eventually,
@@ -14,7 +13,8 @@ import {
   type TestDatabase,
   type TestDatabaseSettings,
 } from './fixture.ts';
-import { SUITE_TABLES, shopMigrations } from './migrations.fixture.ts';
+import { SUITE_TABLES, shopMigrations } from './migrate/migrations.fixture.ts';
+import type { Queryable } from './queryable.ts';
 import { type Sql, sql } from './sql.ts';
 import { transactTests } from './transact.suite.ts';
 import { wholeTests } from './whole.suite.ts';

@@ -12,17 +12,19 @@ import { silentLog } from '#base/log';
 import { createMetrics, type Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
+import { createEmbeddedPostgres, SUPERUSER_NAME } from '#blocks/postgres';
+import { copyCluster } from '#fixtures/postgres';
 import { parseAddress } from './address.ts';
-import { createDatabase, type Database, type Queryable } from './database.ts';
-import { copyCluster } from './embedded/cluster.fixture.ts';
-import { createEmbeddedPostgres, SUPERUSER_NAME } from './embedded/embedded.ts';
-import type { MigrationSet } from './migration-files.ts';
+import { createDatabase } from './database.ts';
+import type { MigrationSet } from './migrate/migration-files.ts';
 import { type DatabaseOptions, databaseOptions } from './options.ts';
-import { createPool } from './pool.ts';
+import type { Database } from './port.ts';
+import { createPool } from './primary/pool.ts';
+import type { Queryable } from './queryable.ts';
 import { identifier, sql } from './sql.ts';
 
-export { eventually } from '#base/eventually.fixture';
-export { copyCluster } from './embedded/cluster.fixture.ts';
+export { eventually } from '#base/testing/eventually.fixture';
+export { copyCluster } from '#fixtures/postgres';
 
 export interface TestDatabaseSettings {
   migrations?: readonly MigrationSet[];

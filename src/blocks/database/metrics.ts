@@ -1,7 +1,7 @@
 import type { Metrics } from '#base/metrics';
-import type { Consistency } from './database.ts';
-import type { Pool } from './pool.ts';
-import type { ReplicaHealth } from './replica-health.ts';
+import type { Consistency } from './port.ts';
+import type { Pool } from './primary/pool.ts';
+import type { ReplicaHealth } from './replicas/replica-health.ts';
 
 /** What the database block measures. @param pool the one of now: it changes with the primary */
 export function emitDatabaseMetrics(metrics: Metrics, role: string, pool: () => Pool | undefined): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import type { SchemaNode } from '#base/schema';
+import type { SchemaNode } from '#base/options/schema';
 import { startTestDatabase, type TestDatabase } from './fixture.ts';
 import { databaseLimits, indexBytes, rowBytes } from './model.ts';
 import { databaseOptions } from './options.ts';

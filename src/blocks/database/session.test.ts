@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { eventually } from '#base/eventually.fixture';
+import { eventually } from '#base/testing/eventually.fixture';
 import { startTestDatabase } from './fixture.ts';
 import { withSession } from './session.ts';
 import { sql } from './sql.ts';

@@ -6,11 +6,11 @@
  */
 import { Readable } from 'node:stream';
 import type pg from 'pg';
+import { escapeIdentifier } from '#blocks/postgres';
 import { parseAddress } from './address.ts';
-import type { Queryable } from './database.ts';
-import { escapeIdentifier } from './driver.ts';
 import { toCoded } from './failure.ts';
-import { withLogin } from './login.ts';
+import { withLogin } from './primary/login.ts';
+import type { Queryable } from './queryable.ts';
 import type { Sql } from './sql.ts';
 
 /** Names as they are in the catalogue: they are quoted here. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Queryable } from './database.ts';
+import type { Queryable } from './queryable.ts';
 import { identifier, nothing, type Sql, type SqlValue, sql, statementName } from './sql.ts';
 
 const parts = ({ text, values }: Sql) => ({ text, values });

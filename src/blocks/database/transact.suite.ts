@@ -6,7 +6,6 @@ import { test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { bucketOf } from './buckets.ts';
-import type { Transaction, TransactOptions } from './database.ts';
 import {
   assertPoolIsWhole,
   eventually,
@@ -14,6 +13,7 @@ import {
   startTestDatabase,
   type TestDatabase,
 } from './fixture.ts';
+import type { Transaction, TransactOptions } from './port.ts';
 import { sql } from './sql.ts';
 
 const strong = { consistency: 'strong' } as const;

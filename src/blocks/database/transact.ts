@@ -12,12 +12,12 @@ import assert from 'node:assert/strict';
 import { type Clock, sleep } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import type { Random } from '#base/random';
-import type { Begin, Connection } from './connection.ts';
-import type { Transaction } from './database.ts';
+import { formatPosition, unsureIn } from '#blocks/postgres';
 import { databaseErrors } from './errors.ts';
 import { isConflict, isRefusal, toCoded } from './failure.ts';
-import type { Pool } from './pool.ts';
-import { formatPosition, unsureIn } from './position.ts';
+import type { Transaction } from './port.ts';
+import type { Begin, Connection } from './primary/connection.ts';
+import type { Pool } from './primary/pool.ts';
 
 const ATTEMPTS_MAX = 4;
 const RETRY_BASE_MS = 5;

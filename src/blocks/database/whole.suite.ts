@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Queryable } from './database.ts';
 import { assertPoolIsWhole, eventually, type TestDatabase } from './fixture.ts';
+import type { Queryable } from './queryable.ts';
 import { sql } from './sql.ts';
 
 const signal = new AbortController().signal;

@@ -9,7 +9,7 @@
  * bigint they do.
  */
 import assert from 'node:assert/strict';
-import { BIGINT_MAX } from '#base/bigint';
+import { BIGINT_MAX } from '#base/values/bigint';
 
 const MS_BITS = 41;
 const BUCKET_BITS = 10;

@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test';
 import { sleep, systemClock } from '#base/clock';
 import { type MadeJournal, makeJournal, never, readSource, scratchDirectory } from './journal.fixture.ts';
 import type { JournalOptions } from './options.ts';
-import { bytesOf } from './records.fixture.ts';
+import { bytesOf } from './shipping/records.fixture.ts';
 
 const DISK_BYTES = 1024 * 1024;
 

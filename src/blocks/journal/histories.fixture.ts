@@ -9,12 +9,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { silentLog } from '#base/log';
 import type { Database } from '#blocks/database';
-import { fileNameOf } from './file-names.ts';
-import { FILE_MARK, FRAME_BYTES, putFrame, seedOf } from './frames.ts';
+import { fileNameOf } from './files/file-names.ts';
+import { FILE_MARK, FRAME_BYTES, putFrame, seedOf } from './files/frames.ts';
 import { copyAsKilled, makeJournal, never } from './journal.fixture.ts';
 import type { Journal } from './journal.ts';
-import { appliedTo, applyTo, bytesOf, knownJournals, placement } from './records.fixture.ts';
-import { createShipment, type Shipment } from './shipment.ts';
+import { appliedTo, applyTo, bytesOf, knownJournals, placement } from './shipping/records.fixture.ts';
+import { createShipment, type Shipment } from './shipping/shipment.ts';
 
 /** Where a transaction is broken off: nothing of it is kept, or all of it though nobody is told. */
 type Break = 'before_commit' | 'after_commit';

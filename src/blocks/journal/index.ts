@@ -1,10 +1,10 @@
 export { journalErrors } from './errors.ts';
-export type { JournalRecord } from './frames.ts';
-export type { Tick } from './group-commit.ts';
+export type { JournalRecord } from './files/frames.ts';
+export type { Tick } from './files/group-commit.ts';
 export { createJournal, type Journal, type JournalDeps } from './journal.ts';
 export { journalMigrations } from './migrations.ts';
 export { journalLimits, outageMs } from './model.ts';
 export { type JournalOptions, journalOptions, type ShipperOptions, shipperOptions } from './options.ts';
-export type { Apply } from './shipment.ts';
-export { createShipper, type ShipperDeps } from './shipper.ts';
-export type { JournalSource } from './source.ts';
+export type { Apply } from './shipping/shipment.ts';
+export { createShipper, type ShipperDeps } from './shipping/shipper.ts';
+export type { JournalSource } from './shipping/source.ts';

@@ -20,7 +20,7 @@ import { createDatabase, databaseOptions, sql } from '#blocks/database';
 import { createJournal, type Journal } from './journal.ts';
 import { journalMigrations } from './migrations.ts';
 import { type JournalOptions, journalOptions, shipperOptions } from './options.ts';
-import { createShipper } from './shipper.ts';
+import { createShipper } from './shipping/shipper.ts';
 
 const ROUND_MS = 1000;
 const ROUNDS = 3;

@@ -9,12 +9,12 @@ import { systemClock } from '#base/clock';
 import { createLog, type Log, silentLog } from '#base/log';
 import { createMetrics, type Metrics } from '#base/metrics';
 import { systemRandom } from '#base/random';
-import { listJournals, lockIfFree } from './directories.ts';
+import { listJournals, lockIfFree } from './files/directories.ts';
+import { createReader } from './files/reader.ts';
 import { createJournal, type Journal, type JournalDeps } from './journal.ts';
 import type { JournalOptions } from './options.ts';
-import { createReader } from './reader.ts';
-import { textsOf } from './records.fixture.ts';
-import { adoptSource, type JournalSource } from './source.ts';
+import { textsOf } from './shipping/records.fixture.ts';
+import { adoptSource, type JournalSource } from './shipping/source.ts';
 
 export const never = new AbortController().signal;
 

@@ -5,10 +5,10 @@ import { before, test } from 'node:test';
 import fc from 'fast-check';
 import { systemRandom } from '#base/random';
 import type { TestDatabase } from '#fixtures/database';
-import { checkDiskHistory, diskHistories } from './failing-disk.fixture.ts';
+import { checkDiskHistory, diskHistories } from './files/failing-disk.fixture.ts';
 import { checkHistory, histories } from './histories.fixture.ts';
 import { checkKills } from './kills.fixture.ts';
-import { startShippingDatabase } from './shipping.fixture.ts';
+import { startShippingDatabase } from './shipping/shipping.fixture.ts';
 
 const seed = Number(process.env.LOADSTONE_SEED ?? systemRandom.bytes(4).readUInt16LE(0));
 const runs = Number(process.env.LOADSTONE_RUNS ?? 2000);

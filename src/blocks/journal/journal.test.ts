@@ -15,7 +15,7 @@ import {
   scratchDirectory,
 } from './journal.fixture.ts';
 import type { Journal } from './journal.ts';
-import { bytesOf } from './records.fixture.ts';
+import { bytesOf } from './shipping/records.fixture.ts';
 
 lifecycleSuite('journal', async () => makeJournal().journal);
 lifecycleSuite('journal with fsync', async () => makeJournal({ fsync: true }).journal);

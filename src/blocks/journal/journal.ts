@@ -14,18 +14,18 @@ import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycl
 import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
-import type { DirectoryLock } from '#blocks/database';
-import { listJournals, lockIfFree, makeOwnDirectory } from './directories.ts';
+import type { DirectoryLock } from '#blocks/postgres';
 import { toStartError } from './errors.ts';
-import { assertJournalName } from './file-names.ts';
-import { createOwnFiles } from './files.ts';
-import { seedOf } from './frames.ts';
-import { createGroupCommit, type GroupCommit, type Tick } from './group-commit.ts';
+import { listJournals, lockIfFree, makeOwnDirectory } from './files/directories.ts';
+import { assertJournalName } from './files/file-names.ts';
+import { createOwnFiles } from './files/files.ts';
+import { seedOf } from './files/frames.ts';
+import { createGroupCommit, type GroupCommit, type Tick } from './files/group-commit.ts';
+import { syncDirectory } from './files/sync-directory.ts';
 import { emitJournalMetrics } from './metrics.ts';
 import type { JournalOptions } from './options.ts';
 import { createShedding } from './shedding.ts';
-import { adoptSource, type JournalSource } from './source.ts';
-import { syncDirectory } from './sync-directory.ts';
+import { adoptSource, type JournalSource } from './shipping/source.ts';
 
 export interface Journal extends Lifecycle {
   readonly journalName: string;

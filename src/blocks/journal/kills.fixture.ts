@@ -7,13 +7,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { eventually } from '#base/eventually.fixture';
 import { seededRandom } from '#base/random';
+import { eventually } from '#base/testing/eventually.fixture';
 import type { TestDatabase } from '#fixtures/database';
-import { listJournals } from './directories.ts';
+import { listJournals } from './files/directories.ts';
 import { makeJournal, never, scratchDirectory } from './journal.fixture.ts';
-import { appliedTo, applyTo, shipperDefaults, shipperDeps } from './records.fixture.ts';
-import { createShipper } from './shipper.ts';
+import { appliedTo, applyTo, shipperDefaults, shipperDeps } from './shipping/records.fixture.ts';
+import { createShipper } from './shipping/shipper.ts';
 
 import type { WriterArguments } from './writer.fixture.ts';
 

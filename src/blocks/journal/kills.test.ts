@@ -1,7 +1,7 @@
 import { before, test } from 'node:test';
 import type { TestDatabase } from '#fixtures/database';
 import { checkKills, checkSurvivor } from './kills.fixture.ts';
-import { startShippingDatabase } from './shipping.fixture.ts';
+import { startShippingDatabase } from './shipping/shipping.fixture.ts';
 
 let made: TestDatabase;
 before(async () => {

@@ -1,7 +1,7 @@
 /**
  * What a journal can do, as numbers for the planner.
  */
-import { FRAME_BYTES, RECORD_BYTES_CEILING } from './frames.ts';
+import { FRAME_BYTES, RECORD_BYTES_CEILING } from './files/frames.ts';
 
 export const journalLimits = {
   /** On disk, besides the record itself. */

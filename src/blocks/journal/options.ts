@@ -1,7 +1,7 @@
 import type { Static } from 'typebox';
 import Type from 'typebox';
 import { optionsSchema } from '#base/options';
-import { RECORD_BYTES_CEILING } from './frames.ts';
+import { RECORD_BYTES_CEILING } from './files/frames.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -12,8 +12,8 @@ import { createDatabase, databaseOptions } from '#blocks/database';
 import { createJournal } from './journal.ts';
 import { journalMigrations } from './migrations.ts';
 import { type JournalOptions, journalOptions } from './options.ts';
-import { applyTo, shipperDefaults, shipperDeps } from './records.fixture.ts';
-import { createShipper } from './shipper.ts';
+import { applyTo, shipperDefaults, shipperDeps } from './shipping/records.fixture.ts';
+import { createShipper } from './shipping/shipper.ts';
 
 export interface WriterArguments {
   url: string;

@@ -8,7 +8,7 @@ import { defineErrors } from '#base/errors';
 import { numbers, type Queryable, type Sql, sql, texts } from '#blocks/database';
 import { defineQueue } from '#blocks/queue';
 import { defineEvent } from '#blocks/stream';
-import type { MutationTx } from './mutation.ts';
+import type { MutationTx } from './port.ts';
 import { done, held, refuse, type SetCall, type SetRule, type Verdict } from './set-rule.ts';
 
 export const counterErrors = defineErrors('counter_fixture', {

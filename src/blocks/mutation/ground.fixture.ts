@@ -15,8 +15,9 @@ import { createOutbox, outboxMigrations, outboxOptions } from '#blocks/outbox';
 import { createQueue, queueMigrations, queueOptions } from '#blocks/queue';
 import { createPostgresStreams, createStreams, streamMigrations, streamOptions } from '#blocks/stream';
 import type { TestDatabase } from '#fixtures/database';
-import { createMutations, type Mutation } from './mutation.ts';
+import { createMutations } from './mutation.ts';
 import { type MutationOptions, mutationOptions } from './options.ts';
+import type { Mutation } from './request.ts';
 
 export const groundMigrations = [
   ...[idsMigrations, leasesMigrations, streamMigrations, outboxMigrations, queueMigrations],

@@ -2,7 +2,7 @@
  * The record that a mutation's Idempotency-Key stands for.
  */
 import type { Idempotency, IdempotentRequest } from '#blocks/idempotency';
-import type { Mutation } from './mutation.ts';
+import type { Mutation } from './request.ts';
 
 /** Undefined for a mutation without a key. */
 export function identify(

@@ -8,7 +8,8 @@ import { defineQueue } from '#blocks/queue';
 import { defineEvent } from '#blocks/stream';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { groundMigrations, mutationOf, startGround, type TestGround } from './ground.fixture.ts';
-import type { Mutation, MutationResult, Mutations, MutationTx } from './mutation.ts';
+import type { Mutations, MutationTx } from './port.ts';
+import type { Mutation, MutationResult } from './request.ts';
 
 const errors = defineErrors('mutation_test', {
   test_refused: { status: 422, title: 'Refused', doc: 'A refusal of the rule.' },

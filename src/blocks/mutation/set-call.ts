@@ -8,8 +8,8 @@ import type { IdempotentRequest, Outcome } from '#blocks/idempotency';
 import { checkEvent } from '#blocks/outbox';
 import { assertMadeJob, type PreparedJob, type Queue } from '#blocks/queue';
 import { assertMadeEvent, type NewEvent } from '#blocks/stream';
-import type { Mutation, MutationResult } from './mutation.ts';
 import { createOrigin, type Origin } from './origin.ts';
+import type { Mutation, MutationResult } from './request.ts';
 import type { SetCall, SetRule } from './set-rule.ts';
 import type { Telling } from './settled.ts';
 

@@ -11,7 +11,7 @@ import { sql } from '#blocks/database';
 import { eventually, type TestDatabase } from '#fixtures/database';
 import { type Add, type Added, countAlone, countInSet } from './counter.fixture.ts';
 import { mutationOf, type TestGround } from './ground.fixture.ts';
-import type { MutationResult } from './mutation.ts';
+import type { MutationResult } from './request.ts';
 
 /** Of the counters of a history. */
 const COUNTERS = 2;

@@ -1,7 +1,7 @@
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom } from '#base/random';
-import { readSeed } from '#base/seed.fixture';
+import { readSeed } from '#base/testing/seed.fixture';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { makeCounters } from './counter.fixture.ts';
 import { groundMigrations, startGround, type TestGround } from './ground.fixture.ts';

@@ -5,7 +5,7 @@ import { sql } from '#blocks/database';
 import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { type Add, type Added, countAlone, countInSet, makeCounters } from './counter.fixture.ts';
 import { groundMigrations, mutationOf, never, startGround, type TestGround } from './ground.fixture.ts';
-import type { MutationResult } from './mutation.ts';
+import type { MutationResult } from './request.ts';
 import type { Settled, Settling } from './settled.ts';
 
 /** An entry with this text loses the connection of its transaction while that is being committed. */

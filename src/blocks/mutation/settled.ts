@@ -8,9 +8,9 @@
  * rule, and has to be told of as well, by a process whose first answer was lost. So what has changed is kept with the reply.
  */
 import { isLoadstoneError } from '#base/errors';
-import type { JsonValue } from '#base/json';
+import type { JsonValue } from '#base/values/json';
 import { isDataError } from '#blocks/database';
-import type { MutationResult } from './mutation.ts';
+import type { MutationResult } from './request.ts';
 
 export type Settled<Change> =
   /** Also for a repeated request. Undefined if it was kept by a version that told nothing. */

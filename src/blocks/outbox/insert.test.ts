@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
-import type { JsonValue } from '#base/json';
+import type { JsonValue } from '#base/values/json';
 import { sql, type Transaction } from '#blocks/database';
 import { bucketOfKey, type UncheckedEvent } from '#blocks/stream';
 import { eventually, type TestDatabase } from '#fixtures/database';

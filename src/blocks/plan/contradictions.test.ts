@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Calibration } from './capacity.ts';
+import type { Calibration } from './capacity/capacity.ts';
 import { contradictionsOf } from './contradictions.ts';
 import { defaultCalibration } from './default-calibration.ts';
 

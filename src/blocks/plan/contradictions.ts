@@ -1,8 +1,8 @@
 /**
  * What a calibration says that cannot be: orders that hold on every machine. Pure.
  */
-import { formatWhole } from '#base/numbers';
-import type { BlockCapacity, Calibration } from './capacity.ts';
+import { formatWhole } from '#base/values/numbers';
+import type { BlockCapacity, Calibration } from './capacity/capacity.ts';
 
 /** Measurements scatter, those of one request at a time most: so much against the order is no contradiction. */
 const TOLERANCE = { 'a second': 1.15, ms: 1.3 } as const;

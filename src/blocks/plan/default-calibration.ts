@@ -2,7 +2,7 @@
  * What a plan is made with where nobody has calibrated: one machine's figures, labelled as such. Written from a file of
  * `loadstone calibrate`.
  */
-import type { Calibration } from './capacity.ts';
+import type { Calibration } from './capacity/capacity.ts';
 
 export const defaultCalibration: Calibration = {
   format: 1,

@@ -7,7 +7,7 @@ import { mutationCosts } from '#blocks/mutation';
 import { backlogBytes } from '#blocks/outbox';
 import { doneJobBytes } from '#blocks/queue';
 import { eventBytes } from '#blocks/stream';
-import { type Factor, type Figure, product, reckoned, sum } from './figures.ts';
+import { type Factor, type Figure, product, reckoned, sum } from './capacity/figures.ts';
 import type { OperationCost, SystemModel } from './system-model.ts';
 import { DAY_S, parseBytes, type Unit, YEAR_DAYS } from './units.ts';
 import type { CustomWorkload, Workload } from './workload.ts';

@@ -5,9 +5,9 @@
 import { databaseLimits } from '#blocks/database';
 import { idLimits } from '#blocks/ids';
 import { inParallel, inSeries } from './availability.ts';
-import type { Calibration } from './capacity.ts';
+import type { Calibration } from './capacity/capacity.ts';
+import { type Rates, type RequestKind, ratesOf, ratesOfRoute } from './capacity/rates.ts';
 import type { OperationDemand, SystemLoad } from './demand.ts';
-import { type Rates, type RequestKind, ratesOf, ratesOfRoute } from './rates.ts';
 import { parseBytes } from './units.ts';
 import type { Workload } from './workload.ts';
 

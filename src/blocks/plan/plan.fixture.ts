@@ -2,7 +2,7 @@
  * Workloads and a calibration for tests, which stay as they are when the shipped figures are measured anew.
  */
 import fc from 'fast-check';
-import type { Calibration, RouteCapacity } from './capacity.ts';
+import type { Calibration, RouteCapacity } from './capacity/capacity.ts';
 import { defaultCalibration } from './default-calibration.ts';
 import type { OperationCost, SystemModel } from './system-model.ts';
 import { readWorkload, type Workload } from './workload.ts';

@@ -1,9 +1,9 @@
 /**
  * Workload in, topology out: requirements, estimate, the simplest topology that holds, and what of it breaks first. Pure.
  */
-import type { Calibration } from './capacity.ts';
+import type { Calibration } from './capacity/capacity.ts';
+import { type Figure, product, reckoned } from './capacity/figures.ts';
 import { demandsOf, type SystemDemand } from './demand.ts';
-import { type Figure, product, reckoned } from './figures.ts';
 import {
   availabilityGroups,
   availabilityOf,

@@ -2,7 +2,7 @@
  * A plan in words.
  */
 import { downtime, downtimes, formatSeconds } from './availability.ts';
-import type { Figure } from './figures.ts';
+import type { Figure } from './capacity/figures.ts';
 import type { Plan } from './plan.ts';
 import { formatAmount, formatHumane, formatNumber } from './units.ts';
 

@@ -6,7 +6,7 @@ import type { Static, TSchema } from 'typebox';
 import Type from 'typebox';
 import { Default } from 'typebox/value';
 import { optionsSchema } from '#base/options';
-import { listProblems, shorten } from '#base/schema';
+import { listProblems, shorten } from '#base/options/schema';
 import { planErrors } from './errors.ts';
 import type { SystemModel } from './system-model.ts';
 import { BYTES_PATTERN } from './units.ts';

@@ -11,7 +11,7 @@ import type { Random } from '#base/random';
 import { eventually, makeTestDirectory } from '#fixtures/database';
 import type { UncheckedJob } from './job.ts';
 import { never, PLACE, type TestQueue, type TestQueues } from './queue.fixture.ts';
-import type { WorkerProcessArguments } from './worker-process.fixture.ts';
+import type { WorkerProcessArguments } from './worker/worker-process.fixture.ts';
 
 const PROGRAM = join(import.meta.dirname, 'worker-process.fixture.ts');
 const POLL_MS = 20;

@@ -1,5 +1,4 @@
-export type { CatchUp, Schedule } from './cron.ts';
-export { type CronPattern, parseCronPattern } from './cron-pattern.ts';
+export type { PerKey, QueueDefinition, WhenFull } from './definition.ts';
 export {
   assertMadeJob,
   type DefinedQueue,
@@ -10,11 +9,14 @@ export {
   type NewJob,
   type QueueSettings,
   type ScheduleOptions,
-} from './defined-queue.ts';
-export type { PerKey, QueueDefinition, WhenFull } from './definition.ts';
+} from './enqueue/defined-queue.ts';
 export { queueErrors } from './errors.ts';
-export type { JobInspection } from './inspection.ts';
+export type { JobInspection } from './inspect/inspection.ts';
+export type { Why } from './inspect/why.ts';
 export type { Handler, Job, OnDuplicate, Place, PreparedJob, UncheckedJob } from './job.ts';
+export type { CatchUp, Schedule } from './maintenance/cron.ts';
+export { type CronPattern, parseCronPattern } from './maintenance/cron-pattern.ts';
+export type { LeaderLease } from './maintenance/maintenance.ts';
 export { drainSeconds } from './metrics.ts';
 export { queueMigrations } from './migrations.ts';
 export {
@@ -30,6 +32,4 @@ export { RUN_AT_MS_MAX } from './score.ts';
 export type { JobFilter, QueueMeasure, StoredJob } from './store.ts';
 export { twinsOf } from './stores/insert.ts';
 export { selectUnfinished, type UnfinishedJob } from './stores/select-unfinished.ts';
-export type { LeaderLease } from './upkeep.ts';
-export type { Why } from './why.ts';
-export { createWorker, type WorkerDeps, type WorkerOptions } from './worker.ts';
+export { createWorker, type WorkerDeps, type WorkerOptions } from './worker/worker.ts';

@@ -1,7 +1,7 @@
 /**
  * A job: what a caller asks for, what is written, and what a handler is given.
  */
-import type { JsonValue } from '#base/json';
+import type { JsonValue } from '#base/values/json';
 
 /** As JSON, in UTF-8. */
 export const PAYLOAD_BYTES_MAX = 64 * 1024;

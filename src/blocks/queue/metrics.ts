@@ -1,5 +1,5 @@
 import type { Metrics } from '#base/metrics';
-import type { Admission } from './admission.ts';
+import type { Admission } from './enqueue/admission.ts';
 import type { QueueMeasure } from './store.ts';
 
 /** What the lanes of the workers measure. */

@@ -8,14 +8,14 @@ import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
 import { createIds, createPostgresWorkerLeases, type Ids, idsMigrations, idsOptions } from '#blocks/ids';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
-import type { Schedule } from './cron.ts';
 import type { QueueDefinition } from './definition.ts';
 import type { Handler, UncheckedJob } from './job.ts';
+import type { Schedule } from './maintenance/cron.ts';
 import { queueMigrations } from './migrations.ts';
 import { type QueueOptions, queueOptions } from './options.ts';
 import { createQueue, type Queue } from './queue.ts';
 import { createPostgresUpkeep } from './stores/upkeep.ts';
-import { createWorker } from './worker.ts';
+import { createWorker } from './worker/worker.ts';
 
 export const never = new AbortController().signal;
 export const PLACE = { workspaceId: '1', bucket: 9 };

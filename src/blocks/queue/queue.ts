@@ -11,22 +11,22 @@ import type { Random } from '#base/random';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
-import { type Admission, createAdmission } from './admission.ts';
-import { createCron, type Schedule } from './cron.ts';
 import { completeDefinition, type Definition, type QueueDefinition } from './definition.ts';
+import { type Admission, createAdmission } from './enqueue/admission.ts';
+import { createGroups } from './enqueue/groups.ts';
+import { createPrepare } from './enqueue/prepare.ts';
 import { queueErrors } from './errors.ts';
-import { createGroups } from './groups.ts';
-import { createInspection, type JobInspection } from './inspection.ts';
+import { createInspection, type JobInspection } from './inspect/inspection.ts';
 import type { Place, PreparedJob, UncheckedJob } from './job.ts';
+import { createCron, type Schedule } from './maintenance/cron.ts';
+import { createUpkeep, type LeaderLease } from './maintenance/maintenance.ts';
 import { createQueueMetrics, type QueueMetrics } from './metrics.ts';
 import type { QueueOptions } from './options.ts';
-import { createPrepare } from './prepare.ts';
 import { createScores, type Scores } from './score.ts';
 import type { JobStore, QueueMeasure } from './store.ts';
 import { createPostgresInspection } from './stores/inspection.ts';
 import { createPostgresJobs } from './stores/postgres.ts';
 import { createPostgresSchedules, createPostgresUpkeep } from './stores/upkeep.ts';
-import { createUpkeep, type LeaderLease } from './upkeep.ts';
 
 /** A worker of this process. */
 interface WakeListener {

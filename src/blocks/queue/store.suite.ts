@@ -3,10 +3,10 @@
  */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { deadSuite } from './dead.suite.ts';
-import { createHandle, type Handle, takeOne } from './handle.fixture.ts';
+import { deadSuite } from './inspect/dead.suite.ts';
 import type { ClaimedJob, PreparedJob } from './job.ts';
 import { freshQueue, makeJob, makeTurn, type SuiteStores, scoreAt } from './store.fixture.ts';
+import { createHandle, type Handle, takeOne } from './worker/handle.fixture.ts';
 
 const ids = (jobs: readonly { jobId: string }[]) => jobs.map(({ jobId }) => jobId);
 const done = (jobs: readonly ClaimedJob[]) => jobs.map(({ jobId }) => ({ jobId, result: undefined }));

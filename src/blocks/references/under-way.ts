@@ -6,7 +6,7 @@
  *
  * A parked event and a dead job are not under way: nobody goes on with them unless asked to.
  */
-import type { JsonValue } from '#base/json';
+import type { JsonValue } from '#base/values/json';
 import { type Reader, type Sql, sql } from '#blocks/database';
 import { selectWaiting } from '#blocks/outbox';
 import { selectUnfinished } from '#blocks/queue';

@@ -1,7 +1,7 @@
 /**
  * Events read within a bound of number and bytes, wherever they are: rows as Postgres gives them, and whether they are all.
  */
-import type { JsonValue } from '#base/json';
+import type { JsonValue } from '#base/values/json';
 import type { StreamEvent } from './event.ts';
 
 /** An event that may still wait in the outbox, and so has no place in the log yet. */

@@ -2,7 +2,7 @@
  * A handler whose effects can be looked at, and that can be told to fail.
  */
 import { type Queryable, sql } from '#blocks/database';
-import type { Handler } from './batches.ts';
+import type { Handler } from './consumer/batches.ts';
 import type { StreamEvent } from './event.ts';
 
 export interface Effects {

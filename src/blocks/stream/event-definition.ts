@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import type { Static, TSchema } from 'typebox';
-import type { JsonValue } from '#base/json';
-import { definePayload, type Versions } from '#base/payload';
+import { definePayload, type Versions } from '#base/options/payload';
+import type { JsonValue } from '#base/values/json';
 import { streamErrors } from './errors.ts';
 import { assertName } from './event.ts';
 import { formatEventType, parseEventType } from './event-type.ts';

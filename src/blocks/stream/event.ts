@@ -2,7 +2,7 @@
  * What an event is, and where in its stream it goes. Pure.
  */
 import assert from 'node:assert/strict';
-import type { JsonValue } from '#base/json';
+import type { JsonValue } from '#base/values/json';
 import { bucketOf } from '#blocks/database';
 
 /** A fact in the log. */

@@ -8,7 +8,7 @@ import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { createLookInterval, type News, type Wakeups } from '#blocks/wakeup';
-import { createBell } from './bell.ts';
+import { createBell } from './consumer/bell.ts';
 import { comparePositions, POSITION_MIN } from './event.ts';
 import type { LogStore, StreamHead } from './store.ts';
 

@@ -1,5 +1,3 @@
-export type { Handler } from './batches.ts';
-export { type Bell, createBell } from './bell.ts';
 export {
   type BoundedRow,
   type EventsRead,
@@ -8,7 +6,9 @@ export {
   toUnplacedEvent,
   type UnplacedEvent,
 } from './bounded-read.ts';
-export type { Consumer, ConsumerDefinition, ConsumerLag, StartAt } from './consumer.ts';
+export type { Handler } from './consumer/batches.ts';
+export { type Bell, createBell } from './consumer/bell.ts';
+export type { Consumer, ConsumerDefinition, ConsumerLag, StartAt } from './consumer/consumer.ts';
 export { streamErrors } from './errors.ts';
 export {
   bucketOfKey,

@@ -2,11 +2,11 @@
  * A log on a real Postgres for tests, and events in it without an outbox.
  */
 import { createManualClock, type ManualClock } from '#base/clock';
-import type { JsonValue } from '#base/json';
 import { type Log, silentLog } from '#base/log';
 import { createMetrics, type Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
+import type { JsonValue } from '#base/values/json';
 import { type Database, type Queryable, type Sql, sql, type Transaction } from '#blocks/database';
 import { leasesMigrations } from '#blocks/leases';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';

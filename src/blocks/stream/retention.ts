@@ -8,7 +8,7 @@ import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { createBell } from './bell.ts';
+import { createBell } from './consumer/bell.ts';
 import { comparePositions, POSITION_MIN } from './event.ts';
 import type { LogStore, Segment } from './store.ts';
 

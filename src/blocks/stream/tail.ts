@@ -10,7 +10,7 @@ import { withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { createBell } from './bell.ts';
+import { createBell } from './consumer/bell.ts';
 import { comparePositions, type StreamEvent, type StreamInfo } from './event.ts';
 import type { EventDefinition, TypedEvent } from './event-definition.ts';
 import type { Heads } from './heads.ts';

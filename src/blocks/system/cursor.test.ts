@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BIGINT_MAX } from '#base/bigint';
+import { BIGINT_MAX } from '#base/values/bigint';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { KEY_FORMS, type KeyType } from './list-key.ts';
 import { CURSOR_CHARS_MAX, KEY_BYTES_MAX } from './options.ts';

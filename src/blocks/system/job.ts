@@ -1,8 +1,9 @@
 /**
  * What carries out the jobs of a system.
  */
-import type { JsonValue } from '#base/json';
+
 import type { Log } from '#base/log';
+import type { JsonValue } from '#base/values/json';
 import type { MutationTx, SetRule } from '#blocks/mutation';
 import type { DefinedQueue, Job } from '#blocks/queue';
 import type { MutationPlace } from './route.ts';

@@ -3,8 +3,8 @@
  * A time is written to the microsecond. A JavaScript date has milliseconds, and a cursor made of it would pass over the
  * rows of the same millisecond.
  */
-import { isBigint } from '#base/bigint';
-import { parseTime } from '#base/time';
+import { isBigint } from '#base/values/bigint';
+import { parseTime } from '#base/values/time';
 import { type Sql, sql } from '#blocks/database';
 import { KEY_BYTES_MAX } from './options.ts';
 

@@ -3,8 +3,8 @@
  */
 import type { Static, TObject, TSchema } from 'typebox';
 import type { ErrorFactory } from '#base/errors';
-import type { JsonValue } from '#base/json';
 import type { Log } from '#base/log';
+import type { JsonValue } from '#base/values/json';
 import type { Consistency, Reader } from '#blocks/database';
 import type { Principal } from '#blocks/identity';
 import type { MutationTx, SetRule, Settling } from '#blocks/mutation';

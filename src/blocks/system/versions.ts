@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { Static, TObject, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { listProblems } from '#base/schema';
+import { listProblems } from '#base/options/schema';
 import type { Access } from './access.ts';
 import type { Complete } from './defaults.ts';
 import type { Deprecation } from './deprecation.ts';

@@ -1,7 +1,7 @@
 /**
  * Whether vacuum is held back too long, by whom, and what to do about it. Pure.
  */
-import { formatWhole } from '#base/numbers';
+import { formatWhole } from '#base/values/numbers';
 import { type Finding, fine, type Severity } from './finding.ts';
 import { describeAge, describeHolder, type XminHolder } from './holders.ts';
 import type { XminWatchOptions } from './options.ts';

@@ -1,7 +1,7 @@
 /**
  * From observations to findings. Pure: the thresholds are here, each with its reason.
  */
-import { formatWhole } from '#base/numbers';
+import { formatWhole } from '#base/values/numbers';
 import { formatBytes, formatDuration, formatShare, printable } from './amounts.ts';
 import { diagnoseHolders, type HoldLimits } from './diagnose-holders.ts';
 import { type Finding, fine, SEVERITIES, type Severity } from './finding.ts';

@@ -4,7 +4,7 @@
  * that horizon where it is: a session's transaction or snapshot, a prepared transaction, a replication slot, and a
  * standby that reports its own snapshots (`hot_standby_feedback`). Source: ComputeXidHorizons in Postgres's procarray.c.
  */
-import { formatWhole } from '#base/numbers';
+import { formatWhole } from '#base/values/numbers';
 import { type Queryable, sql } from '#blocks/database';
 import { formatDuration, printable } from './amounts.ts';
 

@@ -1,7 +1,7 @@
 import type { Static } from 'typebox';
 import Type from 'typebox';
 import { optionsSchema } from '#base/options';
-import { urlOption } from '#base/url';
+import { urlOption } from '#base/options/url';
 
 export const xminWatchOptions = optionsSchema(
   {

@@ -48,7 +48,7 @@ export const relayById: BrokenBuild = {
 export const promoteWithoutFence: BrokenBuild = {
   name: 'promote-without-fence',
   summary: 'a standby is promoted while the old primary goes on, which is ended only to make it anew',
-  file: 'src/blocks/database/embedded/promotion.ts',
+  file: 'src/blocks/postgres/standby/promotion.ts',
   snippet: 'const directory = realDirectory(join(ensemble.dataDirectory, name));',
   replacement: `
   const directory = realDirectory(join(ensemble.dataDirectory, name));

@@ -1,8 +1,8 @@
-import { type Attempt, isWrite } from '../attempt.ts';
 import { checkOf, describeAttempt, timed } from '../checks.ts';
+import { residentBytes } from '../installation/processes.ts';
+import { type Attempt, isWrite } from '../load/attempt.ts';
 import { PRESSURE_MAX, PRESSURE_QUEUE, pressurePath } from '../pressure-system.ts';
-import { residentBytes } from '../processes.ts';
-import type { Check } from '../result.ts';
+import type { Check } from '../report/result.ts';
 import type { Evidence, Scenario } from '../scenario.ts';
 import { DRILL_CONFIGURATION, waitForShare } from './steps.ts';
 

@@ -1,5 +1,5 @@
 import { checkOf, describeAttempt, timed } from '../checks.ts';
-import type { Check } from '../result.ts';
+import type { Check } from '../report/result.ts';
 import type { Evidence, Scenario, Stage } from '../scenario.ts';
 import { DRILL_CONFIGURATION, untilWell, waitForShare } from './steps.ts';
 

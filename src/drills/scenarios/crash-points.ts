@@ -1,7 +1,7 @@
 import type { Random } from '#base/random';
 import { checkOf } from '../checks.ts';
-import { isAlive } from '../processes.ts';
-import type { Check } from '../result.ts';
+import { isAlive } from '../installation/processes.ts';
+import type { Check } from '../report/result.ts';
 import type { Evidence, Scenario, Stage } from '../scenario.ts';
 import { DRILL_CONFIGURATION, untilWell, waitForShare } from './steps.ts';
 

@@ -1,5 +1,5 @@
-import { fillDisk, makeRoom } from '../bounded-disk.ts';
 import { checkOf } from '../checks.ts';
+import { fillDisk, makeRoom } from '../installation/bounded-disk.ts';
 import type { Scenario } from '../scenario.ts';
 import { DRILL_CONFIGURATION, waitForShare } from './steps.ts';
 

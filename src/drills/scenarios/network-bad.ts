@@ -1,6 +1,6 @@
 import { servedStale } from '../declared.ts';
+import type { Network } from '../installation/socket-proxy.ts';
 import type { Scenario, Stage } from '../scenario.ts';
-import type { Network } from '../socket-proxy.ts';
 import { DRILL_CONFIGURATION, untilWell, waitForShare } from './steps.ts';
 
 const LATENCY_MS = 50;

@@ -1,7 +1,7 @@
 import { checkOf } from '../checks.ts';
 import { drillErrors } from '../errors.ts';
-import { childrenOf, isAlive, signalProcess } from '../processes.ts';
-import type { Check } from '../result.ts';
+import { childrenOf, isAlive, signalProcess } from '../installation/processes.ts';
+import type { Check } from '../report/result.ts';
 import type { Evidence, Scenario, Stage } from '../scenario.ts';
 import { DRILL_CONFIGURATION, waitForShare } from './steps.ts';
 

@@ -1,6 +1,6 @@
 import { checkOf, timed } from '../checks.ts';
+import { divide } from '../report/timeline.ts';
 import type { Scenario } from '../scenario.ts';
-import { divide } from '../timeline.ts';
 import { DRILL_CONFIGURATION, killChild, waitForShare } from './steps.ts';
 
 const CONNECTIONS = 32;

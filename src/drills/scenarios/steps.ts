@@ -2,9 +2,9 @@
  * What scenarios do to a topology, and have in common.
  */
 import { drillErrors } from '../errors.ts';
-import { signalProcess } from '../processes.ts';
+import { signalProcess } from '../installation/processes.ts';
+import type { Configuration } from '../installation/topology.ts';
 import type { Stage } from '../scenario.ts';
-import type { Configuration } from '../topology.ts';
 
 /** Short leases, so that no drill waits for those of the dead. */
 export const DRILL_CONFIGURATION: Configuration = {

@@ -1,7 +1,7 @@
 /**
  * An operation as a line for curl that can be pasted as it is: the examples of its schemas are sent.
  */
-import type { Operation } from '../openapi.ts';
+import type { Operation } from './openapi.ts';
 
 /** For a POSIX shell. */
 function quote(text: string): string {

@@ -2,8 +2,8 @@
  * A schema as rows of a table: each field with what it allows, what it means and an example.
  */
 import type { TSchema } from 'typebox';
-import { describeAllowed } from '#base/schema';
-import { escapeHtml } from '../html.ts';
+import { describeAllowed } from '#base/options/schema';
+import { escapeHtml } from '../pages/html.ts';
 import { renderInline, renderMarkdown } from './markdown.ts';
 import { type JsonSchema, SCHEMAS_AT } from './schema.ts';
 

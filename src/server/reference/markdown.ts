@@ -5,7 +5,7 @@
  *
  * Our own, because a Markdown library is made to let HTML through, and needs a second one that takes it out again.
  */
-import { escapeHtml } from '../html.ts';
+import { escapeHtml } from '../pages/html.ts';
 
 const FENCE = /^```/;
 const ITEM = /^\s*(?:[-*]|\d+\.)\s+/;

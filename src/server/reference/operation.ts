@@ -2,11 +2,11 @@
  * One operation as HTML: what it does, a line for curl, what it takes, what it answers.
  */
 import { errorCatalogue } from '#base/errors';
-import { escapeHtml } from '../html.ts';
-import type { OpenApi, Operation } from '../openapi.ts';
+import { escapeHtml } from '../pages/html.ts';
 import { curlOf } from './curl.ts';
 import { fieldTable, namedTable } from './fields.ts';
 import { renderInline, renderMarkdown } from './markdown.ts';
+import type { OpenApi, Operation } from './openapi.ts';
 import { copyable } from './page.ts';
 import type { Response } from './responses.ts';
 

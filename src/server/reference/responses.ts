@@ -13,7 +13,7 @@ import { limiterErrors } from '#blocks/limiter';
 import { outboxErrors } from '#blocks/outbox';
 import { systemErrors, versionHeader } from '#blocks/system';
 import { serverErrors } from '../errors.ts';
-import { problemOf } from '../problem.ts';
+import { problemOf } from '../http/problem.ts';
 import { exampleOf } from './examples.ts';
 import type { Operated } from './operated.ts';
 import type { JsonSchema, NamedSchemas } from './schema.ts';

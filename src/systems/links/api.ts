@@ -13,6 +13,7 @@ import {
   versionHeader,
 } from '#blocks/system';
 import { linksErrors } from './errors.ts';
+import { RedirectStatus } from './fields/redirect-status.ts';
 
 export { type LinkEvent, linkChanged, linkCreated, linkDeleted, linkEvents, linkExpired } from './events.ts';
 export { linksModel } from './model.ts';
@@ -30,11 +31,6 @@ const Ttl = Type.Integer({
   description: 'Seconds until the link expires.',
 });
 const ExpiresAt = Type.String({ description: 'When the link expires: RFC 3339 with an offset.' });
-const RedirectStatus = Type.Union(
-  [Type.Literal(301), Type.Literal(302), Type.Literal(307), Type.Literal(308)],
-  { title: 'RedirectStatus', description: 'The HTTP status of the redirect. Default 302.' },
-);
-export type RedirectStatus = Static<typeof RedirectStatus>;
 const Code = Type.String({ description: 'What follows the slash.', examples: ['3mVqLyT'] });
 const ShortUrl = Type.String({
   description: 'The address to give away.',

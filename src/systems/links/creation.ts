@@ -2,13 +2,14 @@
  * How links are made: a rule over many calls. A code belongs to whoever writes it first; an alias that is taken refuses its
  * call, a generated code that is taken (by an alias, or as a reserved word) is replaced by the next.
  */
+
 import { fieldError, isLoadstoneError, type LoadstoneError } from '#base/errors';
 import { done, refuse, type SetCall, type SetRule, type SetTx, type Verdict } from '#blocks/mutation';
-import { isReserved, parseAlias } from './alias.ts';
 import { linksErrors } from './errors.ts';
 import { linkCreated, linkEvent } from './events.ts';
+import { isReserved, parseAlias } from './fields/alias.ts';
+import type { RedirectStatus } from './fields/redirect-status.ts';
 import { expiryJob } from './jobs.ts';
-import type { LinkInput } from './links.ts';
 import type { LinksStore, NewLink, PlacedLink, StoredLink } from './store.ts';
 
 /** What is asked for, with the code that the call was placed by. */
@@ -105,4 +106,12 @@ function storedOf({ linkId, code, url, redirectStatus, expiresAtMs, nowMs }: Pla
     ...{ linkId, code, url, redirectStatus, version: 1, createdAt: now, updatedAt: now },
     expiresAt: expiresAtMs === null ? null : new Date(expiresAtMs),
   };
+}
+
+export interface LinkInput {
+  url: string;
+  alias?: string;
+  ttl?: number;
+  expiresAt?: string;
+  redirectStatus?: RedirectStatus;
 }

@@ -5,7 +5,7 @@ import { isLoadstoneError } from '#base/errors';
 import { parseId } from '#blocks/ids';
 import type { SetRule } from '#blocks/mutation';
 import type { JobContext, Preconditions } from '#blocks/system';
-import type { RedirectStatus } from './api.ts';
+import type { RedirectStatus } from './fields/redirect-status.ts';
 import type { FoundLinks, StoredLink } from './store.ts';
 
 export interface LinkPatch {

@@ -2,7 +2,7 @@
  * What links tells on its stream, `links`: one event for each change, with the link as it is after it.
  */
 import Type, { type Static } from 'typebox';
-import { toTime } from '#base/time';
+import { toTime } from '#base/values/time';
 import { defineEvent, type NewEvent } from '#blocks/stream';
 import type { StoredLink } from './store.ts';
 

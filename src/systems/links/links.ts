@@ -2,26 +2,19 @@
  * The rules of links: what a valid link is, who wins a code, which version a change applies to.
  */
 import type { Clock } from '#base/clock';
-import { toTime } from '#base/time';
+import { toTime } from '#base/values/time';
 import { isId, parseId } from '#blocks/ids';
 import type { Settling } from '#blocks/mutation';
 import type { CallContext, Page, PageQuery, Preconditions, Reply } from '#blocks/system';
-import type { Link, RedirectStatus } from './api.ts';
+import type { Link } from './api.ts';
 import { createEditing } from './changes.ts';
-import { createCreation } from './creation.ts';
-import { type OwnHosts, parseDestination } from './destination.ts';
+import { createCreation, type LinkInput } from './creation.ts';
 import type { Edit, Edited, Editing, LinkPatch } from './edit.ts';
 import { linksErrors } from './errors.ts';
-import { parseExpiry } from './expiry.ts';
+import { type OwnHosts, parseDestination } from './fields/destination.ts';
+import { parseExpiry } from './fields/expiry.ts';
+import type { RedirectStatus } from './fields/redirect-status.ts';
 import { type LinkChange, type LinksStore, type NewLink, newestFirst, type StoredLink } from './store.ts';
-
-export interface LinkInput {
-  url: string;
-  alias?: string;
-  ttl?: number;
-  expiresAt?: string;
-  redirectStatus?: RedirectStatus;
-}
 
 /** A link with the version that its `ETag` states. */
 export interface VersionedLink {

@@ -1,5 +1,5 @@
 import type { Metrics } from '#base/metrics';
-import type { Redirects } from './redirect.ts';
+import type { Redirects } from './redirect/redirect.ts';
 
 /**
  * What the links system measures. The redirect keeps plain numbers; they are read when scraped.

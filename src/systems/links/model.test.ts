@@ -3,14 +3,14 @@ import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createManualClock } from '#base/clock';
-import type { SchemaNode } from '#base/schema';
+import type { SchemaNode } from '#base/options/schema';
 import { sql } from '#blocks/database';
 import { startTestDatabase } from '#fixtures/database';
 import { getLink } from './api.ts';
 import { readRealUrls } from './fixture.ts';
 import { cacheEntryBytes, linkBytesStored, linksModel, URL_BYTES } from './model.ts';
 import { linksOptions } from './options.ts';
-import { createTargetCache } from './target-cache.ts';
+import { createTargetCache } from './redirect/target-cache.ts';
 
 const LINKS = 20_000;
 const TOLERANCE = 0.25;

@@ -16,7 +16,7 @@ import {
 import type { Principal } from '#blocks/identity';
 import type { SetTx } from '#blocks/mutation';
 import { type Keyed, type Keyset, listOrder } from '#blocks/system';
-import type { RedirectStatus } from './api.ts';
+import type { RedirectStatus } from './fields/redirect-status.ts';
 
 /** The default domain, served under the server's public address. */
 export const DEFAULT_DOMAIN = '';

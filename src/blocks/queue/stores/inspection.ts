@@ -1,7 +1,7 @@
 /**
  * Jobs as people look at them, and what they do to them by hand.
  */
-import { BIGINT_MAX } from '#base/bigint';
+import { BIGINT_MAX } from '#base/values/bigint';
 import { isConstraintViolation, numbers, type Queryable, type Sql, sql } from '#blocks/database';
 import { parseId } from '#blocks/ids';
 import type { JobFilter, JobInspectionStore, StoredJob, WaitCircumstances } from '../store.ts';

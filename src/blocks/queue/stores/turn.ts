@@ -1,7 +1,7 @@
 /**
  * A worker's turn, over to core.turn_jobs and back.
  */
-import type { JsonValue } from '#base/json';
+import type { JsonValue } from '#base/values/json';
 import { jsonTexts, numbers, type Queryable, sql, texts } from '#blocks/database';
 import type { ClaimedJob } from '../job.ts';
 import type { Turn, TurnRequest } from '../store.ts';

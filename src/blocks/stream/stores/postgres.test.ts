@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { sql } from '#blocks/database';
 import { eventually, type TestDatabase } from '#fixtures/database';
-import { groupStoreSuite } from '../group.suite.ts';
+import { groupStoreSuite } from '../consumer/group.suite.ts';
 import { append, startLogDatabase, transactAsSystem } from '../log.fixture.ts';
 import { type SuiteStore, streamStoreSuite } from '../store.suite.ts';
 import { createPostgresStreams } from './postgres.ts';

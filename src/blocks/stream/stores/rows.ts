@@ -1,7 +1,7 @@
 /**
  * Rows of Postgres as the port's values.
  */
-import type { JsonValue } from '#base/json';
+import type { JsonValue } from '#base/values/json';
 import type { StreamEvent } from '../event.ts';
 
 /** Postgres gives a bigint as text. */

@@ -5,11 +5,11 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { Compile } from 'typebox/compile';
 import { isLoadstoneError } from '#base/errors';
-import { parseAlias } from '../alias.ts';
 import { createLink, shorten } from '../api.ts';
-import { ownHosts, parseDestination } from '../destination.ts';
-import { parseExpiry } from '../expiry.ts';
-import type { LinkInput } from '../links.ts';
+import type { LinkInput } from '../creation.ts';
+import { parseAlias } from '../fields/alias.ts';
+import { ownHosts, parseDestination } from '../fields/destination.ts';
+import { parseExpiry } from '../fields/expiry.ts';
 import { type HostileBody, hostileBodies } from './hostile-bodies.fixture.ts';
 
 const BODY_BYTES_MAX = 1_048_576;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
-import { ownHosts, parseDestination, URL_BYTES_MAX } from '../destination.ts';
+import { ownHosts, parseDestination, URL_BYTES_MAX } from '../fields/destination.ts';
 
 const text = readFileSync(new URL('./real-urls.txt', import.meta.url), 'utf8');
 const urls = text.split('\n').slice(0, -1);

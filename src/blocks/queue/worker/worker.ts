@@ -1,0 +1,90 @@
+/**
+ * Carries out the jobs of some queues.
+ */
+import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
+import type { Clock } from '#base/clock';
+import { withSignal } from '#base/deadline';
+import { createLifecycle, type Lifecycle } from '#base/lifecycle';
+import type { Log } from '#base/log';
+import type { Random } from '#base/random';
+import type { Handler } from '../job.ts';
+import type { QueueOptions } from '../options.ts';
+import type { Queue } from '../queue.ts';
+import { createLookout } from './rescuer.ts';
+import { createLane, type Lane } from './worker-lane.ts';
+
+export interface WorkerOptions extends Pick<QueueOptions, 'pollMs' | 'leaseMs' | 'prefetchMax'> {
+  /** How many jobs of each queue run at once. */
+  queues: Readonly<Record<string, { concurrency: number }>>;
+}
+
+export interface WorkerDeps {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  queue: Queue;
+  /** By queue. */
+  handlers: Readonly<Record<string, Handler>>;
+}
+
+const CONCURRENCY_MAX = 1000;
+
+/**
+ * A worker of this process. Its stop takes no more jobs, gives back those not begun, and waits for the others until the
+ * deadline; then their signals abort and others run them again.
+ */
+export function createWorker(options: WorkerOptions, deps: WorkerDeps): Lifecycle {
+  const { clock, random, log, queue, handlers } = deps;
+  const { store, scores, metrics, definitionOf, onWake, wakeups, offer } = queue.forWorkers;
+  const { leaseMs, prefetchMax } = options;
+  const worker = `${hostname()}:${process.pid}:${random.bytes(4).toString('hex')}`;
+
+  const lanes = Object.entries(options.queues).map(([name, { concurrency }]): Lane => {
+    const handler = handlers[name];
+    assert(handler, `no handler for the queue ${name}`);
+    const isCount = Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= CONCURRENCY_MAX;
+    assert(isCount, `${name}: a concurrency is 1 to ${CONCURRENCY_MAX}: ${concurrency}`);
+    return createLane(
+      { definition: definitionOf(name), concurrency, worker, leaseMs, prefetchMax },
+      {
+        ...{ clock, random, log, store, scores, handler, offer },
+        metrics: metrics.ofLane(name),
+        scheduled: (runAtMs) => lookout.scheduled(runAtMs),
+      },
+    );
+  });
+  const lookout = createLookout(options, lanes, { clock, random, log, store, wakeups, offer });
+  let unsubscribe: (() => void) | undefined;
+
+  return createLifecycle('worker', {
+    async start() {
+      for (const lane of lanes) lane.open();
+      const stopWaking = onWake({
+        ready(name, score) {
+          lookout.stirred();
+          const lane = lanes.find((each) => each.queue === name);
+          const isTaken = lane?.hasRoom() ?? false;
+          lane?.line.woken(score);
+          lane?.stir();
+          return isTaken;
+        },
+        scheduled: lookout.scheduled,
+      });
+      const stopListening = wakeups.on('jobs', lookout.told);
+      unsubscribe = () => {
+        stopWaking();
+        stopListening();
+      };
+      lookout.begin();
+    },
+    async stop(deadline) {
+      unsubscribe?.();
+      // A look that hangs in a database that is away settles by itself; nothing waits for what it finds.
+      const looking = withSignal(lookout.stop(), deadline).catch(() => {});
+      await Promise.all([looking, ...lanes.map((lane) => lane.close(deadline))]);
+    },
+    health: () =>
+      lanes.map((lane) => lane.health()).find(({ status }) => status === 'failing') ?? { status: 'ok' },
+  });
+}
