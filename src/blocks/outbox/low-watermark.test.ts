@@ -68,13 +68,13 @@ function createModel(lowWatermark: LowWatermark) {
     const sorted = visible.sort((a, b) => Number(a - b));
     assert(
       sorted.every((seq) => seq >= from),
-      'a row below the lowWatermark has become visible',
+      'a row below the low watermark has become visible',
     );
     const taken = sorted.slice(0, limit);
     visible = sorted.slice(limit);
     lowWatermark.moved({ lastSeq: taken.at(-1)?.toString(), xid, xidMin });
     for (const seq of [...visible, ...[...writers.values()].flatMap(({ seqs }) => seqs)]) {
-      assert(seq >= lowWatermark.seq(), 'the lowWatermark has passed a row that is yet to come');
+      assert(seq >= lowWatermark.seq(), 'the low watermark has passed a row that is yet to come');
     }
   }
 
@@ -101,10 +101,10 @@ const history = (make: () => LowWatermark) =>
     const model = createModel(lowWatermark);
     for (const each of steps) model.perform(each);
     const lastSeq = model.finish();
-    assert(lowWatermark.seq() >= lastSeq - 10n, 'the lowWatermark follows when nobody is in the way');
+    assert(lowWatermark.seq() >= lastSeq - 10n, 'the low watermark follows when nobody is in the way');
   });
 
-test('the lowWatermark never passes what may still appear, and follows when it can', () => {
+test('the low watermark never passes what may still appear, and follows when it can', () => {
   fc.assert(
     history(() => createLowWatermark(0n)),
     { numRuns: 3000 },
@@ -148,8 +148,8 @@ const broken: Record<string, () => LowWatermark> = {
 };
 
 for (const [what, make] of Object.entries(broken)) {
-  test(`the model finds a lowWatermark that ${what}`, () => {
+  test(`the model finds a low watermark that ${what}`, () => {
     const found = fc.check(history(make), { numRuns: 20_000, endOnFailure: true });
-    assert.match(String(found.errorInstance), /floor/);
+    assert.match(String(found.errorInstance), /low watermark/);
   });
 }

@@ -10,7 +10,7 @@
  *
  * States:  idle ──a batch takes up to `seq`──▶ seen(seq) ──the next batch has the id `xid`──▶ bounded(seq, xid)
  *           ▲                                              ──a batch sees no lower id under way──┘   │
- *           └── and the lowWatermark is above `seq` ◀───────────────────────────────────────────────────────┘
+ *           └── and the low watermark is above `seq` ◀───────────────────────────────────────────────────────┘
  */
 export interface Batch {
   /** The highest number taken; undefined when there was none to take. */
@@ -30,7 +30,7 @@ export interface LowWatermark {
 
 type State = { kind: 'idle' } | { kind: 'seen'; seq: bigint } | { kind: 'bounded'; seq: bigint; xid: bigint };
 
-/** @param start a lowWatermark that was certain before */
+/** @param start a low watermark that was certain before */
 export function createLowWatermark(start: bigint): LowWatermark {
   let lowWatermark = start;
   let state: State = { kind: 'idle' };

@@ -46,7 +46,7 @@ export interface Relay {
   begin(): void;
   /** Lets the batch in hand be committed, unless `deadline` aborts first. */
   end(deadline: AbortSignal): Promise<void>;
-  /** The lowWatermark of the present term; undefined while this process only follows. */
+  /** The low watermark of the present term; undefined while this process only follows. */
   lowWatermark(): bigint | undefined;
   health(): Health;
 }
@@ -133,7 +133,7 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
       wakeups.notify('outbox');
       return;
     }
-    // Whether the batch was moved is not known: what it left below the lowWatermark's bound has to be looked for again.
+    // Whether the batch was moved is not known: what it left below the low watermark's bound has to be looked for again.
     term = undefined;
     failure = describeError(error);
     log.warn({ err: error }, 'the relay stumbled; going on');
