@@ -139,7 +139,7 @@ function open(
 }
 
 /**
- * What of the coreRuntime is started. Where no server is known to run, `relay` has events moved to the log: the relay of the
+ * What of the core runtime is started. Where no server is known to run, `relay` has events moved to the log: the relay of the
  * command campaigns for the same lease as all others.
  */
 export type Need = 'database' | 'relay';

@@ -1,7 +1,7 @@
 /**
  * How a command reaches an installation, whether its server runs or not, without being in its way.
  *
- * Of the coreRuntime hardly more than the database is started: to look at jobs or to redrive an event needs no worker number,
+ * Of the core runtime hardly more than the database is started: to look at jobs or to redrive an event needs no worker number,
  * no relay and no candidate for the lease of the queues, and a server that runs has all of them.
  */
 import { existsSync, realpathSync } from 'node:fs';
@@ -64,7 +64,7 @@ export interface InstallationDeps {
   report: (line: string) => void;
 }
 
-/** The coreRuntime of an installation, of which the caller starts and stops what it needs. */
+/** The core runtime of an installation, of which the caller starts and stops what it needs. */
 export function createInstallation(
   { options, definitions }: Pick<Configuration, 'options' | 'definitions'>,
   place: DatabasePlace,

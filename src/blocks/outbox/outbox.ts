@@ -75,7 +75,7 @@ const IDLE_MEASURE_MS = 12_000;
 
 /**
  * Measures how many events wait: every second while events are written or moved here, or some wait. A leading relay keeps its
- * lowWatermark on the way.
+ * low watermark on the way.
  */
 function createGauge(
   { lagMax }: OutboxOptions,

@@ -57,7 +57,7 @@ export interface EnqueueOptions {
 
 export interface Queue extends Lifecycle {
   /**
-   * Checks a job, names it and gives it its place in readyCursor; counts it as waiting. Needs no database.
+   * Checks a job, names it and gives it its place in the queue; counts it as waiting. Needs no database.
    * @throws queue_unknown, queue_full, job_invalid, job_too_large, and what ids throw
    */
   prepareJob(job: UncheckedJob, place: Place, traceparent: string | undefined): PreparedJob;

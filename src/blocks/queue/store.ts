@@ -8,7 +8,7 @@ import type { GoneBy } from './machine.ts';
 
 /** A worker's place on a queue. Opaque to it: it gives the next turn what the last one gave. */
 export interface Lease {
-  /** Ends with each completeAndClaim: a turn that names an older one has no effect. */
+  /** Ends with each call: a turn that names an older one has no effect. */
   fence: string;
   /** No lease of the queue that still holds is older. */
   fenceFrom: string;
@@ -58,7 +58,7 @@ export type CompleteAndClaim =
   | {
       kind: 'held';
       lease: Lease;
-      /** In line's order, lateArrivals first; a few more than wanted if there were lateArrivals. */
+      /** In the order of scores, late arrivals first; a few more than wanted if there were late arrivals. */
       jobs: ClaimedJob[];
       /** Of their payloads, in characters of JSON. */
       payloadLength: number;
@@ -66,7 +66,7 @@ export type CompleteAndClaim =
       isFull: boolean;
       /** Where the line was read to. */
       lastScore: number | undefined;
-      /** Scores of jobs that the turn made ready and may not have taken: lateArrivals of the next one. */
+      /** Scores of jobs that the turn made ready and may not have taken: late arrivals of the next one. */
       released: number[];
       /** When jobs held back by their key's rate are to be looked at again: by another turn. */
       releaseAtMs: number | undefined;

@@ -95,7 +95,7 @@ function createExpected() {
 interface Stage {
   coreRuntime: CoreRuntime;
   deps: BlocksDeps;
-  /** What is to be stopped before the coreRuntime is. */
+  /** What is to be stopped before the core runtime is. */
   stopping: ((deadline: AbortSignal) => Promise<void>)[];
 }
 

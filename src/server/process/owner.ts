@@ -37,7 +37,7 @@ export function createOwner(
   const { random, secrets } = deps;
   const dataDirectory = resolve(options.data);
   const { masterKey, set: setMasterKey } = deferMasterKey();
-  // Of the coreRuntime only the database is started; what the rest would measure is measured where requests are answered.
+  // Of the core runtime only the database is started; what the rest would measure is measured where requests are answered.
   const { database } = createCoreRuntime(options, definitions, {
     ...deps,
     metrics: createMetrics(),

@@ -14,7 +14,7 @@ const WEIGHT = 0.3;
 const CLAIM_LENGTH_MAX = 4 * 1024 * 1024;
 
 export interface Prefetch {
-  /** Before each completeAndClaim: how many jobs have ended since the last one. */
+  /** Before each call: how many jobs have ended since the last one. */
   turned(nowMs: number, ended: number): void;
   /** After it: how many jobs it has taken, and how long their payloads are together. */
   weighed(jobs: number, length: number): void;

@@ -25,11 +25,11 @@ export interface ReadyCursor {
   woken(score: number | undefined): void;
   /** There may be more of them, of whatever score: the next turn reads on, and the next look tells. */
   told(): void;
-  /** The lateArrivals that the next turn is to ask for: the first `most`. The others are kept for the turn after it. */
+  /** The late arrivals that the next turn is to ask for: the first `most`. The others are kept for the turn after it. */
   begin(most: number): number[];
   /** What a turn has seen. */
   read(seen: { isFull: boolean; lastScore: number | undefined }): void;
-  /** From where to look for lateArrivals now; the mark itself while it is too early to look further. */
+  /** From where to look for late arrivals now; the mark itself while it is too early to look further. */
   lookFrom(nowMs: number): number;
   /** Whether it is time to look, although there is work. */
   isLookDue(nowMs: number): boolean;
