@@ -18,6 +18,7 @@ import { drillErrors } from './errors.ts';
 import { findRate } from './find-rate.ts';
 import type { History } from './history.ts';
 import { checksOf, countRequests, type RequestCounts, recoveredMsOf } from './judge.ts';
+import { prepareSystems } from './prepare-systems.ts';
 import type { DrillResult, Mark } from './result.ts';
 import type { Evidence, Scenario, Stage } from './scenario.ts';
 import { faultWindows, sliceMsFor, slicesOf } from './timeline.ts';
@@ -240,6 +241,7 @@ async function drill(
   const described = topology.describe();
   const before = options.at ? await lookBefore(topology, systems, deps) : NOTHING_BEFORE;
   watch.phase('warming up');
+  await prepareSystems(topology, systems, deps);
   await warmUp(topology, workload, deps);
   const { ratePerS, heldPerS } = await chooseRate(scenario, options, { topology, workload }, deps);
   watch.phase('under load');
