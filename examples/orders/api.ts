@@ -14,7 +14,7 @@ import {
 } from 'loadstone';
 import { errors } from './errors.ts';
 
-export { orderCancelled, orderPlaced } from './events.ts';
+export { orderCancelled, orderExpired, orderPlaced } from './events.ts';
 export { queues } from './queues.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -159,12 +159,17 @@ export const placeOrder = defineRoute({
   description: 'Its units are taken from stock until it is cancelled, or expires because nobody pays.',
   access: 'orders:write',
   body: Type.Object(
-    { productId: Id('What to order.'), quantity: Quantity, reference: Reference },
+    {
+      productId: Id('What to order.'),
+      quantity: Quantity,
+      reference: Reference,
+      isPaid: Type.Optional(Type.Boolean({ description: 'It is paid already. Default: it is not.' })),
+    },
     { ...closed, title: 'NewOrder' },
   ),
   replies: { 201: Order },
   replyHeaders: versionHeader,
-  errors: [errors.product_not_found, errors.out_of_stock, errors.quantity_too_large],
+  errors: [errors.product_not_found, errors.out_of_stock, errors.quantity_too_large, queueErrors.queue_full],
 });
 
 export const getOrder = defineRoute({
@@ -223,7 +228,8 @@ export const requestReport = defineRoute({
   path: '/v1/orders/reports',
   id: 'requestReport',
   summary: 'Have orders counted by state',
-  description: 'The counts are the result of the job: `GET /v1/jobs/{id}`. While too many wait, it waits too.',
+  description:
+    'The counts are the result of the job: `GET /v1/jobs/{id}`. While too many wait, it waits too.',
   access: 'orders:read',
   replies: { 202: Type.Object({ jobId: Id('Of the job.') }, { ...closed, title: 'RequestedReport' }) },
   errors: [queueErrors.queue_full],

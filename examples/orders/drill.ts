@@ -2,7 +2,7 @@
  * What `loadstone drill` does with orders: they are placed, read and cancelled while servers are killed. In the end every
  * order that was acknowledged is there, and no unit is lost or sold twice.
  */
-import type { DrillGet, DrillOperation, SystemDrill } from 'loadstone';
+import type { DrillGet, DrillOperation, DrillRequest, Random, SystemDrill } from 'loadstone';
 import {
   addProduct,
   cancelOrder,
@@ -11,14 +11,17 @@ import {
   listProducts,
   type Order,
   orderCancelled,
+  orderExpired,
   orderPlaced,
   type Product,
   placeOrder,
 } from './api.ts';
+import { expiryQueue } from './queues.ts';
 
 const PAGE = 100;
 const PRODUCTS = 4;
 const STOCK = 1_000_000;
+const PAY_WITHIN_MS = 1500;
 const LIVING = new Set(['placed', 'paid', 'confirmed']);
 
 /** Of the products that this drill has made. */
@@ -34,12 +37,21 @@ async function* all<Item>(get: DrillGet, path: string): AsyncIterable<Item> {
   }
 }
 
+const order = (isPaid: boolean, reference: string, random: Random): DrillRequest => {
+  const productId = productIds[Math.floor(random.fraction() * productIds.length)];
+  return { method: 'POST', path: placeOrder.path, body: { productId, quantity: 1, reference, isPaid } };
+};
+
 const place: DrillOperation = {
-  ...{ route: placeOrder, effect: 'create', weight: 40 },
-  request(_, reference, random) {
-    const productId = productIds[Math.floor(random.fraction() * productIds.length)];
-    return { method: 'POST', path: placeOrder.path, body: { productId, quantity: 1, reference } };
-  },
+  ...{ route: placeOrder, effect: 'create', weight: 35 },
+  request: (_, reference, random) => order(true, reference, random),
+  learn: ({ body }) => ({ id: String(body.id) }),
+};
+
+/** Nobody pays it: it expires, once. */
+const placeUnpaid: DrillOperation = {
+  ...{ route: placeOrder, effect: 'create', weight: 5, isBrief: true, job: expiryQueue.name },
+  request: (_, reference, random) => order(false, reference, random),
   learn: ({ body }) => ({ id: String(body.id) }),
 };
 
@@ -77,17 +89,23 @@ export const ordersDrill: SystemDrill = {
       productIds.push(String(answer.body.id));
     }
   },
-  operations: { place, read, cancel },
+  operations: { place, placeUnpaid, read, cancel },
+  options: { payWithinMs: PAY_WITHIN_MS },
   readBack: {
     route: listOrders,
     async *list(get) {
       for await (const { id, reference, state } of all<Order>(get, listOrders.path))
-        if (LIVING.has(state)) yield [id, reference];
+        if (state !== 'cancelled') yield [id, reference];
     },
     one: async (get, id) => (await get<Order>(`${listOrders.path}/${id}`)).reference,
     figures,
   },
-  events: { stream: 'orders', created: orderPlaced.name, removed: orderCancelled.name },
+  events: {
+    stream: 'orders',
+    created: orderPlaced.name,
+    removed: orderCancelled.name,
+    byJob: orderExpired.name,
+  },
   invariants({ figures: { supplied = 0, stock = 0, ordered = 0, belowZero = 0 } }) {
     const isSo = stock + ordered === supplied && belowZero === 0;
     return [

@@ -24,7 +24,7 @@ export const errors = defineErrors('orders', {
   order_closed: {
     status: 409,
     title: 'The order is not open for this any more',
-    doc: 'An order is paid once, while it is placed; it is cancelled while it is placed or paid.',
+    doc: 'An order is paid once, and cancelled once, and neither when it has expired.',
   },
   stock_too_large: {
     status: 422,

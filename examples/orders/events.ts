@@ -10,15 +10,15 @@ const about = {
 };
 const ofOrder = { stream: 'orders', key: ({ orderId }: { orderId: string }) => orderId };
 
-export const orderPlaced = defineEvent('order.placed', Type.Object(about), ofOrder);
+/** Version 1 is from the time when no order was paid as it was placed. */
+export const orderPlaced = defineEvent('order.placed', Type.Object({ ...about, isPaid: Type.Boolean() }), {
+  ...ofOrder,
+  version: 2,
+  upgrades: { 1: (old: Record<string, unknown>) => ({ ...old, isPaid: false }) },
+});
 
-/** Version 1 did not say why: then an order was cancelled only by whoever had placed it. */
-export const orderCancelled = defineEvent(
-  'order.cancelled',
-  Type.Object({ ...about, reason: Type.Union([Type.Literal('asked'), Type.Literal('expired')]) }),
-  {
-    ...ofOrder,
-    version: 2,
-    upgrades: { 1: (old: Record<string, unknown>) => ({ ...old, reason: 'asked' }) },
-  },
-);
+/** By whoever has placed it. */
+export const orderCancelled = defineEvent('order.cancelled', Type.Object(about), ofOrder);
+
+/** Nobody has paid. */
+export const orderExpired = defineEvent('order.expired', Type.Object(about), ofOrder);

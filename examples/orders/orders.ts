@@ -2,12 +2,12 @@
  * What becomes of an order once it is placed:
  *
  *   placed ──paid──▶ paid ──its job──▶ confirmed
- *     │ └──────cancelled──┴──▶ cancelled
+ *     │ └──cancelled──┴────────────────────┴──▶ cancelled
  *     └──nobody pays──▶ expired
  */
 import { type MutationTx, type Preconditions, requireVersion } from 'loadstone';
 import { errors } from './errors.ts';
-import { orderCancelled } from './events.ts';
+import { orderCancelled, orderExpired } from './events.ts';
 import { confirmationQueue } from './queues.ts';
 import { addUnits, lockOrder, type StoredOrder, setState } from './store.ts';
 
@@ -38,12 +38,13 @@ async function giveBack(
   tx: MutationTx,
   named: Named,
   order: StoredOrder,
-  reason: 'asked' | 'expired',
+  state: 'cancelled' | 'expired',
 ): Promise<StoredOrder> {
   const { orderId, productId, quantity } = order;
-  const moved = await move(tx, named, order, reason === 'asked' ? 'cancelled' : 'expired');
+  const moved = await move(tx, named, order, state);
   await addUnits(tx, named.workspaceId, { productId, units: quantity, supplied: 0 });
-  tx.publish(orderCancelled.of({ orderId, productId, quantity, reason }));
+  const event = state === 'expired' ? orderExpired : orderCancelled;
+  tx.publish(event.of({ orderId, productId, quantity }));
   return moved;
 }
 
@@ -54,15 +55,15 @@ export async function cancel(
 ): Promise<StoredOrder> {
   const order = await lock(tx, named);
   requireVersion(preconditions, order.version);
-  if (order.state !== 'placed' && order.state !== 'paid')
+  if (order.state === 'cancelled' || order.state === 'expired')
     throw errors.order_closed({ detail: `it is ${order.state}` });
-  return giveBack(tx, named, order, 'asked');
+  return giveBack(tx, named, order, 'cancelled');
 }
 
 export async function pay(tx: MutationTx, named: Named): Promise<StoredOrder> {
   const order = await lock(tx, named);
   if (order.state !== 'placed') throw errors.order_closed({ detail: `it is ${order.state}` });
-  tx.enqueue(confirmationQueue.job({ orderId: order.orderId }, { uniqueKey: order.orderId }));
+  tx.enqueue(confirmationQueue.job({ orderId: order.orderId }));
   return move(tx, named, order, 'paid');
 }
 

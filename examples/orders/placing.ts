@@ -7,21 +7,22 @@
 import { done, held, type Ids, refuse, type SetCall, type SetRule, type Verdict } from 'loadstone';
 import { errors } from './errors.ts';
 import { orderPlaced } from './events.ts';
-import { expiryQueue } from './queues.ts';
+import { confirmationQueue, expiryQueue } from './queues.ts';
 import {
   type FoundProducts,
   insertOrders,
   keyOf,
   lockProducts,
   type PlacedOrder,
-  setStock,
   type StoredOrder,
+  setStock,
 } from './store.ts';
 
 export interface Placing {
   productId: string;
   quantity: number;
   reference: string;
+  isPaid?: boolean;
 }
 
 export interface PlacingDeps {
@@ -36,7 +37,7 @@ export function createPlacing({
   payWithinMs,
 }: PlacingDeps): SetRule<Placing, StoredOrder, FoundProducts> {
   function placeOne(call: SetCall<Placing>, found: FoundProducts): Verdict<PlacedOrder> {
-    const { productId, quantity, reference } = call.input;
+    const { productId, quantity, reference, isPaid = false } = call.input;
     const product = found.get(keyOf(call.workspaceId, productId));
     if (product === undefined) return refuse(errors.product_not_found());
     if (product === 'elsewhere') return held;
@@ -45,12 +46,14 @@ export function createPlacing({
     product.stock -= quantity;
     product.isChanged = true;
     const orderId = ids.next(call.bucket);
-    call.publish(orderPlaced.of({ orderId, productId, quantity }));
-    call.enqueue(expiryQueue.job({ orderId }, { delayMs: payWithinMs, uniqueKey: orderId }));
+    call.publish(orderPlaced.of({ orderId, productId, quantity, isPaid }));
+    call.enqueue(
+      isPaid ? confirmationQueue.job({ orderId }) : expiryQueue.job({ orderId }, { delayMs: payWithinMs }),
+    );
     const { workspaceId, bucket } = call;
     const asked = { orderId, productId, quantity, reference };
     const order: PlacedOrder = {
-      ...{ ...asked, workspaceId, bucket, state: 'placed', version: 1 },
+      ...{ ...asked, workspaceId, bucket, state: isPaid ? 'paid' : 'placed', version: 1 },
       createdAt: new Date(nowMs()),
     };
     return done(order);

@@ -2,13 +2,13 @@
  * What is made from the events of orders: units in living orders, by product.
  */
 import { defineProjection, numbers, sql } from 'loadstone';
-import { orderCancelled, orderPlaced } from './events.ts';
+import { orderCancelled, orderExpired, orderPlaced } from './events.ts';
 
 export const sales = defineProjection({
   name: 'orders_sales',
   system: 'orders',
   table: 'sales',
-  on: [orderPlaced, orderCancelled],
+  on: [orderPlaced, orderCancelled, orderExpired],
   async apply(events, tx, table) {
     const units = events.map(({ type, payload: { quantity } }) =>
       type === 'order.placed' ? quantity : -quantity,

@@ -131,12 +131,7 @@ function orderRoutes(
   return [
     handleRoute(api.placeOrder, async ({ body }, { mutateInSet }) => {
       if (body.quantity > quantityMax) throw errors.quantity_too_large({ detail: `at most ${quantityMax}` });
-      return mutateInSet(
-        placeOf(body.productId, errors.product_not_found),
-        placing,
-        body,
-        orderReply(201),
-      );
+      return mutateInSet(placeOf(body.productId, errors.product_not_found), placing, body, orderReply(201));
     }),
 
     handleRoute(api.getOrder, async ({ params: { id } }, { principal: { workspaceId }, reader }) => {

