@@ -29,8 +29,9 @@ const commands = [...DOCUMENT.matchAll(/^```\n(\$ .*?)^```$/gms)].flatMap(([, bl
     }),
 );
 
+const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 /** What the document says, with anything in place of `…`. */
-const pattern = (answer: string) => new RegExp(`^${answer.split('…').map(RegExp.escape).join('[^]*')}$`);
+const pattern = (answer: string) => new RegExp(`^${answer.split('…').map(escaped).join('[^]*')}$`);
 
 describe('the document that builds a system', () => {
   const scene = createScene({ after });
