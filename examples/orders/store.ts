@@ -144,10 +144,12 @@ export function insertOrders(tx: Queryable, orders: readonly PlacedOrder[]): Pro
   const created = times(orders.map(({ createdAt }) => createdAt.getTime()));
   return tx.run(sql`insert into orders.orders (workspace_id, bucket, order_id, product_id, quantity, reference, state,
       version, created_at)
-    select * from unnest(${numbers(column('workspaceId'))}::bigint[], ${numbers(column('bucket'))}::smallint[],
+    select workspace_id, bucket, order_id, product_id, quantity, reference, state, version, created_at
+    from unnest(${numbers(column('workspaceId'))}::bigint[], ${numbers(column('bucket'))}::smallint[],
       ${numbers(column('orderId'))}::bigint[], ${numbers(column('productId'))}::bigint[],
       ${numbers(column('quantity'))}::integer[], ${texts(column('reference'))}::text[],
-      ${texts(column('state'))}::text[], ${numbers(column('version'))}::integer[], ${created}::timestamptz[])`);
+      ${texts(column('state'))}::text[], ${numbers(column('version'))}::integer[], ${created}::timestamptz[])
+      as placed (workspace_id, bucket, order_id, product_id, quantity, reference, state, version, created_at)`);
 }
 
 export function findOrder(
