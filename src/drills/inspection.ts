@@ -12,7 +12,7 @@ import { systemRandom } from '#base/random';
 import { createTracer } from '#base/trace';
 import type { Verification } from '#blocks/projection';
 import type { StoredJob } from '#blocks/queue';
-import { comparePositions, POSITION_MIN } from '#blocks/stream';
+import { POSITION_MIN, parseEventType, readLog } from '#blocks/stream';
 import { type CoreRuntime, createCoreRuntime } from '#server/core-runtime';
 import { type ServerOptions, serverOptions } from '#server/options';
 import { loadSystems } from '#server/systems/systems';
@@ -100,27 +100,30 @@ async function findUnrest(
   return undefined;
 }
 
-async function readEvents({ streams }: CoreRuntime, stream: string): Promise<Map<string, string[]>> {
+const READ_BOUND = { eventsMax: 1000, bytesMax: 4_194_304 };
+
+/** Up to the newest of the log, which may be another stream's: a tail would wait for one of this stream there. */
+async function readEvents(
+  { database, streams }: CoreRuntime,
+  stream: string,
+  signal: AbortSignal,
+): Promise<Map<string, string[]>> {
   const types = new Map<string, string[]>();
-  const head = await streams.head();
-  const { promise: ended, reject: onEnd } = Promise.withResolvers<never>();
-  ended.catch(() => {});
-  const { promise: read, resolve: onRead } = Promise.withResolvers<void>();
-  const tail = await streams.tail(stream, {
-    after: POSITION_MIN,
-    onEvents(events) {
-      for (const { key, type } of events) {
-        const before = types.get(key);
-        if (before) before.push(type);
-        else types.set(key, [type]);
-      }
-      if (comparePositions(events.at(-1)?.position ?? POSITION_MIN, head) >= 0) onRead();
-    },
-    onEnd,
-  });
-  if (comparePositions(head, POSITION_MIN) > 0) await Promise.race([read, ended]);
-  await tail.close();
-  return types;
+  const { streamId, partitions } = await streams.find(stream);
+  const until = await streams.head();
+  for (let after = POSITION_MIN; ; ) {
+    signal.throwIfAborted();
+    const cursors = Array.from({ length: partitions }, (_, partition) => ({ partition, after }));
+    const { events, isWhole } = await readLog(database.core, streamId, { cursors, until }, READ_BOUND);
+    for (const { key, type: written, position } of events) {
+      const { name: type } = parseEventType(written);
+      const before = types.get(key);
+      if (before) before.push(type);
+      else types.set(key, [type]);
+      after = position;
+    }
+    if (isWhole || events.length === 0) return types;
+  }
 }
 
 export async function openInspection(
@@ -145,7 +148,7 @@ export async function openInspection(
         { clock, signal, boundMs, late: (detail) => drillErrors.drill_not_quiet({ detail }) },
       );
     },
-    eventsOf: (stream) => readEvents(coreRuntime, stream),
+    eventsOf: (stream) => readEvents(coreRuntime, stream, signal),
     async jobIds() {
       const ids = new Set<string>();
       for await (const { jobId } of readJobs(coreRuntime, {})) ids.add(jobId);

@@ -19,6 +19,7 @@ import { createTopology, type SystemTopologyPlan, type Topology } from './instal
 import { checksOf, countRequests, type RequestCounts, recoveredMsOf } from './judge.ts';
 import type { History } from './linearizability/history.ts';
 import { type Attempt, historyOf } from './load/attempt.ts';
+import { prepareSystems } from './prepare-systems.ts';
 import { observe } from './read-back.ts';
 import type { DrillResult, Mark } from './report/result.ts';
 import { faultWindows, sliceMsFor, slicesOf } from './report/timeline.ts';
@@ -241,6 +242,7 @@ async function drill(
   const described = topology.describe();
   const before = options.at ? await lookBefore(topology, systems, deps) : NOTHING_BEFORE;
   watch.phase('warming up');
+  await prepareSystems(topology, systems, deps);
   await warmUp(topology, workload, deps);
   const { ratePerS, heldPerS } = await chooseRate(scenario, options, { topology, workload }, deps);
   watch.phase('under load');
