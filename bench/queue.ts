@@ -188,12 +188,12 @@ async function measureClaims(own: Loadstone, server: Server, waiting: number): P
   await settle(server);
   const samples: number[] = [];
   let fromScore = Number.MIN_SAFE_INTEGER;
-  let lease: Parameters<typeof store.turn>[0]['lease'];
+  let lease: Parameters<typeof store.completeAndClaim>[0]['lease'];
   let done: { jobId: string; result: undefined }[] = [];
   for (let i = 0; i < CLAIMS; i++) {
     const nowMs = Date.now();
     const startedMs = performance.now();
-    const answer = await store.turn({
+    const answer = await store.completeAndClaim({
       queue: own.queueName,
       worker: 'bench',
       lease,
@@ -207,7 +207,7 @@ async function measureClaims(own: Loadstone, server: Server, waiting: number): P
       kept: [],
       want: BATCH,
       fromScore,
-      strays: [],
+      lateArrivals: [],
       perKey: undefined,
     });
     samples.push(performance.now() - startedMs);

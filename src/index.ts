@@ -1,25 +1,28 @@
 /**
  * The package `loadstone`: what a system of your own is made with.
  */
-export type { Static, TObject, TSchema } from 'typebox';
+export type { Static, TObject, TSchema, TString } from 'typebox';
 export { default as Type } from 'typebox';
-export type { Clock } from '#base/clock';
+export { backoffMs } from '#base/backoff';
+export { type Clock, sleep } from '#base/clock';
 export {
   defineErrors,
   type ErrorDetails,
   type ErrorFactory,
   fieldError,
+  isLoadstoneError,
   LoadstoneError,
 } from '#base/errors';
-export { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
+export { createLifecycle, type Health, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 export type { Log } from '#base/log';
 export type { Metrics } from '#base/metrics';
-export { optionsSchema } from '#base/options';
+export { optionsSchema, parseOptions } from '#base/options';
 export type { Random } from '#base/random';
 export type { JsonValue } from '#base/values/json';
 export { parseTime, toTime } from '#base/values/time';
 export {
   type Consistency,
+  createLookUps,
   type Database,
   indexBytes,
   isConstraintViolation,
@@ -74,6 +77,7 @@ export {
   type QueueDefinition,
   type QueueSettings,
   queueErrors,
+  RUN_AT_MS_MAX,
   type Schedule,
   type ScheduleOptions,
 } from '#blocks/queue';
@@ -84,6 +88,8 @@ export {
   type EventOptions,
   type NewEvent,
   type StreamEvent,
+  type Streams,
+  type Tail,
   type TypedEvent,
 } from '#blocks/stream';
 export {
@@ -125,6 +131,7 @@ export {
   type MutationPlace,
   type Older,
   type OlderVersion,
+  OWN_PATHS,
   olderVersion,
   PASS,
   type Page,

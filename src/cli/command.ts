@@ -8,7 +8,7 @@ import { createDeadline, withSignal } from '#base/deadline';
 import { composeLifecycles, type Lifecycle } from '#base/lifecycle';
 import type { Log, LogLevel } from '#base/log';
 import { systemRandom } from '#base/random';
-import type { Ground } from '#server/ground';
+import type { CoreRuntime } from '#server/core-runtime';
 import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
 import { unknownVariables } from './environment.ts';
@@ -29,7 +29,7 @@ export interface Answer {
 }
 
 export interface CommandContext {
-  ground: Ground;
+  coreRuntime: CoreRuntime;
   configuration: Configuration;
   clock: Clock;
   /** Aborts at Ctrl-C. */
@@ -124,7 +124,7 @@ function open(
   configuration: Configuration,
   place: DatabasePlace,
   { log, report }: { log: Log; report: (line: string) => void },
-): Ground {
+): CoreRuntime {
   if (place.kind === 'stopped') {
     tell(
       'no server runs in the data directory: its Postgres is started for this command, and stopped after it',
@@ -139,7 +139,7 @@ function open(
 }
 
 /**
- * What of the ground is started. Where no server is known to run, `relay` has events moved to the log: the relay of the
+ * What of the core runtime is started. Where no server is known to run, `relay` has events moved to the log: the relay of the
  * command campaigns for the same lease as all others.
  */
 export type Need = 'database' | 'relay';
@@ -153,7 +153,11 @@ export interface Particulars {
   check?: (configuration: Configuration) => void;
 }
 
-function partsOf({ database, ids, streams, outbox }: Ground, place: DatabasePlace, need: Need): Lifecycle {
+function partsOf(
+  { database, ids, streams, outbox }: CoreRuntime,
+  place: DatabasePlace,
+  need: Need,
+): Lifecycle {
   const withRelay = need === 'relay' && place.kind !== 'running';
   return composeLifecycles('installation', withRelay ? [database, ids, streams, outbox] : [database]);
 }
@@ -187,12 +191,12 @@ export async function onInstallation(
   const place = locateDatabase(configuration.options);
   const { format } = configuration.options.log;
   const { log } = openLog({ level: logLevel, format }, { clock, env: process.env });
-  const ground = open(configuration, place, { log, report: patience.report });
-  const parts = partsOf(ground, place, need);
+  const coreRuntime = open(configuration, place, { log, report: patience.report });
+  const parts = partsOf(coreRuntime, place, need);
   try {
     await parts.start(interrupted);
     patience.done();
-    const context = { ground, configuration, clock, signal: interrupted, report: tell };
+    const context = { coreRuntime, configuration, clock, signal: interrupted, report: tell };
     say(await withSignal(work(context), givenUp), flags);
   } catch (error) {
     if (!interrupted.aborted) throw error;

@@ -39,7 +39,7 @@ before(async () => {
   env = { TRIAL_DIRECTORY: trial.directory, LOADSTONE_ROOT_KEY: KEY };
   const cache = join(ROOT, 'node_modules', '.cache', 'loadstone');
   here = { cwd, command: COMMAND, env: { ...env, NODE_COMPILE_CACHE: cache } };
-  const system = join(ROOT, 'src', 'cli', 'trial.fixture.ts');
+  const system = join(ROOT, 'src', 'cli', 'packaging', 'trial.fixture.ts');
   writeFileSync(join(cwd, 'loadstone.yaml'), `systems: [links, ${system}]\nstream: {attemptsMax: 1}\n`);
   server = await scene.start({ cwd, data: join(cwd, 'data'), args: ['--listen', FREE_PORT], env, key: KEY });
 });

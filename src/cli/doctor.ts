@@ -18,8 +18,8 @@ function summarise(findings: readonly Finding[]): string {
   return `${formatCount(count('problem'), 'problem')}, ${formatCount(count('warning'), 'warning')}`;
 }
 
-async function doctor({ ground, configuration, signal }: CommandContext): Promise<Answer> {
-  const findings = await examine(ground.database.core, configuration.options.xmin, signal);
+async function doctor({ coreRuntime, configuration, signal }: CommandContext): Promise<Answer> {
+  const findings = await examine(coreRuntime.database.core, configuration.options.xmin, signal);
   return {
     text: `${renderFindings(findings)}\n\n${summarise(findings)}`,
     json: JSON.parse(renderFindingsJson(findings)),

@@ -12,7 +12,7 @@ import {
   type ParkedEvent,
   POSITION_MIN,
 } from '#blocks/stream';
-import type { Ground } from '#server/ground';
+import type { CoreRuntime } from '#server/core-runtime';
 import {
   type Answer,
   addFamily,
@@ -31,7 +31,11 @@ const ERROR_LENGTH_MAX = 80;
 
 interface ListedGroup extends OpenedGroup, GroupOverview {}
 
-async function lookAt({ streams }: Ground, stream: string, group: string): Promise<[Group, GroupOverview]> {
+async function lookAt(
+  { streams }: CoreRuntime,
+  stream: string,
+  group: string,
+): Promise<[Group, GroupOverview]> {
   const found = streams.group(stream, group);
   const overview = await found.look();
   if (overview) return [found, overview];
@@ -61,10 +65,10 @@ function groupToJson({ oldestMs, ...group }: ListedGroup) {
   return { ...group, oldestAt: toTime(oldestMs), partitions };
 }
 
-async function list({ ground, clock }: CommandContext): Promise<Answer> {
+async function list({ coreRuntime, clock }: CommandContext): Promise<Answer> {
   const groups: ListedGroup[] = [];
-  for (const place of await ground.streams.groups()) {
-    const overview = await ground.streams.group(place.stream, place.group).look();
+  for (const place of await coreRuntime.streams.groups()) {
+    const overview = await coreRuntime.streams.group(place.stream, place.group).look();
     if (overview) groups.push({ ...place, ...overview });
   }
   return { text: renderGroups(groups, clock.nowMs()), json: { items: groups.map(groupToJson) } };
@@ -95,12 +99,12 @@ interface ParkedFlags extends InstallationFlags {
 }
 
 async function parked(
-  { ground }: CommandContext,
+  { coreRuntime }: CommandContext,
   stream: string,
   name: string,
   { limit, after }: ParkedFlags,
 ): Promise<Answer> {
-  const [group] = await lookAt(ground, stream, name);
+  const [group] = await lookAt(coreRuntime, stream, name);
   const events = await group.parked({ limit, ...(after === undefined ? {} : { after }) });
   const next = events.length === limit ? events.at(-1)?.event.position : undefined;
   const more = next === undefined ? '' : `\nlater ones: --after ${next}`;
@@ -118,12 +122,12 @@ function assertAllParked(asked: number, found: number): void {
 }
 
 async function redrive(
-  { ground }: CommandContext,
+  { coreRuntime }: CommandContext,
   stream: string,
   name: string,
   positions: readonly string[],
 ): Promise<Answer> {
-  const [group] = await lookAt(ground, stream, name);
+  const [group] = await lookAt(coreRuntime, stream, name);
   const wanted = new Set(positions);
   const redriven = await group.redrive(wanted.size === 0 ? undefined : [...wanted]);
   if (wanted.size > 0) assertAllParked(wanted.size, redriven);
@@ -132,12 +136,12 @@ async function redrive(
 }
 
 async function discard(
-  { ground }: CommandContext,
+  { coreRuntime }: CommandContext,
   stream: string,
   name: string,
   positions: readonly string[],
 ): Promise<Answer> {
-  const [group] = await lookAt(ground, stream, name);
+  const [group] = await lookAt(coreRuntime, stream, name);
   const wanted = new Set(positions);
   const discarded = await group.discard([...wanted]);
   assertAllParked(wanted.size, discarded);
@@ -145,9 +149,14 @@ async function discard(
   return { text, json: { stream, group: name, discarded } };
 }
 
-async function seek({ ground }: CommandContext, stream: string, name: string, to: string): Promise<Answer> {
-  const [group] = await lookAt(ground, stream, name);
-  const head = await ground.streams.head();
+async function seek(
+  { coreRuntime }: CommandContext,
+  stream: string,
+  name: string,
+  to: string,
+): Promise<Answer> {
+  const [group] = await lookAt(coreRuntime, stream, name);
+  const head = await coreRuntime.streams.head();
   const position = { earliest: POSITION_MIN, latest: head }[to] ?? to;
   if (comparePositions(position, head) > 0) {
     throw cliErrors.position_ahead({

@@ -1,7 +1,7 @@
 /**
  * How a command reaches an installation, whether its server runs or not, without being in its way.
  *
- * Of the ground hardly more than the database is started: to look at jobs or to redrive an event needs no worker number,
+ * Of the core runtime hardly more than the database is started: to look at jobs or to redrive an event needs no worker number,
  * no relay and no candidate for the lease of the queues, and a server that runs has all of them.
  */
 import { existsSync, realpathSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { createMetrics } from '#base/metrics';
 import type { Random } from '#base/random';
 import { createTracer } from '#base/trace';
 import { locateEmbedded } from '#blocks/postgres';
-import { createGround, type Ground } from '#server/ground';
+import { type CoreRuntime, createCoreRuntime } from '#server/core-runtime';
 import type { ServerOptions } from '#server/options';
 import type { Configuration } from './config.ts';
 import { cliErrors } from './errors.ts';
@@ -64,14 +64,14 @@ export interface InstallationDeps {
   report: (line: string) => void;
 }
 
-/** The ground of an installation, of which the caller starts and stops what it needs. */
+/** The core runtime of an installation, of which the caller starts and stops what it needs. */
 export function createInstallation(
   { options, definitions }: Pick<Configuration, 'options' | 'definitions'>,
   place: DatabasePlace,
   deps: InstallationDeps,
-): Ground {
+): CoreRuntime {
   const database = databaseOptionsFor(place, options.database);
-  return createGround({ ...options, database, role: 'all' }, definitions, {
+  return createCoreRuntime({ ...options, database, role: 'all' }, definitions, {
     ...deps,
     metrics: createMetrics(),
     tracer: createTracer(deps.random),

@@ -44,8 +44,8 @@ interface ListFlags extends InstallationFlags {
 }
 
 /** Only a queue without jobs is asked for: those of a system that has been switched off can still be looked at. */
-function assertKnown({ ground }: CommandContext, queue: string): void {
-  ground.queue.forWorkers.definitionOf(queue);
+function assertKnown({ coreRuntime }: CommandContext, queue: string): void {
+  coreRuntime.queue.forWorkers.definitionOf(queue);
 }
 
 function assertId(flag: string, id: string | undefined): void {
@@ -55,7 +55,7 @@ function assertId(flag: string, id: string | undefined): void {
 async function list(context: CommandContext, flags: ListFlags): Promise<Answer> {
   const { queue, state, workspace: workspaceId, before: beforeId, limit } = flags;
   const filter: JobFilter = { queue, state, workspaceId, beforeId, limit };
-  const jobs = await context.ground.queue.inspection.list(filter);
+  const jobs = await context.coreRuntime.queue.inspection.list(filter);
   if (jobs.length === 0 && queue !== undefined) assertKnown(context, queue);
   const next = jobs.length === limit ? jobs.at(-1)?.jobId : undefined;
   const more = next === undefined ? '' : `\nolder ones: --before ${next}`;
@@ -65,9 +65,9 @@ async function list(context: CommandContext, flags: ListFlags): Promise<Answer> 
   };
 }
 
-async function why({ ground, clock }: CommandContext, id: string): Promise<Answer> {
-  const reason = await ground.queue.inspection.why(id);
-  const job = await ground.queue.inspection.show(id);
+async function why({ coreRuntime, clock }: CommandContext, id: string): Promise<Answer> {
+  const reason = await coreRuntime.queue.inspection.why(id);
+  const job = await coreRuntime.queue.inspection.show(id);
   return {
     text: `job ${id}: ${renderWhy(reason, job, clock.nowMs())}`,
     json: whyToJson(reason, job),
@@ -75,19 +75,20 @@ async function why({ ground, clock }: CommandContext, id: string): Promise<Answe
 }
 
 /** What becomes of a job that runs now, as far as that is seen within a moment; it may put another in its place. */
-async function settled({ ground, clock, signal }: CommandContext, id: string): Promise<StoredJob> {
+async function settled({ coreRuntime, clock, signal }: CommandContext, id: string): Promise<StoredJob> {
   const beganMs = clock.monotonicMs();
   for (;;) {
-    const job = await ground.queue.inspection.show(id);
+    const job = await coreRuntime.queue.inspection.show(id);
     const isOpen = ['ready', 'held', 'running'].includes(job.state);
     if (!isOpen || clock.monotonicMs() - beganMs > SETTLE_MS) return job;
-    if (job.state === 'ready' && (await ground.queue.inspection.why(id)).waitsFor === 'no_worker') return job;
+    if (job.state === 'ready' && (await coreRuntime.queue.inspection.why(id)).waitsFor === 'no_worker')
+      return job;
     await sleep(clock, LOOK_MS, signal);
   }
 }
 
 async function retry(context: CommandContext, id: string): Promise<Answer> {
-  const { inspection } = context.ground.queue;
+  const { inspection } = context.coreRuntime.queue;
   const found = await inspection.show(id);
   await inspection.retry(id);
   const now = await settled(context, id);
@@ -95,8 +96,8 @@ async function retry(context: CommandContext, id: string): Promise<Answer> {
   return { text: renderRetry(found, now), json: { id, wasState: found.state, state, replacedBy } };
 }
 
-async function discard({ ground }: CommandContext, id: string): Promise<Answer> {
-  await ground.queue.inspection.discard(id);
+async function discard({ coreRuntime }: CommandContext, id: string): Promise<Answer> {
+  await coreRuntime.queue.inspection.discard(id);
   return { text: `job ${id} is discarded`, json: { id, state: 'discarded' } };
 }
 
@@ -107,8 +108,12 @@ interface DrainFlags extends InstallationFlags {
 }
 
 /** Says what would be discarded, and does it only when that is confirmed. */
-async function drain({ ground, signal }: CommandContext, queue: string, flags: DrainFlags): Promise<Answer> {
-  const waiting = await ground.queue.inspection.waiting(queue);
+async function drain(
+  { coreRuntime, signal }: CommandContext,
+  queue: string,
+  flags: DrainFlags,
+): Promise<Answer> {
+  const waiting = await coreRuntime.queue.inspection.waiting(queue);
   const json = { queue, waiting: waitingToJson(waiting) };
   const count = waiting.ready + waiting.scheduled + waiting.held;
   if (!flags.yes && count > 0)
@@ -117,16 +122,16 @@ async function drain({ ground, signal }: CommandContext, queue: string, flags: D
       json: { ...json, discarded: 0, isConfirmed: false },
       exitStatus: EXIT_UNCONFIRMED,
     };
-  const discarded = await ground.queue.inspection.drain(queue, signal);
+  const discarded = await coreRuntime.queue.inspection.drain(queue, signal);
   return {
     text: `${formatCount(discarded, 'job')} of the queue ${queue} discarded; what runs goes on, what is dead stays`,
     json: { ...json, discarded, isConfirmed: true },
   };
 }
 
-async function redrive({ ground }: CommandContext, queue: string, limit: number): Promise<Answer> {
-  const redriven = await ground.queue.inspection.redrive(queue, limit);
-  const left = await ground.queue.inspection.list({ queue, state: 'dead', limit: 1 });
+async function redrive({ coreRuntime }: CommandContext, queue: string, limit: number): Promise<Answer> {
+  const redriven = await coreRuntime.queue.inspection.redrive(queue, limit);
+  const left = await coreRuntime.queue.inspection.list({ queue, state: 'dead', limit: 1 });
   const more = left.length === 0 ? '' : '; there are more, or their unique keys are taken';
   return {
     text: `${formatCount(redriven, 'dead job')} of the queue ${queue} redriven${more}`,
@@ -166,8 +171,8 @@ export function addJobsCommands(program: Command): void {
     assertId('--before', flags.before);
     return onInstallation(flags, (context) => list(context, flags));
   });
-  addOne(jobs, 'show <id>', 'Show all that is known of a job.', async ({ ground }, id) => {
-    const job = await ground.queue.inspection.show(id);
+  addOne(jobs, 'show <id>', 'Show all that is known of a job.', async ({ coreRuntime }, id) => {
+    const job = await coreRuntime.queue.inspection.show(id);
     return { text: renderJob(job), json: jobToJson(job) };
   });
   addOne(jobs, 'why <id>', 'Say what a job waits for.', why);

@@ -50,8 +50,8 @@ export function processToJson(entry: ListedProcess) {
   };
 }
 
-async function ps({ ground, configuration }: CommandContext): Promise<Answer> {
-  const store = createPostgresRegistry(ground.database.core);
+async function ps({ coreRuntime, configuration }: CommandContext): Promise<Answer> {
+  const store = createPostgresRegistry(coreRuntime.database.core);
   const entries = await listProcesses(store, configuration.options.registry);
   return { text: describe(entries), json: { items: entries.map(processToJson) } };
 }

@@ -2,13 +2,13 @@
  * What is there before a drill comes to an installation: none of it is the drill's to count.
  */
 import type { Clock } from '#base/clock';
-import { readAll } from './aftermath.ts';
 import type { DrilledSystem } from './drilled-systems.ts';
 import { drillErrors } from './errors.ts';
 import type { Before, BeforeSystem } from './found-before.ts';
 import { openInspection } from './inspection.ts';
 import { createClient } from './installation/client.ts';
 import type { Topology } from './installation/topology.ts';
+import { readAll } from './read-back.ts';
 
 const QUIET_BOUND_MS = 30_000;
 

@@ -5,7 +5,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { StoredJob } from '#blocks/queue';
 import { describeAttempt, impossibleIn, nothingLeft, recovered, withinBudget } from './checks.ts';
-import { orderedRoutes, refusedDuring, servedStale, staleFresh } from './declared.ts';
 import type { DrilledSystem } from './drilled-systems.ts';
 import {
   countFound,
@@ -17,6 +16,7 @@ import {
   projectionsEqual,
   strongReads,
 } from './effects.ts';
+import { orderedRoutes, refusedDuring, servedStale, staleFresh } from './freshness.ts';
 import { makeAttempt, makeItem, makePlanned, operationOf, system } from './load/attempt.fixture.ts';
 import type { Evidence, Seen } from './scenario.ts';
 

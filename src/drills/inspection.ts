@@ -12,8 +12,8 @@ import { systemRandom } from '#base/random';
 import { createTracer } from '#base/trace';
 import type { Verification } from '#blocks/projection';
 import type { StoredJob } from '#blocks/queue';
-import { comparePositions, POSITION_MIN } from '#blocks/stream';
-import { createGround, type Ground } from '#server/ground';
+import { POSITION_MIN, parseEventType, readLog } from '#blocks/stream';
+import { type CoreRuntime, createCoreRuntime } from '#server/core-runtime';
 import { type ServerOptions, serverOptions } from '#server/options';
 import { loadSystems } from '#server/systems/systems';
 import { drillErrors } from './errors.ts';
@@ -49,11 +49,11 @@ async function openGround(
   url: string,
   { directory, systems }: Inspected,
   signal: AbortSignal,
-): Promise<Ground> {
+): Promise<CoreRuntime> {
   const options = parseOptions(serverOptions, {
     database: { primary: url, startTimeoutMs: 10_000 },
   }) as ServerOptions;
-  return createGround(options, await loadSystems(systems, directory), {
+  return createCoreRuntime(options, await loadSystems(systems, directory), {
     clock: systemClock,
     random: systemRandom,
     log: createLog({ level: 'fatal', service: 'drill' }, { write: () => {} }),
@@ -65,10 +65,10 @@ async function openGround(
   });
 }
 
-type JobFilter = Omit<Parameters<Ground['queue']['inspection']['list']>[0], 'limit' | 'beforeId'>;
+type JobFilter = Omit<Parameters<CoreRuntime['queue']['inspection']['list']>[0], 'limit' | 'beforeId'>;
 
 /** All of them, newest first. */
-async function* readJobs({ queue }: Ground, filter: JobFilter): AsyncGenerator<StoredJob> {
+async function* readJobs({ queue }: CoreRuntime, filter: JobFilter): AsyncGenerator<StoredJob> {
   for (let beforeId: string | undefined; ; ) {
     const page = await queue.inspection.list({ ...filter, beforeId, limit: PAGE });
     yield* page;
@@ -79,17 +79,17 @@ async function* readJobs({ queue }: Ground, filter: JobFilter): AsyncGenerator<S
 
 /** What is on its way; undefined where nothing is. */
 async function findUnrest(
-  ground: Ground,
+  coreRuntime: CoreRuntime,
   apart: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { streams, projections } = ground;
+  const { streams, projections } = coreRuntime;
   for (const { stream, group } of await streams.groups()) {
     const overview = await streams.group(stream, group).look();
     if ((overview?.lagEvents ?? 0) > 0) return `${group} is ${overview?.lagEvents} events behind`;
   }
   for (const state of ['ready', 'scheduled', 'held', 'running'] as const) {
-    for await (const { jobId, queue } of readJobs(ground, { state })) {
+    for await (const { jobId, queue } of readJobs(coreRuntime, { state })) {
       if (!apart.has(jobId)) return `job ${jobId} of ${queue} is ${state}`;
     }
   }
@@ -100,27 +100,30 @@ async function findUnrest(
   return undefined;
 }
 
-async function readEvents({ streams }: Ground, stream: string): Promise<Map<string, string[]>> {
+const READ_BOUND = { eventsMax: 1000, bytesMax: 4_194_304 };
+
+/** Up to the newest of the log, which may be another stream's: a tail would wait for one of this stream there. */
+async function readEvents(
+  { database, streams }: CoreRuntime,
+  stream: string,
+  signal: AbortSignal,
+): Promise<Map<string, string[]>> {
   const types = new Map<string, string[]>();
-  const head = await streams.head();
-  const { promise: ended, reject: onEnd } = Promise.withResolvers<never>();
-  ended.catch(() => {});
-  const { promise: read, resolve: onRead } = Promise.withResolvers<void>();
-  const tail = await streams.tail(stream, {
-    after: POSITION_MIN,
-    onEvents(events) {
-      for (const { key, type } of events) {
-        const before = types.get(key);
-        if (before) before.push(type);
-        else types.set(key, [type]);
-      }
-      if (comparePositions(events.at(-1)?.position ?? POSITION_MIN, head) >= 0) onRead();
-    },
-    onEnd,
-  });
-  if (comparePositions(head, POSITION_MIN) > 0) await Promise.race([read, ended]);
-  await tail.close();
-  return types;
+  const { streamId, partitions } = await streams.find(stream);
+  const until = await streams.head();
+  for (let after = POSITION_MIN; ; ) {
+    signal.throwIfAborted();
+    const cursors = Array.from({ length: partitions }, (_, partition) => ({ partition, after }));
+    const { events, isWhole } = await readLog(database.core, streamId, { cursors, until }, READ_BOUND);
+    for (const { key, type: written, position } of events) {
+      const { name: type } = parseEventType(written);
+      const before = types.get(key);
+      if (before) before.push(type);
+      else types.set(key, [type]);
+      after = position;
+    }
+    if (isWhole || events.length === 0) return types;
+  }
 }
 
 export async function openInspection(
@@ -128,8 +131,8 @@ export async function openInspection(
   inspected: Inspected,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<Inspection> {
-  const ground = await openGround(url, inspected, signal);
-  const parts = composeLifecycles('inspection', [ground.database, ground.streams]);
+  const coreRuntime = await openGround(url, inspected, signal);
+  const parts = composeLifecycles('inspection', [coreRuntime.database, coreRuntime.streams]);
   await parts.start(signal);
 
   return {
@@ -138,31 +141,31 @@ export async function openInspection(
       await waitUntil(
         'nothing is on its way',
         async () => {
-          reason = await findUnrest(ground, apart, signal);
+          reason = await findUnrest(coreRuntime, apart, signal);
           if (reason !== undefined) throw new Error(reason);
           return true;
         },
         { clock, signal, boundMs, late: (detail) => drillErrors.drill_not_quiet({ detail }) },
       );
     },
-    eventsOf: (stream) => readEvents(ground, stream),
+    eventsOf: (stream) => readEvents(coreRuntime, stream, signal),
     async jobIds() {
       const ids = new Set<string>();
-      for await (const { jobId } of readJobs(ground, {})) ids.add(jobId);
+      for await (const { jobId } of readJobs(coreRuntime, {})) ids.add(jobId);
       return ids;
     },
     async jobsOf(queue, apart) {
       const counts = new Map<StoredJob['state'], number>();
-      for await (const { jobId, state } of readJobs(ground, { queue })) {
+      for await (const { jobId, state } of readJobs(coreRuntime, { queue })) {
         if (!apart.has(jobId)) counts.set(state, (counts.get(state) ?? 0) + 1);
       }
       return counts;
     },
     async verify() {
       const deadline = createDeadline(clock, VERIFY_MS_MAX, signal);
-      const names = [...ground.projections.definitions.keys()];
+      const names = [...coreRuntime.projections.definitions.keys()];
       const options = { signal: deadline.signal };
-      return Promise.all(names.map((name) => ground.projections.verify(name, options))).finally(
+      return Promise.all(names.map((name) => coreRuntime.projections.verify(name, options))).finally(
         deadline.done,
       );
     },

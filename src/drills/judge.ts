@@ -3,8 +3,8 @@
  */
 
 import { nothingLeft, recovered, withinBudget } from './checks.ts';
-import { orderedRoutes, staleFresh } from './declared.ts';
 import { everyEffect, goesOn } from './effects.ts';
+import { orderedRoutes, staleFresh } from './freshness.ts';
 import type { Topology } from './installation/topology.ts';
 import type { Outcome } from './linearizability/history.ts';
 import type { Attempt, Fate } from './load/attempt.ts';

@@ -6,7 +6,6 @@ import { type Clock, sleep } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { type Random, seededRandom } from '#base/random';
 import { createLoad, type MachineWatch, watchMachine } from '#blocks/load';
-import { observe } from './aftermath.ts';
 import { lookBefore } from './before.ts';
 import { disturbancesOf } from './disturbances.ts';
 import { type DrilledSystem, loadDrilled, optionsOf } from './drilled-systems.ts';
@@ -20,6 +19,8 @@ import { createTopology, type SystemTopologyPlan, type Topology } from './instal
 import { checksOf, countRequests, type RequestCounts, recoveredMsOf } from './judge.ts';
 import type { History } from './linearizability/history.ts';
 import { type Attempt, historyOf } from './load/attempt.ts';
+import { prepareSystems } from './prepare-systems.ts';
+import { observe } from './read-back.ts';
 import type { DrillResult, Mark } from './report/result.ts';
 import { faultWindows, sliceMsFor, slicesOf } from './report/timeline.ts';
 import type { Evidence, Scenario, Stage } from './scenario.ts';
@@ -241,6 +242,7 @@ async function drill(
   const described = topology.describe();
   const before = options.at ? await lookBefore(topology, systems, deps) : NOTHING_BEFORE;
   watch.phase('warming up');
+  await prepareSystems(topology, systems, deps);
   await warmUp(topology, workload, deps);
   const { ratePerS, heldPerS } = await chooseRate(scenario, options, { topology, workload }, deps);
   watch.phase('under load');
@@ -248,7 +250,7 @@ async function drill(
   const load = await loadAndBreak(scenario, { ...options, ratePerS }, { topology, workload }, deps);
   const meanwhile = machine.report();
   watch.phase('waiting until all is quiet');
-  const { reads, ...aftermath } = await observe(
+  const { reads, ...readBack } = await observe(
     topology,
     { systems, workload, before },
     { ...deps, random: seededRandom(seed + 3) },
@@ -261,7 +263,7 @@ async function drill(
   const attempts = [...workload.attempts, ...reads];
   const { items } = workload;
   const isOwn = options.at === undefined;
-  const evidence: Evidence = { ...aftermath, ...load, isOwn, items, attempts, windows, leftovers };
+  const evidence: Evidence = { ...readBack, ...load, isOwn, items, attempts, windows, leftovers };
   const sliceMs = sliceMsFor(durationMs);
   const founds = [...countFound(evidence).values()];
   const total = (of: 'acknowledged' | 'found') => founds.reduce((sum, each) => sum + each[of], 0);

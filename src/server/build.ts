@@ -12,13 +12,13 @@ import { createTracer } from '#base/trace';
 import { createIdentity } from '#blocks/identity';
 import type { SystemDefinition } from '#blocks/system';
 import { createTraceExport } from '#blocks/telemetry';
-import { createGround } from './ground.ts';
+import { createCoreRuntime } from './core-runtime.ts';
 import { localUrl } from './http/listen-address.ts';
 import { createListener, type Listener } from './http/listener.ts';
 import type { ServerOptions } from './options.ts';
+import { createAnnouncement } from './process/announcement.ts';
 import { type Place, type ServerSecrets, settleIn } from './process/place.ts';
-import { createPresence } from './process/presence.ts';
-import { createRooms } from './systems/runtime.ts';
+import { createSystemsRuntime } from './systems/runtime.ts';
 import { createAccessSamples } from './trace/access-samples.ts';
 import { VERSION } from './version.ts';
 
@@ -80,19 +80,19 @@ export function createServer(
     onCutOff: () => stopping.abort(lifecycleErrors.stopped()),
   });
   const { masterKey, set: setMasterKey } = deferMasterKey();
-  const ground = createGround(options, definitions, {
+  const coreRuntime = createCoreRuntime(options, definitions, {
     ...deps,
     ...{ metrics, tracer, masterKey, dataDirectory },
     embedded: place.kind,
   });
-  const { core, anonymous } = ground.database;
+  const { core, anonymous } = coreRuntime.database;
   const keys = { rootKey: secrets.rootKey, limits: options.identity };
   const identity = createIdentity(keys, { ...deps, metrics, core, anonymous });
   const publicUrl = () => options.publicUrl ?? localUrl(listener.address());
 
-  const rooms = createRooms(options, systemOptions, definitions, {
+  const rooms = createSystemsRuntime(options, systemOptions, definitions, {
     ...deps,
-    ...{ metrics, tracer, ground, identity, listener, samples, publicUrl },
+    ...{ metrics, tracer, coreRuntime, identity, listener, samples, publicUrl },
     health: () => whole.health(),
     metricsText: deps.gatherMetrics ?? (() => metrics.registry.metrics()),
     stopping: stopping.signal,
@@ -100,17 +100,18 @@ export function createServer(
 
   const locks = options.database.primary !== undefined;
   const directory = settleIn(dataDirectory, place, locks, { ...deps, setMasterKey });
-  const presence = createPresence(options, definitions, { ...deps, core, listener });
+  const presence = createAnnouncement(options, definitions, { ...deps, core, listener });
   const traceExport = createTraceExport(options.traces, { ...deps, metrics, resource: describe(options) });
-  const consumers = options.role === 'api' ? [] : [ground.projections, ground.references, ground.backups];
+  const consumers =
+    options.role === 'api' ? [] : [coreRuntime.projections, coreRuntime.references, coreRuntime.backups];
   const whole = composeLifecycles('server', [
     ...firstParts(place, directory, listener),
     traceExport,
-    ground,
+    coreRuntime,
     presence.registry,
     identity,
     ...consumers,
-    ground.xminWatch,
+    coreRuntime.xminWatch,
     rooms,
     ...lastParts(place, listener),
     presence.announcement,

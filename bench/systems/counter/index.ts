@@ -88,7 +88,7 @@ const count: SetRule<Input, Value, Map<string, Counter>> = {
     });
     const column = <K extends keyof (typeof entries)[number]>(name: K) => entries.map((entry) => entry[name]);
     const counters = [...found].filter(([, { isLocked }]) => isLocked);
-    tx.trail(
+    tx.withCommit(
       tx.run(sql`
         insert into counter.counters as counters (workspace_id, bucket, counter, n)
         select workspace_id, bucket, counter, n from unnest(${numbers(counters.map(([key]) => key.split(' ', 1)[0] ?? ''))}::bigint[],
@@ -98,7 +98,7 @@ const count: SetRule<Input, Value, Map<string, Counter>> = {
           as given (workspace_id, bucket, counter, n)
         on conflict (workspace_id, counter) do update set n = excluded.n`),
     );
-    tx.trail(
+    tx.withCommit(
       tx.run(sql`
         insert into counter.entries (workspace_id, bucket, counter, n, text)
         select workspace_id, bucket, counter, n, text from unnest(${numbers(column('workspaceId'))}::bigint[], ${numbers(column('bucket'))}::smallint[],

@@ -9,7 +9,7 @@ import {
   createEmbeddedPostgres,
   createJoinedPostgres,
   type PostgresAddress,
-  type PostgresPlace,
+  type PostgresEngine,
   SUPERUSER_NAME,
 } from '#blocks/postgres';
 import type { Address } from './address.ts';
@@ -142,7 +142,7 @@ function refuseContradiction({ primary, replicas, standbys }: DatabaseOptions): 
   if (detail !== undefined) throw databaseErrors.database_unsupported({ detail });
 }
 
-function createPlace({ startTimeoutMs, standbys }: DatabaseOptions, deps: DatabaseDeps): PostgresPlace {
+function createPlace({ startTimeoutMs, standbys }: DatabaseOptions, deps: DatabaseDeps): PostgresEngine {
   const directory = join(deps.dataDirectory, 'postgres');
   if (deps.embedded === 'join') return createJoinedPostgres({ directory, startTimeoutMs }, deps);
   return createEmbeddedPostgres({ directory, startTimeoutMs, standbys }, deps);
@@ -155,7 +155,7 @@ function createReads(
     primary,
     primaryTerm,
     place,
-  }: { primary: Primary; primaryTerm: PrimaryTerm; place: PostgresPlace | undefined },
+  }: { primary: Primary; primaryTerm: PrimaryTerm; place: PostgresEngine | undefined },
 ): ReadsDeps {
   const countMax = options.replicas.length + options.standbys;
   let named: Address[] | undefined;
@@ -185,7 +185,7 @@ function isSame(one: Address, other: Address): boolean {
   return one.host === other.host && one.port === other.port;
 }
 
-function addressOf({ primary }: DatabaseOptions, place: PostgresPlace | undefined): Address {
+function addressOf({ primary }: DatabaseOptions, place: PostgresEngine | undefined): Address {
   if (primary !== undefined) return parseAddress(primary);
   assert(place, 'without a primary the database is embedded');
   return loginAt(place.address);

@@ -24,7 +24,7 @@ export interface Transaction extends Queryable {
    * comes too late, since by then the commit has been sent.
    * @param sent what `rows`, `first` or `run` of this transaction gave, not awaited
    */
-  trail(sent: Promise<unknown>): void;
+  withCommit(sent: Promise<unknown>): void;
 }
 
 /**

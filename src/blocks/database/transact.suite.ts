@@ -122,13 +122,13 @@ function outcomeTests({ db, transact, count }: Shop): void {
   test('what trails is committed with the rest, and undoes the rest when it fails', async () => {
     await transact(async (tx) => {
       await tx.run(insert('led'));
-      tx.trail(tx.run(insert('trailed')));
+      tx.withCommit(tx.run(insert('trailed')));
     });
     assert.equal(await count('%led'), 2);
     const work = async (tx: Transaction) => {
       await tx.run(insert('undone'));
-      tx.trail(tx.run(insert('bad', -1)));
-      tx.trail(tx.run(insert('after bad')));
+      tx.withCommit(tx.run(insert('bad', -1)));
+      tx.withCommit(tx.run(insert('after bad')));
     };
     await assert.rejects(transact(work), { constraint: 'stock_not_negative' });
     assert.equal(await count('undone'), 0);

@@ -116,7 +116,7 @@ function createTransaction(connection: Connection, { begin, bucket }: Transactio
     rows: async (query) => open().rows(query),
     first: async (query) => open().first(query),
     run: async (query) => open().run(query),
-    trail(sent) {
+    withCommit(sent) {
       // Looked at with the commit; until then its failure must not count as unhandled.
       sent.catch(() => {});
       trailing.push(sent);

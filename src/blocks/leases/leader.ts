@@ -12,8 +12,8 @@ import { describeError } from '#base/errors';
 import { createLifecycle, type Health, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
+import { createFailureDetector } from './failure-detector.ts';
 import type { LeasesOptions } from './options.ts';
-import { createStillness } from './stillness.ts';
 import type { Held, LeaseStore } from './store.ts';
 
 export interface LeaderDeps {
@@ -57,7 +57,7 @@ export function createLeader(name: string, { leaseMs }: LeasesOptions, deps: Lea
   const everyMs = Math.floor(leaseMs / LOOKS_PER_LEASE);
   const beatMs = Math.floor(leaseMs / BEATS_PER_LEASE);
   const holder = nameHolder(random);
-  const stillness = createStillness(clock);
+  const failureDetector = createFailureDetector(clock);
   const closing = new AbortController();
   let state: State = { kind: 'campaigning' };
   let failure: string | undefined;
@@ -71,7 +71,7 @@ export function createLeader(name: string, { leaseMs }: LeasesOptions, deps: Lea
   async function campaign(): Promise<void> {
     const seen = await store.look(name);
     const isFree = seen?.holder === undefined;
-    if (!isFree && stillness.stillMs(name, `${seen.epoch} ${seen.beat}`) < leaseMs) return;
+    if (!isFree && failureDetector.silentForMs(name, `${seen.epoch} ${seen.beat}`) < leaseMs) return;
     const untilMs = clock.monotonicMs() + leaseMs;
     const held = await store.take(name, holder, seen);
     if (!held) return;

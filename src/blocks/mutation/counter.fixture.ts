@@ -107,13 +107,13 @@ export const countInSet: SetRule<Add, Added, Found> = {
     );
     if (entries.length === 0) return verdicts;
     const counters = [...found.values()].filter(({ isLocked }) => isLocked);
-    tx.trail(
+    tx.withCommit(
       tx.run(sql`update public.counters set n = given.n
         from unnest(${texts(counters.map(({ counter }) => counter))}::text[],
           ${numbers(counters.map(({ n }) => n))}::integer[]) as given (counter, n)
         where counters.workspace_id = 1 and counters.counter = given.counter`),
     );
-    tx.trail(
+    tx.withCommit(
       tx.run(sql`insert into public.entries select 1, counter, n, text
         from unnest(${texts(entries.map(({ counter }) => counter))}::text[],
           ${numbers(entries.map(({ n }) => n))}::integer[], ${texts(entries.map(({ text }) => text))}::text[])

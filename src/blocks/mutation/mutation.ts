@@ -114,11 +114,11 @@ function sendWithCommit(
   record: Record | undefined,
 ): void {
   const place = { workspaceId: mutation.placement.workspaceId, bucket: tx.bucket };
-  if (record) tx.trail(deps.idempotency.keep(tx, record.request, record.outcome));
-  if (made.jobs.length > 0) tx.trail(deps.queue.insertJobs(tx, made.jobs));
+  if (record) tx.withCommit(deps.idempotency.keep(tx, record.request, record.outcome));
+  if (made.jobs.length > 0) tx.withCommit(deps.queue.insertJobs(tx, made.jobs));
   // Last: the order of the events of a key rests on the locks taken by what went before.
   if (made.events.length > 0)
-    tx.trail(deps.outbox.insertEvents(tx, place, made.events, origin.traceparent()));
+    tx.withCommit(deps.outbox.insertEvents(tx, place, made.events, origin.traceparent()));
 }
 
 /** The mutations of one database. */

@@ -5,7 +5,7 @@
  *
  * A rule has up to two steps. `find` locks and reads what is decided on; it is sent together with the look-up of the keys.
  * `decide` gives a verdict for each call, in their order, and writes for those that are done; statements whose answers
- * decide nothing it hands to `tx.trail`, and they travel with the COMMIT. So a rule that decides in memory costs two round
+ * decide nothing it hands to `tx.withCommit`, and they travel with the COMMIT. So a rule that decides in memory costs two round
  * trips, however many calls there are.
  *
  * Why lock first and decide in memory: in one statement over all calls, UPDATE … FROM takes one match for each row, ON
@@ -52,8 +52,8 @@ export interface SetTx extends Queryable {
    * keeps nobody else waiting; `for update` in a set of calls that were held before.
    */
   readonly lock: Sql;
-  /** See `Transaction.trail`. */
-  trail(sent: Promise<unknown>): void;
+  /** See `Transaction.withCommit`. */
+  withCommit(sent: Promise<unknown>): void;
 }
 
 export interface SetRule<Input, Value, Found = void> {

@@ -70,8 +70,8 @@ export function isOfOneCall(error: unknown): boolean {
 }
 
 function createSetTx(tx: Transaction, isWaiting: boolean): SetTx {
-  const { signal, rows, first, run, trail } = tx;
-  return { signal, rows, first, run, trail, lock: isWaiting ? WAIT_FOR_LOCKED : SKIP_LOCKED };
+  const { signal, rows, first, run, withCommit } = tx;
+  return { signal, rows, first, run, withCommit, lock: isWaiting ? WAIT_FOR_LOCKED : SKIP_LOCKED };
 }
 
 function settle(verdict: Verdict<unknown>, { toOutcome, telling }: Call): Settlement {
@@ -120,9 +120,9 @@ function sendWithCommit(
     if (request && settlement.kind === 'outcome' && !settlement.isReplayed)
       kept.push({ request, outcome: settlement.outcome });
   }
-  if (kept.length > 0) tx.trail(deps.idempotency.keepEach(tx, kept));
+  if (kept.length > 0) tx.withCommit(deps.idempotency.keepEach(tx, kept));
   const jobs = done.flatMap((call) => call.jobs);
-  if (jobs.length > 0) tx.trail(insertJobs(tx, done, deps));
+  if (jobs.length > 0) tx.withCommit(insertJobs(tx, done, deps));
   const telling = done.filter(({ events }) => events.length > 0);
   if (telling.length === 0) return;
   // Last: the order of the events of a key rests on the locks taken by what went before.
@@ -131,7 +131,7 @@ function sendWithCommit(
     events,
     traceparent: origin.traceparent(),
   }));
-  tx.trail(deps.outbox.insertEach(tx, told));
+  tx.withCommit(deps.outbox.insertEach(tx, told));
 }
 
 /** Twins refuse the whole transaction and name themselves: their calls are left out of the next attempt. */

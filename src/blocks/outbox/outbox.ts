@@ -13,7 +13,7 @@ import type { Tracer } from '#base/trace';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
 import { createLeader, type LeaseStore } from '#blocks/leases';
-import { createBell, type Streams, type UncheckedEvent } from '#blocks/stream';
+import { createLoopWakeup, type Streams, type UncheckedEvent } from '#blocks/stream';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { outboxErrors } from './errors.ts';
 import { EVENTS_MAX, type EventPlace, insertEvents, type Told } from './insert.ts';
@@ -75,7 +75,7 @@ const IDLE_MEASURE_MS = 12_000;
 
 /**
  * Measures how many events wait: every second while events are written or moved here, or some wait. A leading relay keeps its
- * floor on the way.
+ * low watermark on the way.
  */
 function createGauge(
   { lagMax }: OutboxOptions,
@@ -98,10 +98,10 @@ function createGauge(
   async function measure(): Promise<void> {
     const deadline = createDeadline(clock, MEASURE_MS, closing.signal);
     try {
-      const floor = relay.floor();
-      if (floor !== undefined && floor !== keptFloor) {
-        await withSignal(rows.keepFloor(floor), deadline.signal);
-        keptFloor = floor;
+      const lowWatermark = relay.lowWatermark();
+      if (lowWatermark !== undefined && lowWatermark !== keptFloor) {
+        await withSignal(rows.keepFloor(lowWatermark), deadline.signal);
+        keptFloor = lowWatermark;
       }
       const { events, oldestAtMs } = await withSignal(rows.measure(lagMax + 1), deadline.signal);
       lag = { events, oldestMs: oldestAtMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestAtMs) };
@@ -153,9 +153,9 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
   const { clock, random, log, tracer, database, ids, leases, streams } = deps;
   const { isCandidate = true, wakeups = noWakeups } = deps;
   let unsubscribe = () => {};
-  const bell = createBell(clock);
+  const wakeup = createLoopWakeup(clock);
   const rows = createOutboxRows({ database, core: database.core, leases, streams });
-  const leader = createLeader(LEASE, options, { clock, random, log, store: leases, onTaken: bell.ring });
+  const leader = createLeader(LEASE, options, { clock, random, log, store: leases, onTaken: wakeup.ring });
   const relay = createRelay(options, {
     clock,
     random,
@@ -164,7 +164,7 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
     leader,
     rows,
     streams,
-    bell,
+    wakeup,
     wakeups,
     onMoved(events, tookMs) {
       measures.moved(events, tookMs);
@@ -199,7 +199,7 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
       if (isCandidate) await leader.start(signal);
       await gauge.begin(signal);
       if (!isCandidate) return;
-      unsubscribe = wakeups.on('outbox', bell.ring);
+      unsubscribe = wakeups.on('outbox', wakeup.ring);
       relay.begin();
     },
     async stop(deadline) {
@@ -216,7 +216,7 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
     insertEach,
     wake() {
       gauge.stirred();
-      bell.ring();
+      wakeup.ring();
       if (!isLeading()) wakeups.notify('outbox');
     },
     lag: gauge.lag,

@@ -17,9 +17,9 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { Tracer } from '#base/trace';
 import type { Held, Leader } from '#blocks/leases';
-import type { Bell, Streams } from '#blocks/stream';
+import type { LoopWakeup, Streams } from '#blocks/stream';
 import { createLookInterval, type Wakeups } from '#blocks/wakeup';
-import { createFloor, type Floor } from './floor.ts';
+import { createLowWatermark, type LowWatermark } from './low-watermark.ts';
 import type { OutboxOptions } from './options.ts';
 import type { OutboxRows } from './rows.ts';
 
@@ -37,7 +37,7 @@ export interface RelayDeps {
   rows: OutboxRows;
   streams: Pick<Streams, 'appended' | 'missed' | 'maintain'>;
   /** Rung by writers of all processes, and when the lease has been taken. */
-  bell: Bell;
+  wakeup: LoopWakeup;
   wakeups: Pick<Wakeups, 'notify' | 'isListening' | 'lookMsMax'>;
   onMoved: (events: number, tookMs: number) => void;
 }
@@ -46,8 +46,8 @@ export interface Relay {
   begin(): void;
   /** Lets the batch in hand be committed, unless `deadline` aborts first. */
   end(deadline: AbortSignal): Promise<void>;
-  /** The floor of the present reign; undefined while this process only follows. */
-  floor(): bigint | undefined;
+  /** The low watermark of the present term; undefined while this process only follows. */
+  lowWatermark(): bigint | undefined;
   health(): Health;
 }
 
@@ -55,35 +55,35 @@ export interface Relay {
 const FOLLOWING_MS = 5000;
 const BACKOFF = { baseMs: 50, maxMs: 2000 };
 
-interface Reign {
+interface Term {
   held: Held;
-  floor: Floor;
+  lowWatermark: LowWatermark;
 }
 
 export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayDeps): Relay {
-  const { clock, random, log, tracer, leader, rows, streams, bell, wakeups } = deps;
+  const { clock, random, log, tracer, leader, rows, streams, wakeup, wakeups } = deps;
   const { batchMax, leaseMs, pollMs } = options;
   const closing = new AbortController();
   const cutting = new AbortController();
   const interval = createLookInterval({ pollMs }, deps);
-  let reign: Reign | undefined;
+  let term: Term | undefined;
   let failure: string | undefined;
   let running = Promise.resolve();
 
-  /** The reign under the present lease: a new lease begins with what is certain about the outbox, and no more. */
-  async function currentReign(): Promise<Reign | undefined> {
+  /** The term under the present lease: a new lease begins with what is certain about the outbox, and no more. */
+  async function currentTerm(): Promise<Term | undefined> {
     const held = leader.current();
-    if (held && reign?.held.epoch === held.epoch) return reign;
-    reign = undefined;
+    if (held && term?.held.epoch === held.epoch) return term;
+    term = undefined;
     if (!held) return undefined;
-    const floor = createFloor(await withSignal(rows.readFloor(), cutting.signal));
-    reign = { held, floor };
+    const lowWatermark = createLowWatermark(await withSignal(rows.readFloor(), cutting.signal));
+    term = { held, lowWatermark };
     // A relay before this one may have died between its commit and telling of it.
     streams.missed();
-    return reign;
+    return term;
   }
 
-  async function move({ held, floor }: Reign): Promise<number> {
+  async function move({ held, lowWatermark }: Term): Promise<number> {
     const beganMs = clock.nowMs();
     const startMs = clock.monotonicMs();
     const deadline = createDeadline(clock, leaseMs, cutting.signal);
@@ -91,9 +91,15 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
       await faults.moving();
       const { signal } = deadline;
       const isTraced = tracer.records();
-      const moved = await rows.move(held, { floor: floor.seq(), batchMax, leaseMs, isTraced, signal });
+      const moved = await rows.move(held, {
+        lowWatermark: lowWatermark.seq(),
+        batchMax,
+        leaseMs,
+        isTraced,
+        signal,
+      });
       await faults.moved();
-      floor.moved(moved);
+      lowWatermark.moved(moved);
       streams.appended(moved.heads);
       const tookMs = clock.monotonicMs() - startMs;
       if (moved.count > 0) deps.onMoved(moved.count, tookMs);
@@ -110,9 +116,10 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
    * @returns whether there were any
    */
   async function step(isTold: boolean): Promise<boolean> {
-    const present = await currentReign();
+    const present = await currentTerm();
     if (!present) return false;
-    if (!isTold && !(await withSignal(rows.isWaiting(present.floor.seq()), cutting.signal))) return false;
+    if (!isTold && !(await withSignal(rows.isWaiting(present.lowWatermark.seq()), cutting.signal)))
+      return false;
     let moved = 0;
     for (let count = batchMax; count === batchMax && !closing.signal.aborted; moved += count)
       count = await move(present);
@@ -120,14 +127,14 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
   }
 
   async function stumbled(error: unknown, failures: number): Promise<void> {
-    if (reign && isLoadstoneError(error) && error.code === 'lease_lost') {
-      leader.lost(reign.held);
+    if (term && isLoadstoneError(error) && error.code === 'lease_lost') {
+      leader.lost(term.held);
       // Writers of this process have told nobody else: they took this relay for the one.
       wakeups.notify('outbox');
       return;
     }
-    // Whether the batch was moved is not known: what it left below the floor's bound has to be looked for again.
-    reign = undefined;
+    // Whether the batch was moved is not known: what it left below the low watermark's bound has to be looked for again.
+    term = undefined;
     failure = describeError(error);
     log.warn({ err: error }, 'the relay stumbled; going on');
     // It may have run out of segments.
@@ -150,7 +157,7 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
           isTold = false;
           continue;
         }
-        isTold = await bell.wait(leader.current() ? interval.nextMs() : FOLLOWING_MS);
+        isTold = await wakeup.wait(leader.current() ? interval.nextMs() : FOLLOWING_MS);
       } catch (error) {
         if (closing.signal.aborted) return;
         failures += 1;
@@ -169,13 +176,13 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
       const stopped = lifecycleErrors.stopped({ detail: 'the relay is being stopped' });
       const cut = () => cutting.abort(stopped);
       closing.abort(stopped);
-      bell.ring();
+      wakeup.ring();
       if (deadline.aborted) cut();
       deadline.addEventListener('abort', cut, { once: true });
       await running;
       deadline.removeEventListener('abort', cut);
     },
-    floor: () => reign?.floor.seq(),
+    lowWatermark: () => term?.lowWatermark.seq(),
     health: () =>
       failure === undefined ? { status: 'ok' } : { status: 'failing', reason: `relay: ${failure}` },
   };

@@ -7,16 +7,16 @@ import type { Held, LeaseStore } from '#blocks/leases';
 import type { Appended, AppendRow, Streams } from '#blocks/stream';
 
 export interface OutboxRows {
-  /** Whether anything that is committed waits, from `floor` on. */
-  isWaiting(floor: bigint): Promise<boolean>;
+  /** Whether anything that is committed waits, from `lowWatermark` on. */
+  isWaiting(lowWatermark: bigint): Promise<boolean>;
   /**
-   * Moves the next events, from `floor` on, to the log: in one transaction, which has an effect only under the lease.
+   * Moves the next events, from `lowWatermark` on, to the log: in one transaction, which has an effect only under the lease.
    * @throws lease_lost
    */
   move(held: Held, options: MoveOptions): Promise<Moved>;
   readFloor(): Promise<bigint>;
   /** Never lowers it. */
-  keepFloor(floor: bigint): Promise<void>;
+  keepFloor(lowWatermark: bigint): Promise<void>;
   /** How many events wait, counted up to a bound, and when the first of them was created. */
   measure(eventsMax: number): Promise<{ events: number; oldestAtMs: number | undefined }>;
 }
@@ -27,7 +27,7 @@ export interface Moved extends Appended {
 }
 
 export interface MoveOptions {
-  floor: bigint;
+  lowWatermark: bigint;
   /** Whether to look for `traceparents`. */
   isTraced: boolean;
   batchMax: number;
@@ -54,14 +54,14 @@ function settings(leaseMs: number): Sql {
       set_config('idle_in_transaction_session_timeout', ${String(leaseMs)}, true)`;
 }
 
-/** Both uses of `floor` see one snapshot, so the rows deleted are the rows counted. */
-function take(floor: bigint, batchMax: number): Sql<AppendRow> {
+/** Both uses of `lowWatermark` see one snapshot, so the rows deleted are the rows counted. */
+function take(lowWatermark: bigint, batchMax: number): Sql<AppendRow> {
   return sql<AppendRow>`
     delete from core.outbox
-    where seq >= ${floor} and seq <= (
+    where seq >= ${lowWatermark} and seq <= (
       select max(seq) from (
         select seq, sum(bytes) over (order by seq) - bytes as bytes_before
-        from (select seq, bytes from core.outbox where seq >= ${floor} order by seq limit ${batchMax}) as first_ones
+        from (select seq, bytes from core.outbox where seq >= ${lowWatermark} order by seq limit ${batchMax}) as first_ones
       ) as counted
       where bytes_before < ${BATCH_BYTES_MAX}
     )
@@ -70,28 +70,28 @@ function take(floor: bigint, batchMax: number): Sql<AppendRow> {
 }
 
 /** Those with the flag `recorded` (W3C Trace Context, 3.2.2.5) among the next to be moved. */
-function traceparentsOf(floor: bigint, batchMax: number): Sql<{ traceparent: string }> {
+function traceparentsOf(lowWatermark: bigint, batchMax: number): Sql<{ traceparent: string }> {
   return sql<{ traceparent: string }>`
     select distinct traceparent
-    from (select traceparent from core.outbox where seq >= ${floor} order by seq limit ${batchMax}) as first_ones
+    from (select traceparent from core.outbox where seq >= ${lowWatermark} order by seq limit ${batchMax}) as first_ones
     where traceparent like '%-01' limit ${TRACED_MAX}`;
 }
 
 export function createOutboxRows({ database, core, leases, streams }: RowsDeps): OutboxRows {
   return {
-    async isWaiting(floor) {
+    async isWaiting(lowWatermark) {
       const row = await core.first<{ waiting: boolean }>(sql`
-        select exists (select from core.outbox where seq >= ${floor}) as waiting`);
+        select exists (select from core.outbox where seq >= ${lowWatermark}) as waiting`);
       return row?.waiting === true;
     },
-    move: (held, { floor, batchMax, leaseMs, isTraced, signal }) =>
+    move: (held, { lowWatermark, batchMax, leaseMs, isTraced, signal }) =>
       database.transact(PLACEMENT, { signal, role: 'system' }, async (tx) => {
         // One burst. The fence comes first: the batch sees all that an earlier holder has committed.
         const [, , traced, appended] = await Promise.all([
           tx.run(settings(leaseMs)),
           leases.fence(tx, held),
-          isTraced ? tx.rows(traceparentsOf(floor, batchMax)) : [],
-          streams.append(tx, take(floor, batchMax)),
+          isTraced ? tx.rows(traceparentsOf(lowWatermark, batchMax)) : [],
+          streams.append(tx, take(lowWatermark, batchMax)),
         ]);
         return { ...appended, traceparents: traced.map(({ traceparent }) => traceparent) };
       }),
@@ -99,8 +99,8 @@ export function createOutboxRows({ database, core, leases, streams }: RowsDeps):
       const row = await core.first<{ seq: string }>(sql`select seq from core.outbox_floor`);
       return BigInt(row?.seq ?? 0);
     },
-    async keepFloor(floor) {
-      await core.run(sql`update core.outbox_floor set seq = ${floor} where seq < ${floor}`);
+    async keepFloor(lowWatermark) {
+      await core.run(sql`update core.outbox_floor set seq = ${lowWatermark} where seq < ${lowWatermark}`);
     },
     async measure(eventsMax) {
       const row = await core.first<{ events: number; oldest: Date | null }>(sql`

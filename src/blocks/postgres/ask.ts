@@ -3,7 +3,7 @@
  * a server that hangs costs no more than `timeoutMs`.
  */
 import { createClient } from './driver.ts';
-import type { PostgresAddress } from './place.ts';
+import type { PostgresAddress } from './engine.ts';
 import { SUPERUSER_NAME } from './settings.ts';
 
 const TIMEOUT_MS = 5000;

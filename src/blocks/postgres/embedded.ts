@@ -21,8 +21,8 @@ import {
   readDatabaseFile,
 } from './directory/database-file.ts';
 import { type DirectoryLock, lockDirectory } from './directory/directory-lock.ts';
+import type { PostgresEngine } from './engine.ts';
 import { createEnsemble, type OwnEnsemble } from './ensemble.ts';
-import type { PostgresPlace } from './place.ts';
 import { noteOnFileSystem } from './process/file-systems.ts';
 import { removeSocketDirectory } from './process/socket-directory.ts';
 import { type PostgresState, startTimeout } from './process/supervisor.ts';
@@ -31,8 +31,8 @@ import type { SiteOptions } from './site-shape.ts';
 import { carryOut, finish } from './standby/promotion.ts';
 import type { StandbyState } from './standby/standby.ts';
 
+export type { PostgresAddress, PostgresEngine } from './engine.ts';
 export { createJoinedPostgres, type JoinedPostgresOptions } from './joined.ts';
-export type { PostgresAddress, PostgresPlace } from './place.ts';
 export type { PostgresState } from './process/supervisor.ts';
 export { SUPERUSER_NAME } from './settings.ts';
 export type { StandbyState } from './standby/standby.ts';
@@ -56,7 +56,7 @@ export interface EmbeddedPostgresDeps {
   report?: (line: string) => void;
 }
 
-export interface EmbeddedPostgres extends PostgresPlace {
+export interface EmbeddedPostgres extends PostgresEngine {
   /** As for every place; told what has become of the primary. */
   onChange(listener: (state: PostgresState) => void): () => void;
   /** The primary's postmaster's pid, as this machine sees it; undefined while there is none. */

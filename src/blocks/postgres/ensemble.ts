@@ -17,8 +17,8 @@ import {
   readDatabaseFile,
 } from './directory/database-file.ts';
 import { createPostgresLock } from './directory/postgres-lock.ts';
+import type { PostgresAddress } from './engine.ts';
 import { embeddedErrors } from './errors.ts';
-import type { PostgresAddress } from './place.ts';
 import { createPostgresServer, type PostgresServer } from './process/postgres-server.ts';
 import { type PostgresState, startTimeout } from './process/supervisor.ts';
 import { chooseSite, siteBeside } from './site.ts';

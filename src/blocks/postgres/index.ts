@@ -6,7 +6,7 @@ export {
   createEmbeddedPostgres,
   createJoinedPostgres,
   type PostgresAddress,
-  type PostgresPlace,
+  type PostgresEngine,
   SUPERUSER_NAME,
 } from './embedded.ts';
 export { embeddedErrors } from './errors.ts';

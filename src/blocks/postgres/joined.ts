@@ -9,8 +9,8 @@ import { describeError } from '#base/errors';
 import { createLifecycle, type Health } from '#base/lifecycle';
 import { createChangeWatch } from './directory/change-watch.ts';
 import { readDatabaseFile } from './directory/database-file.ts';
+import type { PostgresAddress, PostgresEngine } from './engine.ts';
 import { embeddedErrors } from './errors.ts';
-import type { PostgresAddress, PostgresPlace } from './place.ts';
 import { findPostmaster } from './process/postmaster-file.ts';
 import { POSTGRES_PORT } from './process/socket-directory.ts';
 import { DATABASE_NAME } from './settings.ts';
@@ -36,7 +36,7 @@ interface View {
 }
 
 /** Starting it raises postgres_not_running, with the reason. */
-export function createJoinedPostgres(options: JoinedPostgresOptions, deps: { clock: Clock }): PostgresPlace {
+export function createJoinedPostgres(options: JoinedPostgresOptions, deps: { clock: Clock }): PostgresEngine {
   const dataDirectory = dirname(options.directory);
   const listeners = new Set<() => void>();
   const ending = new AbortController();

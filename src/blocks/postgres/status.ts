@@ -12,8 +12,8 @@ import {
   readDatabaseFile,
 } from './directory/database-file.ts';
 import { holderOf } from './directory/directory-lock.ts';
+import type { PostgresAddress } from './engine.ts';
 import { socketIn } from './joined.ts';
-import type { PostgresAddress } from './place.ts';
 import { isFenced, isStandby } from './standby/fence.ts';
 
 export interface StandbyStatus {

@@ -13,7 +13,7 @@ import type { UncheckedJob } from './job.ts';
 import { never, PLACE, type TestQueue, type TestQueues } from './queue.fixture.ts';
 import type { WorkerProcessArguments } from './worker/worker-process.fixture.ts';
 
-const PROGRAM = join(import.meta.dirname, 'worker-process.fixture.ts');
+const PROGRAM = join(import.meta.dirname, 'worker', 'worker-process.fixture.ts');
 const POLL_MS = 20;
 async function startWorker(given: WorkerProcessArguments): Promise<ChildProcess> {
   const child = spawn(process.execPath, [PROGRAM, JSON.stringify(given)], {

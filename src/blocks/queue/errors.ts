@@ -36,7 +36,7 @@ export const queueErrors = defineErrors('queue', {
     status: 409,
     title: 'The job is running',
     retryable: true,
-    doc: 'A job can be retried or discarded only while no worker has it in hand. Wait until it has ended.',
+    doc: 'A job can be retried or discarded only while no worker has it in flight. Wait until it has ended.',
   },
   job_finished: {
     status: 409,
@@ -49,7 +49,7 @@ export const queueErrors = defineErrors('queue', {
     retryable: true,
     doc: 'The worker could not renew its lease in time, because it was frozen or cut off from the database. The job runs again elsewhere; what this attempt gives is not recorded.',
   },
-  job_hopeless: {
+  job_non_retryable: {
     status: 500,
     title: 'The job cannot succeed',
     doc: 'Thrown by a handler for a job that no further attempt would help: it is dead at once, whatever attempts are left.',

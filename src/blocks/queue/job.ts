@@ -103,7 +103,7 @@ export interface Job<Payload = JsonValue> extends Readonly<Place> {
 
 /**
  * Carries out a job, at least once. What it returns is kept with the finished job: at most 4 KiB as JSON, so a reference
- * where the result is larger. What it throws counts as a failed attempt; `queueErrors.job_hopeless` as the last one, and
+ * where the result is larger. What it throws counts as a failed attempt; `queueErrors.job_non_retryable` as the last one, and
  * `retryAfterS` of a coded error is the least wait before the next.
  */
 export type Handler = (job: Job) => Promise<JsonValue> | Promise<void>;

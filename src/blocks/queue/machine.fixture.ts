@@ -8,12 +8,12 @@ import type { ClaimedJob, OnDuplicate, PreparedJob } from './job.ts';
 import { type JobEvent, type JobMachine, nextState } from './machine.ts';
 import { freshQueue, makeJob, makeTurn, PLACE, type SuiteStores, scoreAt } from './store.fixture.ts';
 import type { Lease } from './store.ts';
-import { locksOf } from './stores/turn.ts';
+import { locksOf } from './stores/complete-and-claim.ts';
 
 const LEASE_MS = 10_000;
 
-/** Which end the worker makes of what it has in hand, by turns. */
-type End = 'done' | 'failed' | 'hopeless' | 'keep' | 'give_back';
+/** Which end the worker makes of what it has in flight, by turns. */
+type End = 'done' | 'failed' | 'nonRetryable' | 'keep' | 'give_back';
 
 export type Step =
   | {
@@ -35,7 +35,7 @@ export type Step =
   | { kind: 'redrive'; pick: number }
   | { kind: 'hasten'; pick: number };
 
-const end = fc.constantFrom<End>('done', 'done', 'failed', 'hopeless', 'keep', 'give_back');
+const end = fc.constantFrom<End>('done', 'done', 'failed', 'nonRetryable', 'keep', 'give_back');
 const maybeKey = (...keys: string[]) => fc.option(fc.constantFrom(...keys), { nil: undefined, freq: 3 });
 
 const enqueue = fc.record({
@@ -172,7 +172,7 @@ export async function carryOut(stores: SuiteStores, { keyConcurrency, steps }: H
 
   async function doTurn({ worker: index, ends, want }: Extract<Step, { kind: 'turn' }>): Promise<void> {
     const worker = workers[index] as ModelWorker;
-    const by = { done: [] as ClaimedJob[], failed: [] as ClaimedJob[], hopeless: [] as ClaimedJob[] };
+    const by = { done: [] as ClaimedJob[], failed: [] as ClaimedJob[], nonRetryable: [] as ClaimedJob[] };
     const kept: ClaimedJob[] = [];
     const freed = new Set<string>();
     const retry = new Map<string, { runAtMs: number; score: number }>();
@@ -189,13 +189,14 @@ export async function carryOut(stores: SuiteStores, { keyConcurrency, steps }: H
         if (is(job, 'running')) move(job, { kind: 'given_back' });
         return;
       }
-      const ending = wanted === 'failed' && claimed.attempts + 1 >= claimed.attemptsMax ? 'hopeless' : wanted;
+      const ending =
+        wanted === 'failed' && claimed.attempts + 1 >= claimed.attemptsMax ? 'nonRetryable' : wanted;
       by[ending].push(claimed);
       // One that has been replaced meanwhile has no row any more.
       if (!is(job, 'running')) return;
       if (keyLock(job)) freed.add(keyLock(job) as string);
       if (ending === 'done') move(job, { kind: 'succeeded' });
-      else if (ending === 'hopeless') move(job, { kind: 'failed', retryAtMs: undefined });
+      else if (ending === 'nonRetryable') move(job, { kind: 'failed', retryAtMs: undefined });
       else {
         const again = backoff();
         retry.set(claimed.jobId, again);
@@ -205,14 +206,14 @@ export async function carryOut(stores: SuiteStores, { keyConcurrency, steps }: H
     });
 
     const isLost = worker.lease === undefined && worker.untilMs > 0;
-    const answer = await stores.jobs.turn(
+    const answer = await stores.jobs.completeAndClaim(
       makeTurn(queue, {
         worker: `worker ${index}`,
         lease: worker.lease,
         nowMs,
         untilMs: nowMs + LEASE_MS,
         done: by.done.map(({ jobId }) => ({ jobId, result: undefined })),
-        failed: [...by.failed, ...by.hopeless].map(({ jobId }) => ({
+        failed: [...by.failed, ...by.nonRetryable].map(({ jobId }) => ({
           jobId,
           error: 'e',
           retry: retry.get(jobId) ?? (by.failed.some((each) => each.jobId === jobId) ? backoff() : undefined),
@@ -276,7 +277,7 @@ export async function carryOut(stores: SuiteStores, { keyConcurrency, steps }: H
   }
 
   async function doReleaseOrphans(): Promise<void> {
-    await stores.upkeep.releaseOrphans(nowMs);
+    await stores.maintenance.releaseOrphans(nowMs);
     const names = new Set(inLine('held').map(([, job]) => keyLock(job)));
     for (const name of names) {
       if (name === undefined || locks().includes(name)) continue;
@@ -299,7 +300,7 @@ export async function carryOut(stores: SuiteStores, { keyConcurrency, steps }: H
     const { inspection } = stores;
     if (kind === 'discard') {
       const done = is(job, 'dead')
-        ? await inspection.bury([jobId], nowMs)
+        ? await inspection.discardEach([jobId], nowMs)
         : await inspection.withdraw(queue, [jobId], 'discarded', nowMs);
       const can = is(job, 'dead') || (living(job) && !is(job, 'running'));
       assert.equal(done.length, can ? 1 : 0);

@@ -18,14 +18,14 @@ export const queueOptions = optionsSchema(
       maximum: 600_000,
       default: 30_000,
       description:
-        'How long a worker that is not heard of keeps the jobs it has in hand; renewed every third of it. The jobs of a killed worker run again after this.',
+        'How long a worker that is not heard of keeps the jobs it has in flight; renewed every third of it. The jobs of a killed worker run again after this.',
     }),
     prefetchMax: Type.Integer({
       minimum: 0,
       maximum: 10_000,
       default: 4000,
       description:
-        'Jobs that a worker may have in hand of a queue beyond those it runs. It takes as many as it runs in 50 ms, so none where jobs take long.',
+        'Jobs that a worker may have in flight of a queue beyond those it runs. It takes as many as it runs in 50 ms, so none where jobs take long.',
     }),
     waitingMax: Type.Integer({
       minimum: 1,

@@ -14,7 +14,7 @@ import type { Schedule } from './maintenance/cron.ts';
 import { queueMigrations } from './migrations.ts';
 import { type QueueOptions, queueOptions } from './options.ts';
 import { createQueue, type Queue } from './queue.ts';
-import { createPostgresUpkeep } from './stores/upkeep.ts';
+import { createPostgresMaintenance } from './stores/maintenance.ts';
 import { createWorker } from './worker/worker.ts';
 
 export const never = new AbortController().signal;
@@ -63,7 +63,7 @@ export async function startTestQueues(): Promise<TestQueues> {
     store: createPostgresWorkerLeases(db.database.core),
   });
   await ids.start(never);
-  await createPostgresUpkeep(db.database.core).rotateHistory(Date.now(), HISTORY_MS);
+  await createPostgresMaintenance(db.database.core).rotateHistory(Date.now(), HISTORY_MS);
   return {
     db,
     ids,

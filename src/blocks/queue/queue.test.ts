@@ -123,23 +123,26 @@ test('a failed job is tried again with back-off, under one token, until it is de
   });
 });
 
-test('a hopeless job is dead at once, as is one whose result is too large', async () => {
+test('a job that is not to be retried is dead at once, as is one whose result is too large', async () => {
   const name = freshName();
   const queue = all.make({ definitions: [{ name }] });
   const handler = async ({ payload }: Job) => {
-    if (payload === 'hopeless') throw queueErrors.job_hopeless({ detail: 'no such file' });
+    if (payload === 'nonRetryable') throw queueErrors.job_non_retryable({ detail: 'no such file' });
     return 'x'.repeat(5000);
   };
   await queue.working({ [name]: handler }, async () => {
-    const hopeless = await queue.enqueue({ queue: name, payload: 'hopeless' });
+    const nonRetryable = await queue.enqueue({ queue: name, payload: 'nonRetryable' });
     const large = await queue.enqueue({ queue: name, payload: 'large' });
-    assert.match((await becomes(queue, hopeless, 'dead')).lastError ?? '', /job_hopeless: no such file/);
+    assert.match(
+      (await becomes(queue, nonRetryable, 'dead')).lastError ?? '',
+      /job_non_retryable: no such file/,
+    );
     assert.match((await becomes(queue, large, 'dead')).lastError ?? '', /job_result_too_large/);
     const { inspection } = queue.queue;
     assert.equal(await inspection.redrive(name, 1), 1);
     await becomes(queue, large, 'dead');
     assert.equal(await inspection.discardDead(name, 10), 2);
-    await assert.rejects(inspection.discard(hopeless), { code: 'job_finished' });
+    await assert.rejects(inspection.discard(nonRetryable), { code: 'job_finished' });
     await assert.rejects(inspection.discardDead('none', 1), { code: 'queue_unknown' });
   });
 });
@@ -152,7 +155,7 @@ test('the line about a dead job has the trace of whoever enqueued it', async () 
   const queue = all.make({ definitions: [{ name }], log });
   const begun = Promise.withResolvers<void>();
   const handler = async (job: Job) => {
-    if (job.payload === 'hopeless') throw queueErrors.job_hopeless();
+    if (job.payload === 'nonRetryable') throw queueErrors.job_non_retryable();
     begun.resolve();
     await new Promise((_, reject) => job.signal.addEventListener('abort', () => reject(job.signal.reason)));
   };
@@ -162,7 +165,7 @@ test('the line about a dead job has the trace of whoever enqueued it', async () 
     return (await queue.queue.enqueueGrouped(PLACE, [job], { signal: never, traceparent }))[0] ?? '';
   };
   await queue.working({ [name]: handler }, async () => {
-    const thrown = await enqueue('hopeless', '4bf92f3577b34da6a3ce929d0e0e4736');
+    const thrown = await enqueue('nonRetryable', '4bf92f3577b34da6a3ce929d0e0e4736');
     await becomes(queue, thrown, 'dead');
     const lost = await enqueue('lost', '0af7651916cd43dd8448eb211c80319c');
     await begun.promise;
@@ -437,7 +440,7 @@ test('why says what a job waits for', async () => {
   await assert.rejects(inspection.show('no id'), { code: 'job_missing' });
 });
 
-test('a queue is drained of all that nobody has in hand', async () => {
+test('a queue is drained of all that nobody has in flight', async () => {
   const name = freshName();
   const queue = all.make({ definitions: [{ name }] });
   const jobs = Array.from({ length: 2500 }, () => ({ queue: name, payload: 1 }));
@@ -518,7 +521,7 @@ test('a full queue that drops makes room for what is worth more, and counts what
   await queue.queue.stop(never);
 });
 
-test('the measures tell backlog, workers and pace; other processes read what one has measured', async () => {
+test('the measures tell backlog, workers and prefetch; other processes read what one has measured', async () => {
   const name = freshName();
   const [leading, following] = [true, false].map((leads) =>
     all.make({ definitions: [{ name }], leads: () => leads }),

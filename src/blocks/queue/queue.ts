@@ -19,14 +19,14 @@ import { queueErrors } from './errors.ts';
 import { createInspection, type JobInspection } from './inspect/inspection.ts';
 import type { Place, PreparedJob, UncheckedJob } from './job.ts';
 import { createCron, type Schedule } from './maintenance/cron.ts';
-import { createUpkeep, type LeaderLease } from './maintenance/maintenance.ts';
+import { createMaintenance, type LeaderLease } from './maintenance/maintenance.ts';
 import { createQueueMetrics, type QueueMetrics } from './metrics.ts';
 import type { QueueOptions } from './options.ts';
 import { createScores, type Scores } from './score.ts';
 import type { JobStore, QueueMeasure } from './store.ts';
 import { createPostgresInspection } from './stores/inspection.ts';
+import { createPostgresMaintenance, createPostgresSchedules } from './stores/maintenance.ts';
 import { createPostgresJobs } from './stores/postgres.ts';
-import { createPostgresSchedules, createPostgresUpkeep } from './stores/upkeep.ts';
 
 /** A worker of this process. */
 interface WakeListener {
@@ -57,7 +57,7 @@ export interface EnqueueOptions {
 
 export interface Queue extends Lifecycle {
   /**
-   * Checks a job, names it and gives it its place in line; counts it as waiting. Needs no database.
+   * Checks a job, names it and gives it its place in the queue; counts it as waiting. Needs no database.
    * @throws queue_unknown, queue_full, job_invalid, job_too_large, and what ids throw
    */
   prepareJob(job: UncheckedJob, place: Place, traceparent: string | undefined): PreparedJob;
@@ -105,7 +105,7 @@ export interface QueueDeps {
    * Which process carries out these schedules and trims these queues: one that knows them. Default: `leader`, for when all
    * processes of the database declare the same.
    */
-  keeper?: LeaderLease;
+  maintainer?: LeaderLease;
   definitions: readonly QueueDefinition[];
   schedules: readonly Schedule[];
   /** Without them workers look for the jobs of other processes every `pollMs`. */
@@ -143,7 +143,7 @@ function releaseFrom(admission: Admission, jobs: readonly PreparedJob[]): void {
 
 /** The queue of one process, on Postgres. Its start makes the history’s next days; workers start after it. */
 export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
-  const { clock, database, leader, keeper = leader, wakeups = noWakeups } = deps;
+  const { clock, database, leader, maintainer = leader, wakeups = noWakeups } = deps;
   const definitions = new Map(deps.definitions.map((each) => [each.name, completeDefinition(each, options)]));
   const scores = createScores(options);
   const admission = createAdmission(clock);
@@ -159,10 +159,10 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
 
   const prepareJob = createPrepare({ clock, ids: deps.ids, scores, admission, definitionOf });
   const groups = createGroups((jobs) => write(jobs));
-  const upkeep = createUpkeep(options, {
+  const maintenance = createMaintenance(options, {
     ...deps,
-    keeper,
-    store: createPostgresUpkeep(database.core),
+    maintainer,
+    store: createPostgresMaintenance(database.core),
     inspection: inspectionStore,
     admission,
     isListening: wakeups.isListening,
@@ -170,7 +170,7 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
   });
   const cron = createCron(deps.schedules, {
     ...deps,
-    leader: keeper,
+    leader: maintainer,
     store: createPostgresSchedules(database.core),
     jobs: store,
     prepare: (job, place) => prepareJob(job, place, undefined),
@@ -178,7 +178,7 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
   });
   const metrics = createQueueMetrics(deps.metrics, admission);
   for (const queue of definitions.keys()) {
-    metrics.ofQueue(queue, () => upkeep.measures().find((measure) => measure.queue === queue));
+    metrics.ofQueue(queue, () => maintenance.measures().find((measure) => measure.queue === queue));
   }
 
   function wakeFor(jobs: readonly PreparedJob[]): void {
@@ -187,7 +187,7 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
       if (isScheduled) scheduled(queue, runAtMs);
       else wake(queue, score);
     }
-    if (jobs.length > 0) upkeep.stirred();
+    if (jobs.length > 0) maintenance.stirred();
   }
 
   const release = (jobs: readonly PreparedJob[]) => releaseFrom(admission, jobs);
@@ -216,13 +216,13 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
   let unsubscribe = () => {};
   const lifecycle = createLifecycle('queue', {
     async start() {
-      await upkeep.start();
-      unsubscribe = wakeups.on('jobs', upkeep.stirred);
+      await maintenance.start();
+      unsubscribe = wakeups.on('jobs', maintenance.stirred);
       cron.begin();
     },
     async stop(deadline) {
       unsubscribe();
-      await withSignal(Promise.all([upkeep.stop(), cron.stop()]), deadline).catch(() => {});
+      await withSignal(Promise.all([maintenance.stop(), cron.stop()]), deadline).catch(() => {});
     },
   });
 
@@ -265,7 +265,7 @@ export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
       definitionOf,
       wake,
     }),
-    measures: upkeep.measures,
+    measures: maintenance.measures,
     forWorkers: { store, scores, metrics, definitionOf, onWake, wakeups, offer },
   };
 }

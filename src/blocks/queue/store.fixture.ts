@@ -3,12 +3,12 @@
  */
 import type { Queryable } from '#blocks/database';
 import type { PreparedJob } from './job.ts';
-import type { JobInspectionStore, JobStore, TurnRequest, UpkeepStore } from './store.ts';
+import type { CompleteAndClaimRequest, JobInspectionStore, JobStore, MaintenanceStore } from './store.ts';
 
 export interface SuiteStores {
   jobs: JobStore;
   inspection: JobInspectionStore;
-  upkeep: UpkeepStore;
+  maintenance: MaintenanceStore;
   transact<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
 }
 
@@ -47,7 +47,10 @@ let queues = 0;
 export const freshQueue = () => `queue_${++queues}`;
 
 /** A turn that neither ends nor takes anything, for the test to fill in. */
-export function makeTurn(queue: string, over: Partial<TurnRequest> = {}): TurnRequest {
+export function makeTurn(
+  queue: string,
+  over: Partial<CompleteAndClaimRequest> = {},
+): CompleteAndClaimRequest {
   const nowMs = Date.now();
   return {
     queue,
@@ -63,7 +66,7 @@ export function makeTurn(queue: string, over: Partial<TurnRequest> = {}): TurnRe
     kept: [],
     want: 0,
     fromScore: -(2 ** 53) + 1,
-    strays: [],
+    lateArrivals: [],
     perKey: undefined,
     ...over,
   };

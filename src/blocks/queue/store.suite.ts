@@ -42,7 +42,7 @@ function enqueueSuite(at: () => Handle): void {
         makeJob(queue, { priority: 4, attemptsMax: 9, traceparent, payload: payloads[i % 3]! }),
       );
       await at().insert(...written);
-      const { jobs, payloadLength } = await at().turn(queue, { want: 100 });
+      const { jobs, payloadLength } = await at().completeAndClaim(queue, { want: 100 });
       assert.deepEqual(
         jobs,
         written.map(({ jobId, workspaceId, bucket, payload }) => ({
@@ -102,7 +102,7 @@ function uniqueSuite(at: () => Handle): void {
     const other = makeJob(queue);
     await at().insert(first);
     await assert.rejects(at().insert(other, second), { code: 'job_duplicate' });
-    const { jobs } = await at().turn(queue, { want: 9 });
+    const { jobs } = await at().completeAndClaim(queue, { want: 9 });
     assert.deepEqual(ids(jobs), [first.jobId]);
     await assert.rejects(at().insert(second), { code: 'job_duplicate' });
     assert.equal(await at().state(other.jobId), undefined);
@@ -136,14 +136,14 @@ function uniqueSuite(at: () => Handle): void {
     const queue = freshQueue();
     const [first, second] = twins(queue, 'replace');
     await at().insert(first);
-    const { jobs, lease } = await at().turn(queue, { want: 9 });
+    const { jobs, lease } = await at().completeAndClaim(queue, { want: 9 });
     await at().insert(second);
     assert.deepEqual(await at().take(queue, 9), []);
-    const kept = await at().turn(queue, { want: 9, lease, kept: jobs });
+    const kept = await at().completeAndClaim(queue, { want: 9, lease, kept: jobs });
     assert.deepEqual(ids(kept.jobs), []);
     assert.equal((await at().inspection.facts(second.jobId))?.hasTwin, true);
-    const next = await at().turn(queue, { want: 0, lease: kept.lease, done: done(jobs) });
-    const last = await at().turn(queue, { want: 9, lease: next.lease });
+    const next = await at().completeAndClaim(queue, { want: 0, lease: kept.lease, done: done(jobs) });
+    const last = await at().completeAndClaim(queue, { want: 9, lease: next.lease });
     assert.deepEqual(ids(last.jobs), [second.jobId]);
   });
 
@@ -162,11 +162,11 @@ function lineSuite(at: () => Handle): void {
     const now = Date.now();
     const jobs = [3, 1, 2, 5, 4].map((order) => makeJob(queue, { score: scoreAt(now, order) }));
     await at().insert(...jobs);
-    const first = await at().turn(queue, { want: 3 });
+    const first = await at().completeAndClaim(queue, { want: 3 });
     assert.deepEqual(ids(first.jobs), [jobs[1]!.jobId, jobs[2]!.jobId, jobs[0]!.jobId]);
     assert.equal(first.isFull, true);
     assert.equal(first.lastScore, scoreAt(now, 3));
-    const second = await at().turn(queue, {
+    const second = await at().completeAndClaim(queue, {
       want: 3,
       lease: first.lease,
       kept: first.jobs,
@@ -176,15 +176,15 @@ function lineSuite(at: () => Handle): void {
     assert.equal(second.isFull, false);
   });
 
-  test('below the mark only strays are taken', async () => {
+  test('below the mark only lateArrivals are taken', async () => {
     const queue = freshQueue();
     const now = Date.now();
     const jobs = [1, 2, 3].map((order) => makeJob(queue, { score: scoreAt(now, order) }));
     await at().insert(...jobs);
-    const { jobs: taken } = await at().turn(queue, {
+    const { jobs: taken } = await at().completeAndClaim(queue, {
       want: 9,
       fromScore: scoreAt(now, 3),
-      strays: [scoreAt(now, 1), scoreAt(now, 77)],
+      lateArrivals: [scoreAt(now, 1), scoreAt(now, 77)],
     });
     assert.deepEqual(ids(taken), [jobs[0]!.jobId, jobs[2]!.jobId]);
   });
@@ -193,7 +193,7 @@ function lineSuite(at: () => Handle): void {
     const [queue, empty] = [freshQueue(), freshQueue()];
     const now = Date.now();
     await at().insert(...[1, 2, 3].map((order) => makeJob(queue, { score: scoreAt(now, order) })));
-    await at().turn(queue, { want: 1 });
+    await at().completeAndClaim(queue, { want: 1 });
     const { lowest } = await at().jobs.look([
       { queue, fromScore: 0 },
       { queue: empty, fromScore: 0 },
@@ -230,8 +230,8 @@ function leaseSuite(at: () => Handle): void {
   test('what is neither kept nor ended is given back', async () => {
     const queue = freshQueue();
     await at().insert(makeJob(queue), makeJob(queue));
-    const { jobs, lease } = await at().turn(queue, { want: 2 });
-    await at().turn(queue, { lease, kept: jobs.slice(1) });
+    const { jobs, lease } = await at().completeAndClaim(queue, { want: 2 });
+    await at().completeAndClaim(queue, { lease, kept: jobs.slice(1) });
     assert.equal(await at().state(jobs[0]!.jobId), 'ready');
     assert.equal(await at().state(jobs[1]!.jobId), 'running');
     assert.deepEqual(await at().take(queue, 2), [jobs[0]!.jobId]);
@@ -240,14 +240,16 @@ function leaseSuite(at: () => Handle): void {
   test('a turn under an older lease, or one that was left, is lost and has no effect', async () => {
     const queue = freshQueue();
     await at().insert(makeJob(queue));
-    const first = await at().turn(queue, { want: 1 });
-    const second = await at().turn(queue, { lease: first.lease, kept: first.jobs });
+    const first = await at().completeAndClaim(queue, { want: 1 });
+    const second = await at().completeAndClaim(queue, { lease: first.lease, kept: first.jobs });
     const late = makeTurn(queue, { lease: first.lease, done: done(first.jobs), want: 9 });
-    assert.deepEqual(await at().jobs.turn(late), { kind: 'lost' });
+    assert.deepEqual(await at().jobs.completeAndClaim(late), { kind: 'lost' });
     assert.equal(await at().state(first.jobs[0]!.jobId), 'running');
     await at().jobs.leave(queue, second.lease);
     assert.equal(await at().state(first.jobs[0]!.jobId), 'ready');
-    assert.deepEqual(await at().jobs.turn(makeTurn(queue, { lease: second.lease })), { kind: 'lost' });
+    assert.deepEqual(await at().jobs.completeAndClaim(makeTurn(queue, { lease: second.lease })), {
+      kind: 'lost',
+    });
   });
 
   test('the jobs of a lease that has run out count one failed attempt, and run again', async () => {
@@ -255,15 +257,15 @@ function leaseSuite(at: () => Handle): void {
     const untilMs = Date.now() + 1000;
     const [fresh, tried, last] = [makeJob(queue), makeJob(queue), makeJob(queue, { attemptsMax: 1 })];
     await at().insert(fresh, tried);
-    const failing = await at().turn(queue, { want: 2 });
+    const failing = await at().completeAndClaim(queue, { want: 2 });
     const retry = { runAtMs: Date.now() - 1, score: tried.score };
-    const { lease } = await at().turn(queue, {
+    const { lease } = await at().completeAndClaim(queue, {
       lease: failing.lease,
       failed: [{ jobId: tried.jobId, error: 'e', retry }],
     });
     await at().jobs.promote(Date.now(), 1000);
     await at().insert(last);
-    const held = await at().turn(queue, { lease, want: 3, untilMs });
+    const held = await at().completeAndClaim(queue, { lease, want: 3, untilMs });
     assert.equal(held.jobs.length, 3);
     assert.deepEqual(await at().jobs.reap([queue], untilMs), []);
     assert.deepEqual(await at().jobs.reap([queue], untilMs + 1), [
@@ -283,8 +285,10 @@ function leaseSuite(at: () => Handle): void {
         ['dead', 1],
       ],
     );
-    assert.deepEqual(await at().jobs.turn(makeTurn(queue, { lease: held.lease })), { kind: 'lost' });
-    await at().turn(queue, { want: 2, untilMs });
+    assert.deepEqual(await at().jobs.completeAndClaim(makeTurn(queue, { lease: held.lease })), {
+      kind: 'lost',
+    });
+    await at().completeAndClaim(queue, { want: 2, untilMs });
     await at().jobs.reap([queue], untilMs + 1);
     const lostAgain = await Promise.all([fresh, tried].map(({ jobId }) => at().inspection.find(jobId)));
     assert.deepEqual(
@@ -303,14 +307,14 @@ function endSuite(at: () => Handle): void {
     const queue = freshQueue();
     const jobs = [makeJob(queue), makeJob(queue)];
     await at().insert(...jobs);
-    const { lease } = await at().turn(queue, { want: 2 });
+    const { lease } = await at().completeAndClaim(queue, { want: 2 });
     const nowMs = Date.now();
     const result = '{"url":"a\\"\\\\"}';
     const ended = [
       { jobId: jobs[0]!.jobId, result },
       { jobId: jobs[1]!.jobId, result: undefined },
     ];
-    await at().turn(queue, { lease, nowMs, done: ended });
+    await at().completeAndClaim(queue, { lease, nowMs, done: ended });
     const [first, second] = await Promise.all(jobs.map(({ jobId }) => at().inspection.find(jobId)));
     assert.deepEqual([first?.state, first?.detail, first?.finishedMs], ['done', result, nowMs]);
     assert.deepEqual([second?.state, second?.detail, second?.attempts], ['done', undefined, 1]);
@@ -322,21 +326,24 @@ function endSuite(at: () => Handle): void {
     const { jobId } = claimed;
     const queue = (await at().inspection.find(jobId))!.queue;
     const retry = { runAtMs: Date.now() + 5000, score: scoreAt(Date.now() + 5000) };
-    await at().turn(queue, { lease, failed: [{ jobId, error: 'boom\0', retry }] });
+    await at().completeAndClaim(queue, { lease, failed: [{ jobId, error: 'boom\0', retry }] });
     const job = await at().inspection.find(jobId);
     assert.deepEqual(
       [job?.state, job?.attempts, job?.lastError, job?.runAtMs],
       ['scheduled', 1, 'boom', retry.runAtMs],
     );
     await at().jobs.promote(retry.runAtMs, 1000);
-    const again = await at().turn(queue, { want: 1 });
+    const again = await at().completeAndClaim(queue, { want: 1 });
     assert.equal(again.jobs[0]?.attempts, 1);
   });
 
   test('a job that failed for good is dead, and runs again only when it is redriven', async () => {
     const job = makeJob(freshQueue(), { uniqueKey: 'k' });
     const { lease } = await takeOne(at(), job);
-    await at().turn(job.queue, { lease, failed: [{ jobId: job.jobId, error: 'boom', retry: undefined }] });
+    await at().completeAndClaim(job.queue, {
+      lease,
+      failed: [{ jobId: job.jobId, error: 'boom', retry: undefined }],
+    });
     const dead = await at().inspection.find(job.jobId);
     assert.deepEqual([dead?.state, dead?.attempts, dead?.lastError], ['dead', 1, 'boom']);
     const twin = makeJob(job.queue, { uniqueKey: 'k' });
@@ -345,7 +352,7 @@ function endSuite(at: () => Handle): void {
     assert.deepEqual(await at().inspection.redrive(placed, Date.now()), []);
     await at().inspection.withdraw(job.queue, [twin.jobId], 'discarded', Date.now());
     assert.deepEqual(await at().inspection.redrive(placed, Date.now()), [job.jobId]);
-    const { jobs } = await at().turn(job.queue, { want: 1 });
+    const { jobs } = await at().completeAndClaim(job.queue, { want: 1 });
     assert.deepEqual([jobs[0]?.jobId, jobs[0]?.attempts], [job.jobId, 0]);
   });
 
@@ -353,7 +360,7 @@ function endSuite(at: () => Handle): void {
     const job = makeJob(freshQueue());
     const { claimed, lease } = await takeOne(at(), job);
     const progress = [{ jobId: job.jobId, value: '{"percent":50}' }];
-    await at().turn(job.queue, { lease, kept: [claimed], progress });
+    await at().completeAndClaim(job.queue, { lease, kept: [claimed], progress });
     assert.equal((await at().inspection.find(job.jobId))?.progress, '{"percent":50}');
   });
 }
@@ -361,7 +368,7 @@ function endSuite(at: () => Handle): void {
 function keySuite(at: () => Handle): void {
   const perKey = { concurrency: 2 };
 
-  test('no more jobs of a key are in hand than it may have, over all workers', async () => {
+  test('no more jobs of a key are in flight than it may have, over all workers', async () => {
     const queue = freshQueue();
     const keyed = Array.from({ length: 5 }, () => makeJob(queue, { concurrencyKey: 'a' }));
     const others = [
@@ -370,16 +377,21 @@ function keySuite(at: () => Handle): void {
       makeJob(queue, { concurrencyKey: 'a', workspaceId: '8' }),
     ];
     await at().insert(...keyed, ...others);
-    const first = await at().turn(queue, { want: 1, perKey });
-    const second = await at().turn(queue, { want: 9, perKey });
+    const first = await at().completeAndClaim(queue, { want: 1, perKey });
+    const second = await at().completeAndClaim(queue, { want: 9, perKey });
     assert.deepEqual(ids(first.jobs), [keyed[0]!.jobId]);
     assert.deepEqual(ids(second.jobs), ids([keyed[1]!, ...others]));
     assert.equal(await at().state(keyed[2]!.jobId), 'held');
     assert.equal((await at().inspection.facts(keyed[2]!.jobId))?.ofKey, 2);
-    const third = await at().turn(queue, { want: 9, perKey, lease: first.lease, done: done(first.jobs) });
+    const third = await at().completeAndClaim(queue, {
+      want: 9,
+      perKey,
+      lease: first.lease,
+      done: done(first.jobs),
+    });
     assert.deepEqual(ids(third.jobs), [keyed[2]!.jobId]);
     const failed = second.jobs.slice(0, 1).map(({ jobId }) => ({ jobId, error: 'e', retry: undefined }));
-    const fourth = await at().turn(queue, {
+    const fourth = await at().completeAndClaim(queue, {
       want: 9,
       perKey,
       lease: second.lease,
@@ -394,12 +406,22 @@ function keySuite(at: () => Handle): void {
     const keyed = ['a', 'a', 'b', 'b'].map((concurrencyKey) => makeJob(queue, { concurrencyKey }));
     await at().insert(...keyed);
     const limits = { perKey: { concurrency: 1 }, fromScore: scoreAt(Date.now()) };
-    const strays = keyed.map(({ score }) => score);
-    const first = await at().turn(queue, { want: 4, ...limits, strays });
+    const lateArrivals = keyed.map(({ score }) => score);
+    const first = await at().completeAndClaim(queue, { want: 4, ...limits, lateArrivals });
     assert.deepEqual(first.released, []);
-    const full = await at().turn(queue, { want: 0, ...limits, lease: first.lease, done: done(first.jobs) });
+    const full = await at().completeAndClaim(queue, {
+      want: 0,
+      ...limits,
+      lease: first.lease,
+      done: done(first.jobs),
+    });
     assert.deepEqual(full.released.toSorted(), [keyed[1]!.score, keyed[3]!.score].toSorted());
-    const next = await at().turn(queue, { want: 2, ...limits, lease: full.lease, strays: full.released });
+    const next = await at().completeAndClaim(queue, {
+      want: 2,
+      ...limits,
+      lease: full.lease,
+      lateArrivals: full.released,
+    });
     assert.deepEqual(ids(next.jobs), [keyed[1]!.jobId, keyed[3]!.jobId]);
     assert.deepEqual(next.released, []);
   });
@@ -410,10 +432,10 @@ function keySuite(at: () => Handle): void {
     const keyed = Array.from({ length: 3 }, () => makeJob(queue, { concurrencyKey: 'a', attemptsMax: 1 }));
     await at().insert(...keyed);
     const untilMs = Date.now() + 1000;
-    await at().turn(queue, { want: 9, untilMs, ...limits });
-    assert.equal(await at().upkeep.releaseOrphans(Date.now()), 0);
+    await at().completeAndClaim(queue, { want: 9, untilMs, ...limits });
+    assert.equal(await at().maintenance.releaseOrphans(Date.now()), 0);
     await at().jobs.reap([queue], untilMs + 1);
-    assert((await at().upkeep.releaseOrphans(Date.now())) >= 1);
+    assert((await at().maintenance.releaseOrphans(Date.now())) >= 1);
     assert.deepEqual(await at().take(queue, 9, limits), [keyed[1]!.jobId]);
   });
 }
@@ -426,10 +448,10 @@ function rateSuite(at: () => Handle): void {
     const keyed = Array.from({ length: 5 }, () => makeJob(queue, { concurrencyKey: 'a' }));
     await at().insert(...keyed);
     const nowMs = Date.now();
-    const first = await at().turn(queue, { want: 9, perKey, nowMs });
+    const first = await at().completeAndClaim(queue, { want: 9, perKey, nowMs });
     assert.deepEqual(ids(first.jobs), ids(keyed.slice(0, 2)));
     assert.equal(first.releaseAtMs, nowMs + 5000);
-    const early = await at().turn(queue, {
+    const early = await at().completeAndClaim(queue, {
       want: 9,
       perKey,
       nowMs: nowMs + 4999,
@@ -437,9 +459,14 @@ function rateSuite(at: () => Handle): void {
       done: done(first.jobs),
     });
     assert.deepEqual(ids(early.jobs), []);
-    const second = await at().turn(queue, { want: 9, perKey, nowMs: nowMs + 5000, lease: early.lease });
+    const second = await at().completeAndClaim(queue, {
+      want: 9,
+      perKey,
+      nowMs: nowMs + 5000,
+      lease: early.lease,
+    });
     assert.deepEqual(ids(second.jobs), [keyed[2]!.jobId]);
-    const third = await at().turn(queue, {
+    const third = await at().completeAndClaim(queue, {
       want: 9,
       perKey,
       nowMs: nowMs + 25_000,
@@ -451,11 +478,11 @@ function rateSuite(at: () => Handle): void {
 }
 
 function handSuite(at: () => Handle): void {
-  test('a job in hand is not withdrawn; one that waits or is dead can be discarded', async () => {
+  test('a job in flight is not withdrawn; one that waits or is dead can be discarded', async () => {
     const queue = freshQueue();
     const [held, waiting, dead] = [makeJob(queue), makeJob(queue), makeJob(queue)];
     const taken = await takeOne(at(), dead);
-    await at().turn(queue, {
+    await at().completeAndClaim(queue, {
       lease: taken.lease,
       failed: [{ jobId: dead.jobId, error: 'e', retry: undefined }],
     });
@@ -464,7 +491,7 @@ function handSuite(at: () => Handle): void {
     const both = [held.jobId, waiting.jobId];
     assert.deepEqual(await at().inspection.leastWorthy(queue, 9), [waiting.jobId]);
     assert.deepEqual(await at().inspection.withdraw(queue, both, 'discarded', Date.now()), [waiting.jobId]);
-    assert.deepEqual(await at().inspection.bury([dead.jobId, held.jobId], Date.now()), [dead.jobId]);
+    assert.deepEqual(await at().inspection.discardEach([dead.jobId, held.jobId], Date.now()), [dead.jobId]);
     const states = await Promise.all([held, waiting, dead].map(({ jobId }) => at().state(jobId)));
     assert.deepEqual(states, ['running', 'discarded', 'discarded']);
   });
@@ -481,8 +508,8 @@ function handSuite(at: () => Handle): void {
     const queue = freshQueue();
     const jobs = Array.from({ length: 4 }, (_, i) => makeJob(queue, i === 3 ? { isScheduled: true } : {}));
     await at().insert(...jobs);
-    const { lease, jobs: taken } = await at().turn(queue, { want: 2 });
-    await at().turn(queue, { lease, done: done(taken.slice(0, 1)), kept: taken.slice(1) });
+    const { lease, jobs: taken } = await at().completeAndClaim(queue, { want: 2 });
+    await at().completeAndClaim(queue, { lease, done: done(taken.slice(0, 1)), kept: taken.slice(1) });
     const list = (over: object) => at().inspection.list({ queue, limit: 10, ...over });
     const newestFirst = ids(jobs).toReversed();
     assert.deepEqual(ids(await list({})), newestFirst);
@@ -510,11 +537,11 @@ function upkeepSuite(at: () => Handle): void {
     const queue = freshQueue();
     const jobs = [5, 2, 7, 3].map((priority, i) => makeJob(queue, { priority, isScheduled: i === 3 }));
     await at().insert(...jobs);
-    const { lease } = await at().turn(queue, { want: 1 });
+    const { lease } = await at().completeAndClaim(queue, { want: 1 });
     const failed = [{ jobId: jobs[0]!.jobId, error: 'e', retry: undefined }];
-    const next = await at().turn(queue, { lease, failed, want: 1, endedTotal: 1 });
+    const next = await at().completeAndClaim(queue, { lease, failed, want: 1, endedTotal: 1 });
     assert.equal(next.jobs.length, 1);
-    const count = (await at().upkeep.count(Date.now())).find((each) => each.queue === queue);
+    const count = (await at().maintenance.count(Date.now())).find((each) => each.queue === queue);
     assert.deepEqual(count, {
       queue,
       waiting: 2,
@@ -542,23 +569,23 @@ function upkeepSuite(at: () => Handle): void {
       endedPerS: 1.5,
       measuredMs: 1_800_000_000_001,
     };
-    await at().upkeep.publish([{ ...measure, queue: 'b' }]);
-    await at().upkeep.publish([measure]);
-    assert.deepEqual(await at().upkeep.measures(), [measure]);
+    await at().maintenance.publish([{ ...measure, queue: 'b' }]);
+    await at().maintenance.publish([measure]);
+    assert.deepEqual(await at().maintenance.measures(), [measure]);
   });
 
   test('dead jobs are forgotten when they are old', async () => {
     const job = makeJob(freshQueue());
     const { lease } = await takeOne(at(), job);
     const nowMs = Date.now();
-    await at().turn(job.queue, {
+    await at().completeAndClaim(job.queue, {
       lease,
       nowMs,
       failed: [{ jobId: job.jobId, error: 'e', retry: undefined }],
     });
-    await at().upkeep.forgetDead(nowMs, 1000);
+    await at().maintenance.forgetDead(nowMs, 1000);
     assert.equal(await at().state(job.jobId), 'dead');
-    assert((await at().upkeep.forgetDead(nowMs + 1, 1000)) >= 1);
+    assert((await at().maintenance.forgetDead(nowMs + 1, 1000)) >= 1);
     assert.equal(await at().state(job.jobId), undefined);
   });
 }

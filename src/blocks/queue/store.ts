@@ -8,7 +8,7 @@ import type { GoneBy } from './machine.ts';
 
 /** A worker's place on a queue. Opaque to it: it gives the next turn what the last one gave. */
 export interface Lease {
-  /** Ends with each turn: a turn that names an older one has no effect. */
+  /** Ends with each call: a turn that names an older one has no effect. */
   fence: string;
   /** No lease of the queue that still holds is older. */
   fenceFrom: string;
@@ -27,7 +27,7 @@ export interface FailedJob {
   retry: { runAtMs: number; score: number } | undefined;
 }
 
-export interface TurnRequest {
+export interface CompleteAndClaimRequest {
   queue: string;
   /** Who asks, for people. */
   worker: string;
@@ -42,23 +42,23 @@ export interface TurnRequest {
   done: readonly DoneJob[];
   failed: readonly FailedJob[];
   progress: readonly { jobId: string; value: string }[];
-  /** What stays in hand. What was in hand and is not named anywhere in the request is given back. */
+  /** What stays in flight. What was in flight and is not named anywhere in the request is given back. */
   kept: readonly ClaimedJob[];
   /** How many more to take. */
   want: number;
-  /** Jobs below this score are passed over, except those with exactly the scores `strays`. */
+  /** Jobs below this score are passed over, except those with exactly the scores `lateArrivals`. */
   fromScore: number;
-  strays: readonly number[];
+  lateArrivals: readonly number[];
   /** The queue's limits for concurrency keys. */
   perKey: PerKey | undefined;
 }
 
-export type Turn =
+export type CompleteAndClaim =
   | { kind: 'lost' }
   | {
       kind: 'held';
       lease: Lease;
-      /** In line's order, strays first; a few more than wanted if there were strays. */
+      /** In the order of scores, late arrivals first; a few more than wanted if there were late arrivals. */
       jobs: ClaimedJob[];
       /** Of their payloads, in characters of JSON. */
       payloadLength: number;
@@ -66,7 +66,7 @@ export type Turn =
       isFull: boolean;
       /** Where the line was read to. */
       lastScore: number | undefined;
-      /** Scores of jobs that the turn made ready and may not have taken: strays of the next one. */
+      /** Scores of jobs that the turn made ready and may not have taken: late arrivals of the next one. */
       released: number[];
       /** When jobs held back by their key's rate are to be looked at again: by another turn. */
       releaseAtMs: number | undefined;
@@ -93,10 +93,10 @@ export interface JobStore {
   insertAlone(jobs: readonly PreparedJob[]): Promise<boolean>;
   /**
    * Records what has ended, renews the lease and takes more jobs: atomic, and exclusive per queue. A job is in at most
-   * one lease. Not taken are jobs whose unique key or, beyond the limit, concurrency key is in hand.
+   * one lease. Not taken are jobs whose unique key or, beyond the limit, concurrency key is in flight.
    */
-  turn(request: TurnRequest): Promise<Turn>;
-  /** Ends the lease; what was in hand under it is given back. No effect when it has been lost. */
+  completeAndClaim(request: CompleteAndClaimRequest): Promise<CompleteAndClaim>;
+  /** Ends the lease; what was in flight under it is given back. No effect when it has been lost. */
   leave(queue: string, lease: Lease): Promise<void>;
   /** For each queue the lowest score from the one given of a ready job in nobody's hand, or undefined. */
   look(queues: readonly { queue: string; fromScore: number }[]): Promise<{
@@ -135,7 +135,7 @@ export interface StoredJob {
   enqueuedMs: number;
   /** JSON: the result of one that is done; the id of its successor for one that was replaced. */
   detail: string | undefined;
-  /** Who has it in hand. */
+  /** Who has it in flight. */
   worker: string | undefined;
 }
 
@@ -160,9 +160,9 @@ export interface WaitingJobs {
 /** What a waiting job waits for: see why.ts. */
 export interface WaitCircumstances {
   job: StoredJob;
-  /** Whether its unique key is in hand with another job. */
+  /** Whether its unique key is in flight with another job. */
   hasTwin: boolean;
-  /** Jobs in hand with its concurrency key. */
+  /** Jobs in flight with its concurrency key. */
   ofKey: number;
   /** When its key's rate lets a next job start; undefined if it does now. */
   rateOpensMs: number | undefined;
@@ -180,10 +180,10 @@ export interface JobInspectionStore {
   redrive(jobs: readonly { jobId: string; score: number }[], nowMs: number): Promise<string[]>;
   /** Makes a scheduled job ready now; false when it is not scheduled. */
   hasten(jobId: string, score: number, nowMs: number): Promise<boolean>;
-  /** Takes waiting jobs of the queue out of it, those in hand excepted; gives the ids of those it did. */
+  /** Takes waiting jobs of the queue out of it, those in flight excepted; gives the ids of those it did. */
   withdraw(queue: string, jobIds: readonly string[], by: GoneBy, nowMs: number): Promise<string[]>;
   /** Discards dead jobs; gives the ids of those it did. */
-  bury(jobIds: readonly string[], nowMs: number): Promise<string[]>;
+  discardEach(jobIds: readonly string[], nowMs: number): Promise<string[]>;
   /** Jobs of the queue that are in nobody's hand. */
   waiting(queue: string): Promise<WaitingJobs>;
   /** Ids of up to `limit` jobs of the queue that are in nobody's hand: the lowest priorities, and of those the last. */
@@ -192,7 +192,7 @@ export interface JobInspectionStore {
 
 export interface QueueMeasure {
   queue: string;
-  /** Not in hand: ready, scheduled and held. */
+  /** Not in flight: ready, scheduled and held. */
   waiting: number;
   scheduled: number;
   held: number;
@@ -212,7 +212,7 @@ export interface QueueCount extends Omit<QueueMeasure, 'endedPerS' | 'measuredMs
   ended: ReadonlyMap<string, number>;
 }
 
-export interface UpkeepStore {
+export interface MaintenanceStore {
   /** Counts every job: as costly as there are jobs. */
   count(nowMs: number): Promise<QueueCount[]>;
   /** Tells the other processes. */

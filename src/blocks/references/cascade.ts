@@ -131,7 +131,7 @@ export function createCascade({ batchMax, batchesPerJob }: CascadeOptions, deps:
     const { reference: name, targetId } = job.payload;
     const reference = declared.find((each) => each.name === name);
     if (reference?.onDelete !== 'cascade') {
-      throw queueErrors.job_hopeless({ detail: `no reference ${name} that cascades` });
+      throw queueErrors.job_non_retryable({ detail: `no reference ${name} that cascades` });
     }
     let removed = 0;
     let vain = 0;

@@ -286,7 +286,7 @@ describe('references', () => {
       code: 'reference_not_removed',
     });
     await assert.rejects(async () => run({ reference: 'forgotten', targetId: person }), {
-      code: 'job_hopeless',
+      code: 'job_non_retryable',
     });
     await ground.it.admin.run(sql`delete from feed.posts where person_id = ${person}`);
   });

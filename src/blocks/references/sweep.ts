@@ -148,7 +148,7 @@ export function createSweep({ pageMax, pagesPerJob }: SweepOptions, deps: SweepD
     const { reference: name, after, findings } = job.payload;
     if (name === undefined) return startAll(job);
     const reference = declared.find((each) => each.name === name);
-    if (!reference) throw queueErrors.job_hopeless({ detail: `no reference ${name}` });
+    if (!reference) throw queueErrors.job_non_retryable({ detail: `no reference ${name}` });
     const from = { reference: name, after: after ?? undefined, findings: findings ?? NOTHING_FOUND };
     return sweepSome(reference, from, job);
   });

@@ -8,7 +8,7 @@ import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import { createLookInterval, type News, type Wakeups } from '#blocks/wakeup';
-import { createBell } from './consumer/bell.ts';
+import { createLoopWakeup } from './consumer/loop-wakeup.ts';
 import { comparePositions, POSITION_MIN } from './event.ts';
 import type { LogStore, StreamHead } from './store.ts';
 
@@ -44,7 +44,7 @@ export function createHeads(
 ): Heads {
   const known = new Map<number, string>();
   const listeners = new Map<number, Set<() => void>>();
-  const bell = createBell(clock);
+  const wakeup = createLoopWakeup(clock);
   const closing = new AbortController();
   /** As far as polls have asked: what a relay tells is of the streams of one batch, and others may have grown before it. */
   let polled = POSITION_MIN;
@@ -69,7 +69,7 @@ export function createHeads(
 
   function missed(): void {
     isMissing = true;
-    bell.ring();
+    wakeup.ring();
   }
 
   function onNews(news: News): void {
@@ -95,9 +95,9 @@ export function createHeads(
 
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
-      if (listeners.size === 0) await bell.wait(IDLE_MS);
+      if (listeners.size === 0) await wakeup.wait(IDLE_MS);
       else if (failure !== undefined) await sleep(clock, RETRY_MS, closing.signal).catch(() => {});
-      else await bell.wait(interval.nextMs());
+      else await wakeup.wait(interval.nextMs());
       if (!closing.signal.aborted && listeners.size > 0) await poll();
     }
   }
@@ -122,7 +122,7 @@ export function createHeads(
     async end() {
       unsubscribe();
       closing.abort(new Error('the log is being closed'));
-      bell.ring();
+      wakeup.ring();
       await running;
     },
     health: () =>

@@ -8,7 +8,7 @@ import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { createBell } from './consumer/bell.ts';
+import { createLoopWakeup } from './consumer/loop-wakeup.ts';
 import { comparePositions, POSITION_MIN } from './event.ts';
 import type { LogStore, Segment } from './store.ts';
 
@@ -85,7 +85,7 @@ export function dropReason(
 
 export function createRetention(policy: RetentionPolicy, deps: RetentionDeps): Retention {
   const { clock, random, log, store } = deps;
-  const bell = createBell(clock);
+  const wakeup = createLoopWakeup(clock);
   const closing = new AbortController();
   let maintaining: Promise<void> | undefined;
   let running = Promise.resolve();
@@ -134,7 +134,7 @@ export function createRetention(policy: RetentionPolicy, deps: RetentionDeps): R
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
       const everyMs = failure === undefined ? EVERY_MS : RETRY_MS;
-      await bell.wait(everyMs * (0.5 + 0.5 * random.fraction()));
+      await wakeup.wait(everyMs * (0.5 + 0.5 * random.fraction()));
       if (closing.signal.aborted) return;
       try {
         const head = await withSignal(store.head(), closing.signal);
@@ -158,7 +158,7 @@ export function createRetention(policy: RetentionPolicy, deps: RetentionDeps): R
     },
     async end() {
       closing.abort(new Error('the log is being closed'));
-      bell.ring();
+      wakeup.ring();
       await running;
     },
     health: () =>

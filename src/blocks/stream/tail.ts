@@ -10,7 +10,7 @@ import { withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { createBell } from './consumer/bell.ts';
+import { createLoopWakeup } from './consumer/loop-wakeup.ts';
 import { comparePositions, type StreamEvent, type StreamInfo } from './event.ts';
 import type { EventDefinition, TypedEvent } from './event-definition.ts';
 import type { Heads } from './heads.ts';
@@ -55,7 +55,7 @@ const IDLE_MS = 60_000;
 /** @throws position_expired */
 export async function openTail(stream: StreamInfo, options: TailOptions, deps: TailDeps): Promise<Tail> {
   const { clock, random, log, store, heads } = deps;
-  const bell = createBell(clock);
+  const wakeup = createLoopWakeup(clock);
   const closing = new AbortController();
   let position = options.after === 'latest' ? await store.head() : options.after;
   let caughtUpTo: string | undefined;
@@ -94,12 +94,12 @@ export async function openTail(stream: StreamInfo, options: TailOptions, deps: T
       if (last) {
         await options.onEvents(events);
         position = last.position;
-      } else if (caughtUpTo !== undefined) await bell.wait(IDLE_MS);
+      } else if (caughtUpTo !== undefined) await wakeup.wait(IDLE_MS);
     }
   }
 
   await assertKept(store, stream, position);
-  const unwatch = heads.watch(stream.streamId, bell.ring);
+  const unwatch = heads.watch(stream.streamId, wakeup.ring);
   const running = run().catch((error: unknown) => {
     unwatch();
     if (!closing.signal.aborted) options.onEnd(error);
@@ -108,7 +108,7 @@ export async function openTail(stream: StreamInfo, options: TailOptions, deps: T
     position: () => position,
     async close() {
       closing.abort(new Error('the tail is closed'));
-      bell.ring();
+      wakeup.ring();
       unwatch();
       await running;
     },

@@ -16,6 +16,11 @@ import type { WhenPartitioned } from './defaults.ts';
 import type { RouteShape } from './route.ts';
 
 export interface SystemDrill {
+  /**
+   * Makes what its items need, before the first of them; once for each drill.
+   * @param send gives the good answer to a request with the workspace's key, and throws for any other
+   */
+  prepare?(send: (request: DrillRequest) => Promise<DrillAnswer>): Promise<void>;
   /** What clients do, by name. */
   operations: Readonly<Record<string, DrillOperation>>;
   /** How its items are read back; without it nothing that it keeps is checked. */

@@ -16,13 +16,13 @@ import type { BlockCapacity, BlockName } from '#blocks/plan';
 import { createWorker, defineQueue, handlerOf } from '#blocks/queue';
 import { createEventReader, defineEvent } from '#blocks/stream';
 import { defineSystem, type SystemDefinition } from '#blocks/system';
-import type { Ground } from '#server/ground';
+import type { CoreRuntime } from '#server/core-runtime';
 import { readConfiguration } from '../config.ts';
 import { createInstallation } from '../installation.ts';
 import { type Cores, cpuMsOfPostgres, pinSelf } from './cores.ts';
-import type { Pace } from './pace.ts';
 import type { Quiet } from './quiet.ts';
 import { BUSY_CONCURRENCY_MIN, fitOrNull } from './routes.ts';
+import type { Speed } from './speed.ts';
 
 export interface BlocksDeps {
   clock: Clock;
@@ -93,17 +93,17 @@ function createExpected() {
 }
 
 interface Stage {
-  ground: Ground;
+  coreRuntime: CoreRuntime;
   deps: BlocksDeps;
-  /** What is to be stopped before the ground is. */
+  /** What is to be stopped before the core runtime is. */
   stopping: ((deadline: AbortSignal) => Promise<void>)[];
 }
 
-function createInserts({ ground, deps }: Stage): Call {
+function createInserts({ coreRuntime, deps }: Stage): Call {
   const { signal } = deps;
   return async () => {
-    const id = ground.ids.next(PLACE.bucket);
-    await ground.database.transact({ system: NAME, ...PLACE }, { signal, role: 'app' }, (tx) =>
+    const id = coreRuntime.ids.next(PLACE.bucket);
+    await coreRuntime.database.transact({ system: NAME, ...PLACE }, { signal, role: 'app' }, (tx) =>
       tx.run(sql`
         insert into calibration.notes (id, workspace_id, bucket, note)
         values (${id}, ${PLACE.workspaceId}, ${PLACE.bucket}, ${'a note of some forty characters, or so'})`),
@@ -113,7 +113,7 @@ function createInserts({ ground, deps }: Stage): Call {
 }
 
 async function createReads(stage: Stage): Promise<Call> {
-  const { core } = stage.ground.database;
+  const { core } = stage.coreRuntime.database;
   const insert = createInserts(stage);
   await Promise.all(Array.from({ length: ROWS }, insert));
   const rows = await core.rows<{ id: string }>(sql`select id from calibration.notes`);
@@ -125,9 +125,9 @@ async function createReads(stage: Stage): Promise<Call> {
   };
 }
 
-async function createJobs({ ground, deps, stopping }: Stage, options: WorkerPace): Promise<Call> {
+async function createJobs({ coreRuntime, deps, stopping }: Stage, options: WorkerPace): Promise<Call> {
   const { clock, random, signal } = deps;
-  const { queue } = ground;
+  const { queue } = coreRuntime;
   const expected = createExpected();
   const worker = createWorker(
     { ...options, queues: { [NAME]: { concurrency: JOB_CONCURRENCY } } },
@@ -148,11 +148,11 @@ async function createJobs({ ground, deps, stopping }: Stage, options: WorkerPace
   };
 }
 
-async function createEvents({ ground, deps, stopping }: Stage): Promise<Call> {
+async function createEvents({ coreRuntime, deps, stopping }: Stage): Promise<Call> {
   const { signal } = deps;
   const expected = createExpected();
   const read = createEventReader([noteMade]);
-  const consumer = ground.streams.createConsumer(
+  const consumer = coreRuntime.streams.createConsumer(
     { stream: NAME, group: NAME },
     {
       async handler(events) {
@@ -168,7 +168,7 @@ async function createEvents({ ground, deps, stopping }: Stage): Promise<Call> {
     const keys = Array.from({ length: EVENTS }, (_, i) => `${name}-${i}`);
     const done = expected.expect(name, keys);
     const placement = { system: NAME, workspaceId: PLACE.workspaceId, shardKey: name };
-    await ground.mutations.write({ placement, traceparent: undefined, signal }, async (tx) => {
+    await coreRuntime.mutations.write({ placement, traceparent: undefined, signal }, async (tx) => {
       for (const key of keys) tx.publish(noteMade.of({ name, key }));
     });
     await done;
@@ -203,7 +203,7 @@ function readPostmaster(data: string): number {
 async function measureBlock(
   name: BlockName,
   call: Call,
-  { pace, quiet, deps, data }: { pace: Pace; quiet: Quiet; deps: BlocksDeps; data: string },
+  { pace, quiet, deps, data }: { pace: Speed; quiet: Quiet; deps: BlocksDeps; data: string },
 ): Promise<BlockCapacity> {
   const { pointMs, callers } = pace;
   await runLanes(call, callers.at(-1) ?? 1, pointMs, deps);
@@ -250,7 +250,7 @@ async function untilRelayed(events: Call, { clock, signal }: BlocksDeps): Promis
  */
 export async function measureBlocks(
   place: { data: string; directory: string },
-  { pace, quiet }: { pace: Pace; quiet: Quiet },
+  { pace, quiet }: { pace: Speed; quiet: Quiet },
   deps: BlocksDeps,
 ): Promise<Record<BlockName, BlockCapacity>> {
   const { clock, random, signal, cores } = deps;
@@ -258,21 +258,21 @@ export async function measureBlocks(
   writeFileSync(config, '');
   const configuration = await readConfiguration({ data: place.data, config }, {});
   const definitions = [createSystem(place.directory)];
-  const ground = createInstallation(
+  const coreRuntime = createInstallation(
     { ...configuration, definitions },
     { kind: 'stopped' },
     { clock, random, log: silentLog, report: () => {} },
   );
-  const { database, ids, streams, outbox, queue } = ground;
+  const { database, ids, streams, outbox, queue } = coreRuntime;
   const parts = composeLifecycles('calibration', [database, ids, streams, outbox, queue]);
   const stopping: Stage['stopping'] = [];
-  const stage = { ground, deps, stopping };
+  const stage = { coreRuntime, deps, stopping };
   try {
     // Postgres stays on the cores on which it is started.
     if (cores) pinSelf(cores.server);
-    await ground.database.start(signal).finally(() => cores && pinSelf([cores.generator]));
+    await coreRuntime.database.start(signal).finally(() => cores && pinSelf([cores.generator]));
     await parts.start(signal);
-    await ground.streams.declare(NAME);
+    await coreRuntime.streams.declare(NAME);
     const measure = (name: BlockName, call: Call) =>
       measureBlock(name, call, { pace, quiet, deps, data: place.data });
     const pointReads = await measure('pointReads', await createReads(stage));

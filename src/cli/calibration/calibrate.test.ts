@@ -7,8 +7,8 @@ import { defaultCalibration } from '#blocks/plan';
 import { createScene, eventually, processesIn } from '../process.fixture.ts';
 import { runLanes } from './blocks.ts';
 import { parseCoreList, parseCpuMs } from './cores.ts';
-import { paceOf, SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, SECONDS_QUICK } from './pace.ts';
 import { awake, fitOrNull } from './routes.ts';
+import { SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, SECONDS_QUICK, speedOf } from './speed.ts';
 import { renderCalibration } from './text.ts';
 
 const EXIT_INTERRUPTED = 130;
@@ -18,7 +18,7 @@ describe('the pace', () => {
     const routes = 5;
     const blocks = 4;
     for (const seconds of [SECONDS_MIN, SECONDS_QUICK, SECONDS_DEFAULT, SECONDS_MAX]) {
-      const { pointMs, trialMs, searchMsMax, concurrencies, callers } = paceOf(seconds);
+      const { pointMs, trialMs, searchMsMax, concurrencies, callers } = speedOf(seconds);
       const routeMs = pointMs * (2 + concurrencies.length) + searchMsMax + 2 * trialMs;
       const blockMs = pointMs * (1 + callers.length);
       assert((routes * routeMs + blocks * blockMs) / 1000 <= seconds * 1.15, `${seconds}`);

@@ -16,9 +16,9 @@ import { usageError, wholeNumber } from '../command.ts';
 import { onStopSignals } from '../start/stop-signals.ts';
 import { chooseCores, pinSelf } from './cores.ts';
 import { calibrationErrors } from './errors.ts';
-import { type Pace, paceOf, SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, SECONDS_QUICK } from './pace.ts';
 import { createQuiet, type Quality } from './quiet.ts';
 import type { SiteDeps } from './site.ts';
+import { SECONDS_DEFAULT, SECONDS_MAX, SECONDS_MIN, SECONDS_QUICK, type Speed, speedOf } from './speed.ts';
 import { type CalibratedSystem, type Found, loadCalibrated, measuresOf, sortRoutes } from './systems.ts';
 
 const EXIT_INTERRUPTED = 130;
@@ -68,7 +68,7 @@ function readCommit(): string | null {
   return status === 0 ? stdout.trim() : null;
 }
 
-async function describeMachine(pace: Pace, deps: SiteDeps) {
+async function describeMachine(pace: Speed, deps: SiteDeps) {
   const { KNEE_RULE } = await import('./routes.ts');
   const all = cpus();
   const cpu = all[0]?.model.trim() || 'unknown';
@@ -122,7 +122,7 @@ export function judgeQuality(
 
 async function measure(
   systems: readonly CalibratedSystem[],
-  pace: Pace,
+  pace: Speed,
   deps: SiteDeps,
 ): Promise<Calibration> {
   const { startSite } = await import('./site.ts');
@@ -187,10 +187,14 @@ async function calibrate(flags: CalibrateFlags): Promise<void> {
   const cores = chooseCores();
   if (cores) pinSelf([cores.generator]);
   try {
-    const calibration = await measure(systems, paceOf(seconds ?? (quick ? SECONDS_QUICK : SECONDS_DEFAULT)), {
-      ...{ clock: systemClock, random: systemRandom, signal: interrupt.signal, cores },
-      env: cleanEnvironment(),
-    });
+    const calibration = await measure(
+      systems,
+      speedOf(seconds ?? (quick ? SECONDS_QUICK : SECONDS_DEFAULT)),
+      {
+        ...{ clock: systemClock, random: systemRandom, signal: interrupt.signal, cores },
+        env: cleanEnvironment(),
+      },
+    );
     writeFileSync(file, `${JSON.stringify(calibration, null, 2)}\n`, { flag: force ? 'w' : 'wx' });
     const { renderCalibration } = await import('./text.ts');
     process.stdout.write(`${renderCalibration(calibration)}\nwritten to ${file}\n`);

@@ -12,9 +12,9 @@ import {
 } from '#blocks/load';
 import { type BlockCapacity, fitUsl, type RouteCapacity, type UslPoint } from '#blocks/plan';
 import { calibrationErrors } from './errors.ts';
-import type { Pace } from './pace.ts';
 import type { Quiet } from './quiet.ts';
 import type { Site } from './site.ts';
+import type { Speed } from './speed.ts';
 
 /** 99 of 100 requests answered well within this time. */
 export const KNEE_RULE: KneeRule = { withinMs: 100, shareMin: 0.99 };
@@ -106,7 +106,7 @@ interface Used {
 }
 
 interface Measuring {
-  pace: Pace;
+  pace: Speed;
   aloneMs: number;
   quiet: Quiet;
 }

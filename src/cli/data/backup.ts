@@ -133,7 +133,7 @@ async function take(
 }
 
 async function schedule(
-  { ground, clock }: CommandContext,
+  { coreRuntime, clock }: CommandContext,
   directory: string,
   flags: BackupFlags & { schedule: string },
 ): Promise<Answer> {
@@ -147,7 +147,7 @@ async function schedule(
     keyFile: flags.keyFile === undefined ? undefined : resolve(flags.keyFile),
     keep: flags.keep,
   };
-  const { nextRunMs } = await scheduleBackup(ground.database, wanted, clock.nowMs()).catch(
+  const { nextRunMs } = await scheduleBackup(coreRuntime.database, wanted, clock.nowMs()).catch(
     (error: unknown) => {
       if (!isLoadstoneError(error) || error.code !== 'backup_schedule_invalid') throw error;
       throw usageError(`--schedule: ${error.message}`);
@@ -160,11 +160,11 @@ async function schedule(
 }
 
 async function unschedule(
-  { ground, configuration, signal }: CommandContext,
+  { coreRuntime, configuration, signal }: CommandContext,
   flags: BackupFlags,
 ): Promise<Answer> {
   const what = flags.wal ? 'wal' : 'base';
-  await unscheduleBackup(ground.database, what, sourceOf(configuration), signal);
+  await unscheduleBackup(coreRuntime.database, what, sourceOf(configuration), signal);
   return { text: `${NAMES[what]} is scheduled no more`, json: { what } };
 }
 
@@ -183,8 +183,8 @@ function rowOfSchedule(state: ScheduleState): string[] {
 }
 
 /** Exit status 1 when the last run of one has failed. */
-async function listSchedules({ ground }: CommandContext): Promise<Answer> {
-  const states = await readSchedules(ground.database.core);
+async function listSchedules({ coreRuntime }: CommandContext): Promise<Answer> {
+  const states = await readSchedules(coreRuntime.database.core);
   const head = ['WHAT', 'PATTERN', 'NEXT', 'LAST', 'GOOD UP TO', 'DIRECTORY', 'OUTCOME'];
   return {
     text:

@@ -35,8 +35,8 @@ function assertProjection({ definitions }: Configuration, name: string): void {
   throw usageError(`there is no projection ${name}; known is ${known.join(', ') || 'none'}`);
 }
 
-async function rebuild({ ground, signal, report }: CommandContext, name: string): Promise<Answer> {
-  const done = await ground.projections.rebuild(name, { signal, onProgress: createProgress(report) });
+async function rebuild({ coreRuntime, signal, report }: CommandContext, name: string): Promise<Answer> {
+  const done = await coreRuntime.projections.rebuild(name, { signal, onProgress: createProgress(report) });
   const { rows, events, tookMs, asideForgotten } = done;
   const forgotten =
     asideForgotten === 0

@@ -29,7 +29,7 @@ function assertSystem({ definitions }: Configuration, system: string | undefined
 }
 
 async function verify(
-  { ground, signal }: CommandContext,
+  { coreRuntime, signal }: CommandContext,
   system: string | undefined,
   { sample }: VerifyFlags,
 ): Promise<Answer> {
@@ -37,16 +37,16 @@ async function verify(
   const options = { signal, ...(sample === undefined ? {} : { sample }) };
   const lines: string[] = [];
   const projections: Verification[] = [];
-  for (const definition of ground.projections.definitions.values()) {
+  for (const definition of coreRuntime.projections.definitions.values()) {
     if (!isAsked(definition.system)) continue;
-    const found = await ground.projections.verify(definition.name, options);
+    const found = await coreRuntime.projections.verify(definition.name, options);
     projections.push(found);
     lines.push(renderVerification(found, definition.stream));
   }
   const references: ReferenceReport[] = [];
-  for (const { name, from } of ground.references.declared) {
+  for (const { name, from } of coreRuntime.references.declared) {
     if (!isAsked(from.system)) continue;
-    const report = await ground.references.check(name, options);
+    const report = await coreRuntime.references.check(name, options);
     references.push(report);
     lines.push(renderReference(report));
   }

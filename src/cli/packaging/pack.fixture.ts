@@ -68,7 +68,8 @@ export async function unpackInto(scene: Scene, project: string, { file }: Tarbal
 }
 
 const PING = `
-import { defineRoute, defineSystem, handleRoute, optionsSchema, Type } from 'loadstone';
+import { optionsSchema, Type } from 'loadstone';
+import { defineRoute, defineSystem, handleRoute } from 'loadstone/system';
 const ping = defineRoute({
   method: 'GET',
   path: '/v1/ping',
@@ -85,20 +86,26 @@ export default defineSystem({
 });
 `;
 
-/** Two systems of one's own, the example in TypeScript and one in JavaScript, and a configuration that names them. */
+/** Systems of one's own, the examples in TypeScript and one in JavaScript, and a configuration that names them. */
 export function writeSystems(project: string): void {
-  cpSync(join(ROOT, 'examples', 'notes'), join(project, 'notes'), { recursive: true });
+  for (const example of ['notes', 'orders'])
+    cpSync(join(ROOT, 'examples', example), join(project, example), { recursive: true });
   writeFileSync(join(project, 'ping.mjs'), PING);
-  writeFileSync(join(project, 'loadstone.yaml'), 'systems: [links, ./notes, ./ping.mjs]\n');
+  writeFileSync(join(project, 'loadstone.yaml'), 'systems: [links, ./notes, ./orders, ./ping.mjs]\n');
 }
 
-/** A link and both systems of `writeSystems` work. */
+/** A link and all systems of `writeSystems` work. */
 export async function servesAll(server: Loadstone): Promise<void> {
   const code = await server.shorten('https://example.com/packed');
   assert.equal(await server.follow(code), 'https://example.com/packed');
   const added = await server.request('/v1/notes', { method: 'POST', body: { text: 'packed' } });
   assert.equal(added.status, 201);
   assert.match(await (await server.request('/v1/notes')).text(), /"text":"packed"/);
+  const product = await server.request('/v1/products', { method: 'POST', body: { name: 'tea', stock: 1 } });
+  const { id: productId } = (await product.json()) as { id: string };
+  const buy = () =>
+    server.request('/v1/orders', { method: 'POST', body: { productId, quantity: 1, reference: 'packed' } });
+  assert.deepEqual([(await buy()).status, (await buy()).status], [201, 409]);
   assert.deepEqual(await (await server.request('/v1/ping')).json(), { pong: true });
   assert.equal((await server.request('/docs')).status, 200);
 }

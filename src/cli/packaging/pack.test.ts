@@ -27,6 +27,7 @@ describe('npm pack', () => {
       'LICENSE',
       'docs/options.md',
       'examples/notes/index.ts',
+      'examples/orders/index.ts',
       'bin/loadstone.mjs',
     ])
       assert(paths.includes(path), path);
@@ -85,15 +86,38 @@ describe('npm pack', () => {
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 
+  test('exports all that its manifest names, compiled and with types', async () => {
+    const { exports } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8')) as {
+      exports: Record<string, { types?: string }>;
+    };
+    const names = Object.keys(exports).filter((name) => exports[name]?.types !== undefined);
+    assert(names.includes('./queue') && names.includes('./database'));
+    for (const name of names) assert(tarball.paths.includes(exports[name]?.types?.slice(2) ?? ''), name);
+    const script = `for (const name of ${JSON.stringify(names)}) {
+      const all = await import('loadstone' + name.slice(1));
+      if (Object.keys(all).length === 0) throw new Error(name);
+    }`;
+    const { code, stderr } = await scene.run(['--input-type=module', '--eval', script], {
+      command: [process.execPath],
+      cwd: project,
+    });
+    assert.deepEqual([code, stderr], [0, '']);
+  });
+
   test('has types that a system in TypeScript is checked by', async () => {
-    cpSync(join(ROOT, 'examples', 'notes'), join(project, 'checked'), { recursive: true });
+    for (const example of ['notes', 'orders'])
+      cpSync(join(ROOT, 'examples', example), join(project, 'checked', example), { recursive: true });
     writeFileSync(join(project, 'checked', 'package.json'), '{ "type": "module" }\n');
+    writeFileSync(
+      join(project, 'checked', 'blocks.ts'),
+      "export { createLimiter } from 'loadstone/limiter';\n",
+    );
     writeFileSync(
       join(project, 'wrong.mts'),
       "import { defineSystem, optionsSchema } from 'loadstone';\n" +
         "export default defineSystem({ name: 5, summary: '', options: optionsSchema({}), create: () => ({ routes: [] }) });\n",
     );
-    const check = (file: string) =>
+    const check = (...files: string[]) =>
       scene.run(
         [
           join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'),
@@ -115,12 +139,12 @@ describe('npm pack', () => {
             join(ROOT, 'node_modules', '@types'),
             '--types',
             'node',
-            file,
+            ...files,
           ],
         ],
         { command: [process.execPath], cwd: project },
       );
-    const right = await check('checked/index.ts');
+    const right = await check('checked/notes/index.ts', 'checked/orders/index.ts', 'checked/blocks.ts');
     assert.deepEqual([right.code, right.stdout], [0, '']);
     assert.match((await check('wrong.mts')).stdout, /^wrong\.mts\(2,\d+\): error TS2322/);
   });

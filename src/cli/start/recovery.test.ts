@@ -114,7 +114,7 @@ test('LOADSTONE_DATABASE serves from a Postgres of one’s own, and leaves it ru
   const host = readFileSync(join(owner.data, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[4] ?? '';
   // A second database of the first server's Postgres.
   const address = `postgres://loadstone_super@/postgres?host=${encodeURIComponent(host)}`;
-  const server = await scene.start({ env: { LOADSTONE_DATABASE: address } });
+  const server = await scene.start({ isFresh: true, env: { LOADSTONE_DATABASE: address } });
   assert.match(server.stdout(), /^ +\d+\.\d s {2}connecting to Postgres\n/);
   assert(!existsSync(join(server.data, 'postgres')));
   assert.deepEqual(postgresIn(server.data), []);

@@ -38,7 +38,7 @@ export const relayById: BrokenBuild = {
   name: 'relay-by-id',
   summary:
     'the relay goes on from the last number it has seen, and passes over those that are committed later',
-  file: 'src/blocks/outbox/floor.ts',
+  file: 'src/blocks/outbox/low-watermark.ts',
   snippet: "if (state.kind === 'bounded' && xidMin >= state.xid) {",
   replacement: `
       if (lastSeq !== undefined) floor = BigInt(lastSeq) + 1n;

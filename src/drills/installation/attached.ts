@@ -7,9 +7,9 @@ import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeError } from '#base/errors';
-import { canList } from '../aftermath.ts';
 import { loadDrilled } from '../drilled-systems.ts';
 import { drillErrors } from '../errors.ts';
+import { canList } from '../read-back.ts';
 import type { Needs, Scenario } from '../scenario.ts';
 import { waitUntil } from '../wait.ts';
 import { createClient } from './client.ts';

@@ -1,4 +1,4 @@
-import { servedStale } from '../declared.ts';
+import { servedStale } from '../freshness.ts';
 import type { Network } from '../installation/socket-proxy.ts';
 import type { Scenario, Stage } from '../scenario.ts';
 import { DRILL_CONFIGURATION, untilWell, waitForShare } from './steps.ts';

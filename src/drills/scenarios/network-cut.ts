@@ -1,4 +1,4 @@
-import { refusedAtOnce, refusedDuring, servedStale } from '../declared.ts';
+import { refusedAtOnce, refusedDuring, servedStale } from '../freshness.ts';
 import type { Evidence, Scenario } from '../scenario.ts';
 import { DRILL_CONFIGURATION, waitForShare } from './steps.ts';
 

@@ -10,10 +10,10 @@ import { createTracer } from '#base/trace';
 import { createIdentity } from '#blocks/identity';
 import type { SystemDefinition } from '#blocks/system';
 import type { ServerDeps } from '../build.ts';
-import { createGround } from '../ground.ts';
+import { createCoreRuntime } from '../core-runtime.ts';
 import type { ServerOptions } from '../options.ts';
+import { type Announcement, createAnnouncement } from './announcement.ts';
 import { settleIn } from './place.ts';
-import { createPresence, type Presence } from './presence.ts';
 
 export interface Owner {
   /** Before anything else is started: lock and master key. */
@@ -23,7 +23,7 @@ export interface Owner {
   /** Makes the first API key, or sets the one given. */
   readonly identity: Lifecycle;
   /** As `supervisor` among the processes of the installation. */
-  readonly presence: Presence;
+  readonly presence: Announcement;
   readonly dataDirectory: string;
   /** The API key made by this start, if it was the first; given once. */
   takeFirstKey(): string | undefined;
@@ -37,8 +37,8 @@ export function createOwner(
   const { random, secrets } = deps;
   const dataDirectory = resolve(options.data);
   const { masterKey, set: setMasterKey } = deferMasterKey();
-  // Of the ground only the database is started; what the rest would measure is measured where requests are answered.
-  const { database } = createGround(options, definitions, {
+  // Of the core runtime only the database is started; what the rest would measure is measured where requests are answered.
+  const { database } = createCoreRuntime(options, definitions, {
     ...deps,
     metrics: createMetrics(),
     tracer: createTracer(random),
@@ -55,7 +55,7 @@ export function createOwner(
     }),
     database,
     identity,
-    presence: createPresence({ ...options, role: 'supervisor' }, definitions, {
+    presence: createAnnouncement({ ...options, role: 'supervisor' }, definitions, {
       ...deps,
       core: database.core,
     }),

@@ -43,17 +43,40 @@ function formatOf(url: string): string | undefined {
 }
 
 /**
- * A system from elsewhere imports `loadstone`: it gets the running copy, whatever is or is not installed beside it, so
- * that there is one of everything in the process.
+ * The running copy of what the package exports, by what is imported: `loadstone`, `loadstone/queue`, … The manifest names the
+ * compiled files; in a checkout their sources run.
+ */
+function runningCopies(): ReadonlyMap<string, string> {
+  const manifest = new URL('../../../package.json', import.meta.url);
+  const { exports } = JSON.parse(readFileSync(manifest, 'utf8')) as {
+    exports: Record<string, string | { default: string }>;
+  };
+  const isSource = import.meta.url.endsWith('.ts');
+  const copies = new Map<string, string>();
+  for (const [name, target] of Object.entries(exports)) {
+    if (typeof target === 'string') continue;
+    const file = isSource
+      ? target.default.replace(/^\.\/dist\//, './src/').replace(/\.js$/, '.ts')
+      : target.default;
+    copies.set(`${PACKAGE_NAME}${name.slice(1)}`, new URL(file, manifest).href);
+  }
+  return copies;
+}
+
+/**
+ * A system from elsewhere imports `loadstone`, or a block of it (`loadstone/queue`): it gets the running copy, whatever is or
+ * is not installed beside it, so that there is one of everything in the process.
  */
 function hook(): void {
   if (isHooked) return;
   isHooked = true;
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  const entry = new URL(`../../index.${extension}`, import.meta.url).href;
+  const copies = runningCopies();
   registerHooks({
     resolve(specifier, context, next) {
-      if (specifier === PACKAGE_NAME) return { url: entry, shortCircuit: true };
+      const copy = copies.get(specifier);
+      if (copy !== undefined) return { url: copy, shortCircuit: true };
+      if (specifier.startsWith(`${PACKAGE_NAME}/`) && !specifier.endsWith('/package.json'))
+        throw new Error(`${specifier} is not there; there are ${[...copies.keys()].join(', ')}`);
       const found = next(specifier, context);
       const format = found.format == null ? formatOf(found.url) : undefined;
       return format === undefined ? found : { ...found, format };

@@ -64,7 +64,7 @@ suite('the Prometheus rules', () => {
       .flatMap(({ rules }) => rules)
       .flatMap(({ expr }) => expr.match(/\bloadstone_[a-z0-9_]+/g) ?? []);
     assert(read.length > 10);
-    const supervisor = readFileSync(join(ROOT, 'src', 'cli', 'gathered-metrics.ts'), 'utf8');
+    const supervisor = readFileSync(join(ROOT, 'src', 'cli', 'supervisor', 'gathered-metrics.ts'), 'utf8');
     const known = new Set(supervisor.match(/\bloadstone_[a-z0-9_]+/g));
     const it = await startTestServer({ options: { database: { standbys: 2 } } });
     try {

@@ -11,7 +11,7 @@ import type { Identity } from '#blocks/identity';
 import { createWorker } from '#blocks/queue';
 import { isRawRoute, type System, type SystemDefinition } from '#blocks/system';
 import { type ApiDeps, createApi, type ServedRoute } from '../api.ts';
-import type { Ground } from '../ground.ts';
+import type { CoreRuntime } from '../core-runtime.ts';
 import { createBodies } from '../http/body.ts';
 import { createClientAddresses } from '../http/client-address.ts';
 import { createCorsHeaders } from '../http/cors.ts';
@@ -30,13 +30,13 @@ import { addOwnRoutes, addReferenceRoutes, type OwnDeps } from './own-routes.ts'
 import { checkQueues } from './queues-handled.ts';
 import { createJobHandler } from './work.ts';
 
-export interface RoomsDeps {
+export interface SystemsRuntimeDeps {
   clock: Clock;
   random: Random;
   log: Log;
   metrics: Metrics;
   tracer: Tracer;
-  ground: Ground;
+  coreRuntime: CoreRuntime;
   identity: Identity;
   listener: Listener;
   samples: AccessSamples;
@@ -54,14 +54,14 @@ interface MadeSystem {
 }
 
 /** @param systemOptions each system's parsed options, by its name */
-export function createRooms(
+export function createSystemsRuntime(
   options: ServerOptions,
   systemOptions: Readonly<Record<string, unknown>>,
   definitions: readonly SystemDefinition[],
-  deps: RoomsDeps,
+  deps: SystemsRuntimeDeps,
 ): Lifecycle {
-  const { clock, random, log, metrics, tracer, ground, identity, listener, samples } = deps;
-  const { database, ids, streams, queue, mutations, references } = ground;
+  const { clock, random, log, metrics, tracer, coreRuntime, identity, listener, samples } = deps;
+  const { database, ids, streams, queue, mutations, references } = coreRuntime;
   const answers = options.role !== 'worker';
   const works = options.role !== 'api';
   const running: Lifecycle[] = [];
@@ -92,7 +92,7 @@ export function createRooms(
     );
     const own = {
       ...(references.declared.length > 0 ? references.handlers : {}),
-      ...ground.backups.handlers,
+      ...coreRuntime.backups.handlers,
     };
     const handlers = {
       ...own,
@@ -171,7 +171,7 @@ export function createRooms(
           identity,
           health: deps.health,
           measures: queue.measures,
-          xminLook: ground.xminWatch.look,
+          xminLook: coreRuntime.xminWatch.look,
         });
         if (!answers) return;
         addReferenceRoutes(app, createOpenApi({ publicUrl: deps.publicUrl() }, parts));

@@ -96,7 +96,7 @@ export function createEditing({ store, nowMs, parsePatch }: EditingDeps): Editin
       const changed = [...found].flatMap(([key, link]) =>
         link === 'elsewhere' || link === before.get(key) ? [] : [link],
       );
-      if (changed.length > 0) tx.trail(store.updateEach(tx, changed));
+      if (changed.length > 0) tx.withCommit(store.updateEach(tx, changed));
       return verdicts;
     },
   };

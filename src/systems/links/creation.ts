@@ -85,7 +85,7 @@ export function createCreation({
       const made = drafts.flatMap((each) =>
         each.kind === 'draft' && claimed.has(each.link.linkId) ? [each.link] : [],
       );
-      if (made.length > 0) tx.trail(store.insertEach(tx, made));
+      if (made.length > 0) tx.withCommit(store.insertEach(tx, made));
       return drafts.map((each, at) => {
         if (each.kind === 'refused') return refuse(each.error);
         if (!claimed.has(each.link.linkId)) return refuseCode(each);

@@ -62,7 +62,7 @@ test('a write of one statement costs two round trips, prepared or not, and each 
   const writeTrailing = () =>
     transact(async (tx) => {
       await tx.run(insert('one'));
-      for (const name of ['two', 'three']) tx.trail(tx.run(insert(name)));
+      for (const name of ['two', 'three']) tx.withCommit(tx.run(insert(name)));
     });
   assert.equal(await cost(writeOne), 2);
   assert.equal(await cost(writeOne), 2);

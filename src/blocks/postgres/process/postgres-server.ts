@@ -6,7 +6,7 @@ import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import { createPostgresLock } from '../directory/postgres-lock.ts';
-import type { PostgresAddress } from '../place.ts';
+import type { PostgresAddress } from '../engine.ts';
 import { DATABASE_NAME } from '../settings.ts';
 import type { Site } from '../site-shape.ts';
 import { settlePrevious } from '../standby/previous.ts';

@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import type { Random } from '#base/random';
 import { createClient } from '../driver.ts';
+import type { PostgresAddress } from '../engine.ts';
 import { embeddedErrors, toDataError } from '../errors.ts';
-import type { PostgresAddress } from '../place.ts';
 import { SUPERUSER_NAME } from '../settings.ts';
 import { copyFile } from './copy-file.ts';
 

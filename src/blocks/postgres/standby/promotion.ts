@@ -27,8 +27,8 @@ import {
   type Promotion,
 } from '../directory/database-file.ts';
 import { createPostgresLock } from '../directory/postgres-lock.ts';
+import type { PostgresAddress } from '../engine.ts';
 import { embeddedErrors } from '../errors.ts';
-import type { PostgresAddress } from '../place.ts';
 import { parseLsn } from '../position.ts';
 import type { PostgresServer } from '../process/postgres-server.ts';
 import { adoptPostmaster, killPostmaster } from '../process/postmaster.ts';

@@ -8,7 +8,7 @@ import { sleep, systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
 import { DATABASE_FILE, DIRECTORY_NAMES, type DirectoryName } from '../directory/database-file.ts';
 import { atEnd, eventually, never, query, type Scope } from '../embedded.fixture.ts';
-import type { EmbeddedPostgres, PostgresPlace } from '../embedded.ts';
+import type { EmbeddedPostgres, PostgresEngine } from '../embedded.ts';
 import { postgresProcessesIn } from '../process/process-identity.ts';
 import { socketDirectoryOf } from '../process/socket-directory.ts';
 import { realDirectory } from '../site.ts';
@@ -22,7 +22,7 @@ export async function eventuallyStreaming(it: EmbeddedPostgres, count = 1): Prom
 }
 
 /** Rows of `kept`, one after another, wherever the primary is; those that were refused are tried again. */
-export function writeTo(t: Scope, place: PostgresPlace) {
+export function writeTo(t: Scope, place: PostgresEngine) {
   let acknowledged = 0;
   let stopping = false;
   async function insert(): Promise<void> {
@@ -48,7 +48,7 @@ export function writeTo(t: Scope, place: PostgresPlace) {
 }
 
 /** Fails if a row that was acknowledged is missing. */
-export async function assertKept(place: PostgresPlace, acknowledged: number): Promise<void> {
+export async function assertKept(place: PostgresEngine, acknowledged: number): Promise<void> {
   const rows = await query(
     place.address,
     `select n from generate_series(0, ${acknowledged - 1}) as n except select n from kept`,
@@ -56,7 +56,7 @@ export async function assertKept(place: PostgresPlace, acknowledged: number): Pr
   assert.deepEqual(rows, [], `of ${acknowledged} acknowledged rows`);
 }
 
-export async function createKept(place: PostgresPlace): Promise<void> {
+export async function createKept(place: PostgresEngine): Promise<void> {
   await query(place.address, 'drop table if exists kept');
   await query(place.address, 'create table kept (n int primary key)');
 }

@@ -13,7 +13,7 @@ export function deadSuite(at: () => Handle): void {
     for (const job of dead) {
       const { lease } = await takeOne(at(), job);
       const failed = [{ jobId: job.jobId, error: 'boom', retry: undefined }];
-      const { lease: left } = await at().turn(queue, { lease, failed });
+      const { lease: left } = await at().completeAndClaim(queue, { lease, failed });
       await at().jobs.leave(queue, left);
     }
     const risen = await at().inspection.redrive(dead, Date.now());
@@ -25,7 +25,10 @@ export function deadSuite(at: () => Handle): void {
     const job = makeJob(freshQueue());
     const { lease } = await takeOne(at(), job);
     const error = 'cut in the middle of \ud83d and with a \0';
-    await at().turn(job.queue, { lease, failed: [{ jobId: job.jobId, error, retry: undefined }] });
+    await at().completeAndClaim(job.queue, {
+      lease,
+      failed: [{ jobId: job.jobId, error, retry: undefined }],
+    });
     assert.match((await at().inspection.find(job.jobId))?.lastError ?? '', /^cut in the middle of \ufffd/);
   });
 }

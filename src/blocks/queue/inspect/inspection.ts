@@ -127,7 +127,7 @@ export function createInspection(deps: InspectionDeps): JobInspection {
       }),
     discard: (jobId) =>
       act(jobId, async (job) => {
-        if (job.state === 'dead') return (await store.bury([jobId], nowMs())).length > 0;
+        if (job.state === 'dead') return (await store.discardEach([jobId], nowMs())).length > 0;
         return (await store.withdraw(job.queue, [jobId], 'discarded', nowMs())).length > 0;
       }),
     async waiting(queue) {
@@ -142,14 +142,14 @@ export function createInspection(deps: InspectionDeps): JobInspection {
         const ids = await store.leastWorthy(queue, BATCH);
         const withdrawn = await store.withdraw(queue, ids, 'discarded', nowMs());
         total += withdrawn.length;
-        // What is left is in hand.
+        // What is left is in flight.
         if (withdrawn.length === 0) return total;
       }
     },
     redrive: async (queue, limit) => (await rise(await listDead(queue, limit))).length,
     async discardDead(queue, limit) {
       const dead = await listDead(queue, limit);
-      return (await store.bury(idsOf(dead), nowMs())).length;
+      return (await store.discardEach(idsOf(dead), nowMs())).length;
     },
   };
 }

@@ -11,21 +11,21 @@ import type { Admission } from '../enqueue/admission.ts';
 import { createThroughput } from '../enqueue/throughput.ts';
 import { createLoop } from '../loop.ts';
 import type { QueueOptions } from '../options.ts';
-import type { JobInspectionStore, QueueMeasure, UpkeepStore } from '../store.ts';
+import type { JobInspectionStore, MaintenanceStore, QueueMeasure } from '../store.ts';
 
 /** Whether this process is the one. As far as it knows: what it does is safe if two do it. */
 export interface LeaderLease {
   held(): boolean;
 }
 
-export interface UpkeepDeps {
+export interface MaintenanceDeps {
   clock: Clock;
   random: Random;
   log: Log;
   leader: LeaderLease;
   /** Which process trims the queues of `definitions`. */
-  keeper: LeaderLease;
-  store: UpkeepStore;
+  maintainer: LeaderLease;
+  store: MaintenanceStore;
   inspection: Pick<JobInspectionStore, 'leastWorthy' | 'withdraw'>;
   admission: Admission;
   definitions: readonly Definition[];
@@ -33,7 +33,7 @@ export interface UpkeepDeps {
   isListening: () => boolean;
 }
 
-export interface Upkeep {
+export interface Maintenance {
   /** Makes today's part of the history and measures once. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -57,11 +57,12 @@ const BATCH = 1000;
 /** Batches in one pass. */
 const BATCHES_MAX = 20;
 
-export function createUpkeep(
+export function createMaintenance(
   { historyMs, deadMs }: Pick<QueueOptions, 'historyMs' | 'deadMs'>,
-  deps: UpkeepDeps,
-): Upkeep {
-  const { clock, random, log, leader, keeper, store, inspection, admission, definitions, isListening } = deps;
+  deps: MaintenanceDeps,
+): Maintenance {
+  const { clock, random, log, leader, maintainer, store, inspection, admission, definitions, isListening } =
+    deps;
   let measures: readonly QueueMeasure[] = [];
   const throughput = createThroughput();
   let tookBeforeMs = 0;
@@ -139,7 +140,7 @@ export function createUpkeep(
 
   async function measureAndTrim(): Promise<number> {
     const inMs = await measure();
-    if (!keeper.held()) return inMs;
+    if (!maintainer.held()) return inMs;
     for (const definition of definitions) if (definition.whenFull === 'drop') await trim(definition);
     return inMs;
   }

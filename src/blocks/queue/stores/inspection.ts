@@ -209,7 +209,7 @@ export function createPostgresInspection(core: Queryable): JobInspectionStore {
         select core.withdraw_jobs(${queue}, ${numbers(jobIds)}::bigint[], ${by}, ${nowMs}::bigint) as ids`);
       return row?.ids ?? [];
     },
-    async bury(jobIds, nowMs) {
+    async discardEach(jobIds, nowMs) {
       const rows = await core.rows<{ jobId: string }>(sql`
         with gone as (
           delete from core.dead_jobs where job_id = any(${numbers(jobIds)}::bigint[])

@@ -6,20 +6,20 @@ import { queueMigrations } from '../migrations.ts';
 import { createScores } from '../score.ts';
 import { PLACE, type SuiteStores } from '../store.fixture.ts';
 import { createPostgresInspection } from './inspection.ts';
+import { createPostgresMaintenance } from './maintenance.ts';
 import { createPostgresJobs } from './postgres.ts';
-import { createPostgresUpkeep } from './upkeep.ts';
 
 const DAY_MS = 86_400_000;
 const never = new AbortController().signal;
 
 export async function openPostgresStores({ database }: TestDatabase): Promise<SuiteStores> {
   const { core } = database;
-  const upkeep = createPostgresUpkeep(core);
-  await upkeep.rotateHistory(Date.now(), DAY_MS);
+  const maintenance = createPostgresMaintenance(core);
+  await maintenance.rotateHistory(Date.now(), DAY_MS);
   return {
     jobs: createPostgresJobs(core, createScores({ priorityStepMs: 0 })),
     inspection: createPostgresInspection(core),
-    upkeep,
+    maintenance,
     // As a caller's transaction does it, with the rights that it has.
     transact: (work) => database.transact({ system: 'test', ...PLACE }, { signal: never }, work),
   };

@@ -4,8 +4,8 @@ import { sql } from '#blocks/database';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { queueMigrations } from '../migrations.ts';
 import { jobStoreSuite } from '../store.suite.ts';
+import { createPostgresMaintenance } from './maintenance.ts';
 import { openPostgresStores } from './postgres.fixture.ts';
-import { createPostgresUpkeep } from './upkeep.ts';
 
 const DAY_MS = 86_400_000;
 let db: TestDatabase;
@@ -24,12 +24,12 @@ test('the history is made by days ahead, and old days are dropped', async () => 
       where relname ~ '^job_history_\\d+$' and relkind = 'r' order by 1`)
     ).map(({ day }) => day);
   const today = Math.floor(Date.now() / DAY_MS);
-  const upkeep = createPostgresUpkeep(db.database.core);
-  await upkeep.rotateHistory(Date.now(), DAY_MS);
+  const maintenance = createPostgresMaintenance(db.database.core);
+  await maintenance.rotateHistory(Date.now(), DAY_MS);
   assert.deepEqual(await days(), [today - 1, today, today + 1, today + 2, today + 3]);
-  assert.equal(await upkeep.rotateHistory(Date.now() + 3 * DAY_MS, DAY_MS), 3);
+  assert.equal(await maintenance.rotateHistory(Date.now() + 3 * DAY_MS, DAY_MS), 3);
   assert.deepEqual((await days())[0], today + 2);
-  await upkeep.rotateHistory(Date.now(), DAY_MS);
+  await maintenance.rotateHistory(Date.now(), DAY_MS);
 });
 
 test('app enqueues, and neither reads nor changes jobs', async () => {

@@ -14,8 +14,8 @@ import { isLoadstoneError } from '#base/errors';
 import { databaseErrors, numbers, type Queryable, sql, texts } from '#blocks/database';
 import type { Scores } from '../score.ts';
 import type { JobStore, Reaped } from '../store.ts';
+import { completeAndClaim } from './complete-and-claim.ts';
 import { insertJobs, insertStatement } from './insert.ts';
-import { takeTurn } from './turn.ts';
 
 function deadOf(line: string): Reaped['dead'][number] {
   const [jobId = '', attempts, traceparent] = line.split(' ');
@@ -38,7 +38,7 @@ export function createPostgresJobs(core: Queryable, scores: Scores): JobStore {
       }
       return true;
     },
-    turn: (request) => takeTurn(core, request),
+    completeAndClaim: (request) => completeAndClaim(core, request),
     async leave(queue, { fence }) {
       await core.run(sql`delete from core.job_leases where queue = ${queue} and lease_id = ${fence}`);
     },

@@ -1,6 +1,6 @@
 /**
- * What a worker has in hand of a queue: jobs not yet begun, attempts under way, and what has ended since the last turn.
- * A job is in hand from the turn that took it to the turn that records its end.
+ * What a worker has in flight of a queue: jobs not yet begun, attempts under way, and what has ended since the last turn.
+ * A job is in flight from the turn that took it to the turn that records its end.
  */
 import type { ClaimedJob } from '../job.ts';
 import type { DoneJob, FailedJob } from '../store.ts';
@@ -19,7 +19,7 @@ interface Batch {
   sinceMs: number;
 }
 
-export interface Hand {
+export interface InFlight {
   /** Attempts whose handler has not settled, late and abandoned ones included: each holds a slot. */
   readonly runs: Set<Run>;
   add(jobs: readonly ClaimedJob[], nowMs: number): void;
@@ -33,10 +33,10 @@ export interface Hand {
   failed(job: FailedJob): void;
   progress(jobId: string, value: string): void;
   hasEnded(): boolean;
-  /** What has ended, which is then no longer in hand; `restore` undoes it when it could not be recorded. */
+  /** What has ended, which is then no longer in flight; `restore` undoes it when it could not be recorded. */
   takeEnded(): Ended;
   restore(ended: Ended): void;
-  /** What stays in hand, not counting what has ended. */
+  /** What stays in flight, not counting what has ended. */
   kept(): ClaimedJob[];
   /** Lets go of the jobs not begun that have waited since before. */
   letGo(beforeMs: number): void;
@@ -44,7 +44,7 @@ export interface Hand {
 
 const nothingEnded = (): Ended => ({ done: [], failed: [], progress: new Map() });
 
-export function createHand(): Hand {
+export function createInFlight(): InFlight {
   const runs = new Set<Run>();
   let batches: Batch[] = [];
   let waiting = 0;

@@ -1,30 +1,36 @@
 /**
- * How many jobs a worker should have in hand. Enough that it never waits for the database, which takes a few
+ * How many jobs a worker should have in flight. Enough that it never waits for the database, which takes a few
  * milliseconds a turn; few enough that jobs do not lie in one worker's hand while another has nothing to do, or count an
  * attempt when it dies. So: what it runs, and what it runs in the next `AHEAD_MS`. Where a job takes a second, that is
  * none; where it takes 10 µs, some thousand.
  */
 
 const AHEAD_MS = 50;
-/** Over what time the pace is averaged: a turn that comes a second after the last says nearly all. */
+/** Over what time the prefetch is averaged: a turn that comes a second after the last says nearly all. */
 const AVERAGE_MS = 20;
 /** How much of their average the payloads of the latest turn make up. */
 const WEIGHT = 0.3;
 /** Payloads taken in one turn, in characters of JSON. */
-const TURN_LENGTH_MAX = 4 * 1024 * 1024;
+const CLAIM_LENGTH_MAX = 4 * 1024 * 1024;
 
-export interface Pace {
-  /** Before each turn: how many jobs have ended since the last one. */
+export interface Prefetch {
+  /** Before each call: how many jobs have ended since the last one. */
   turned(nowMs: number, ended: number): void;
   /** After it: how many jobs it has taken, and how long their payloads are together. */
   weighed(jobs: number, length: number): void;
-  /** How many jobs to have in hand. */
+  /** How many jobs to have in flight. */
   target(): number;
   /** Upper bound of what to take at once. */
   takeMax(): number;
 }
 
-export function createPace({ concurrency, prefetchMax }: { concurrency: number; prefetchMax: number }): Pace {
+export function createPrefetch({
+  concurrency,
+  prefetchMax,
+}: {
+  concurrency: number;
+  prefetchMax: number;
+}): Prefetch {
   let lastMs: number | undefined;
   let perMs = 0;
   let lengthOfJob = 1;
@@ -39,6 +45,6 @@ export function createPace({ concurrency, prefetchMax }: { concurrency: number; 
       if (jobs > 0) lengthOfJob = Math.max(1, lengthOfJob + WEIGHT * (length / jobs - lengthOfJob));
     },
     target: () => concurrency + Math.min(prefetchMax, Math.floor(perMs * AHEAD_MS)),
-    takeMax: () => Math.max(1, Math.floor(TURN_LENGTH_MAX / lengthOfJob)),
+    takeMax: () => Math.max(1, Math.floor(CLAIM_LENGTH_MAX / lengthOfJob)),
   };
 }

@@ -1,23 +1,23 @@
 /**
- * Where a worker reads the line of a queue: from the low-water mark on, below which every job is in hand, ended or not
+ * Where a worker reads the line of a queue: from the low watermark on, below which every job is in flight, ended or not
  * ready, as far as this worker knows. Without it each claim would read again what an old snapshot keeps of all the jobs
  * that have ended: at a million of them, 400 ms a claim instead of 3.
  *
- * What becomes ready below the mark is a stray: a higher priority, a job that comes back. Strays of this process are
+ * What becomes ready below the mark is a late arrival: a higher priority, a job that comes back. Late arrivals of this process are
  * told of one by one; for those of others the line is looked at from its beginning, as often as costs at most a
  * twentieth of the time: without a snapshot that costs nothing, and it is done at every look.
  */
 import { SCORE_MIN } from '../score.ts';
 
 /** More of them, and the mark goes back instead. */
-const STRAYS_MAX = 256;
+const LATE_ARRIVALS_MAX = 256;
 const SHARE_OF_TIME = 20;
 const RESCAN_MS_MAX = 10_000;
 /** While there is work the line is read on at every turn, and looked at from its beginning only so often. */
 const BUSY_RESCAN_MS = 1000;
 
-export interface Line {
-  /** The low-water mark. */
+export interface ReadyCursor {
+  /** The low watermark. */
   from(): number;
   /** Whether there may be jobs that nobody has looked at. */
   mayHaveMore(): boolean;
@@ -25,11 +25,11 @@ export interface Line {
   woken(score: number | undefined): void;
   /** There may be more of them, of whatever score: the next turn reads on, and the next look tells. */
   told(): void;
-  /** The strays that the next turn is to ask for: the first `most`. The others are kept for the turn after it. */
+  /** The late arrivals that the next turn is to ask for: the first `most`. The others are kept for the turn after it. */
   begin(most: number): number[];
   /** What a turn has seen. */
   read(seen: { isFull: boolean; lastScore: number | undefined }): void;
-  /** From where to look for strays now; the mark itself while it is too early to look further. */
+  /** From where to look for late arrivals now; the mark itself while it is too early to look further. */
   lookFrom(nowMs: number): number;
   /** Whether it is time to look, although there is work. */
   isLookDue(nowMs: number): boolean;
@@ -37,10 +37,10 @@ export interface Line {
   looked(from: number, lowest: number | undefined, nowMs: number, tookMs: number): void;
 }
 
-export function createLine(): Line {
+export function createReadyCursor(): ReadyCursor {
   let mark = SCORE_MIN;
   let hasMore = true;
-  let strays: number[] = [];
+  let lateArrivals: number[] = [];
   let rescannedMs = Number.NEGATIVE_INFINITY;
   let rescanEveryMs = 0;
 
@@ -56,18 +56,18 @@ export function createLine(): Line {
       if (score === undefined) {
         rescannedMs = Number.NEGATIVE_INFINITY;
       } else if (score < mark) {
-        strays.push(score);
-        if (strays.length <= STRAYS_MAX) return;
-        for (const stray of strays) goBack(stray);
-        strays = [];
+        lateArrivals.push(score);
+        if (lateArrivals.length <= LATE_ARRIVALS_MAX) return;
+        for (const stray of lateArrivals) goBack(stray);
+        lateArrivals = [];
       }
     },
     told() {
       hasMore = true;
     },
     begin(most) {
-      const taken = strays.sort((a, b) => a - b).splice(0, most);
-      hasMore = strays.length > 0;
+      const taken = lateArrivals.sort((a, b) => a - b).splice(0, most);
+      hasMore = lateArrivals.length > 0;
       return taken;
     },
     read({ isFull, lastScore }) {

@@ -8,7 +8,7 @@ import type { Random } from '#base/random';
 import { createLookInterval, type News, type Wakeups } from '#blocks/wakeup';
 import { createLoop, type Loop } from '../loop.ts';
 import type { JobStore } from '../store.ts';
-import type { Lane } from './worker-lane.ts';
+import type { WorkerLane } from './worker-lane.ts';
 
 const PROMOTED_MAX = 1000;
 /** Between two looks, however much is told. */
@@ -17,7 +17,7 @@ const LOOK_GAP_MS = 5;
 const REAP_MS = 1000;
 const RETRY_MS = 1000;
 
-export interface LookoutDeps {
+export interface RescuerDeps {
   clock: Clock;
   random: Random;
   log: Log;
@@ -27,7 +27,7 @@ export interface LookoutDeps {
   offer: (queue: string) => void;
 }
 
-export interface Lookout extends Pick<Loop, 'begin' | 'stop'> {
+export interface Rescuer extends Pick<Loop, 'begin' | 'stop'> {
   /** Another process tells of jobs, by queue; or anything may have been missed. */
   told(news: News): void;
   /** This process has enqueued something. */
@@ -36,11 +36,11 @@ export interface Lookout extends Pick<Loop, 'begin' | 'stop'> {
   scheduled(runAtMs: number): void;
 }
 
-export function createLookout(
+export function createRescuer(
   { pollMs }: { pollMs: number },
-  lanes: readonly Lane[],
-  { clock, random, log, store, wakeups, offer }: LookoutDeps,
-): Lookout {
+  lanes: readonly WorkerLane[],
+  { clock, random, log, store, wakeups, offer }: RescuerDeps,
+): Rescuer {
   const queues = lanes.map(({ queue }) => queue);
   const laneOf = new Map(lanes.map((lane) => [lane.queue, lane]));
   const interval = createLookInterval({ pollMs }, { clock, wakeups });
@@ -53,14 +53,17 @@ export function createLookout(
     lookedMs = nowMs;
     const wasTold = isTold;
     isTold = false;
-    if (wasTold) for (const lane of lanes) if (!lane.isHungry()) lane.line.told();
+    if (wasTold) for (const lane of lanes) if (!lane.isHungry()) lane.readyCursor.told();
     const hungry = new Set(lanes.filter((lane) => lane.isHungry()));
-    const looking = lanes.filter((lane) => hungry.has(lane) || lane.line.isLookDue(nowMs));
-    const asked = looking.map(({ queue, line }) => ({ queue, fromScore: line.lookFrom(nowMs) }));
+    const looking = lanes.filter((lane) => hungry.has(lane) || lane.readyCursor.isLookDue(nowMs));
+    const asked = looking.map(({ queue, readyCursor }) => ({
+      queue,
+      fromScore: readyCursor.lookFrom(nowMs),
+    }));
     const { lowest, ...times } = await store.look(asked);
     const answeredMs = clock.monotonicMs();
     looking.forEach((lane, at) => {
-      lane.line.looked(asked[at]?.fromScore ?? 0, lowest[at], answeredMs, answeredMs - nowMs);
+      lane.readyCursor.looked(asked[at]?.fromScore ?? 0, lowest[at], answeredMs, answeredMs - nowMs);
       if (lowest[at] === undefined) return;
       // One that has become busy meanwhile was told, as this worker is not.
       if (!wasTold && hungry.has(lane) && lane.isHungry()) interval.foundUntold();
@@ -77,7 +80,7 @@ export function createLookout(
       const lane = laneOf.get(queue);
       if (!lane?.hasRoom()) offer(queue);
       if (!lane) continue;
-      for (const score of scores) lane.line.woken(score);
+      for (const score of scores) lane.readyCursor.woken(score);
       lane.stir();
     }
     return promoted.reduce((sum, { scores }) => sum + scores.length, 0) === PROMOTED_MAX;
@@ -88,8 +91,8 @@ export function createLookout(
     for (const { queue, worker, jobs, dead } of await store.reap(queues, clock.nowMs())) {
       if (jobs > 0) log.warn({ queue, worker, jobs }, 'a worker is lost: its jobs run again');
       const lane = laneOf.get(queue);
-      for (const job of dead) lane?.buried({ ...job, error: `the worker ${worker} was lost` });
-      lane?.line.woken(undefined);
+      for (const job of dead) lane?.died({ ...job, error: `the worker ${worker} was lost` });
+      lane?.readyCursor.woken(undefined);
       lane?.stir();
       if (jobs > 0) offer(queue);
     }
@@ -116,8 +119,8 @@ export function createLookout(
     told(news) {
       isTold = true;
       interval.stirred();
-      for (const { queue, line, isHungry } of lanes)
-        if ((!news || news.has(queue)) && !isHungry()) line.told();
+      for (const { queue, readyCursor, isHungry } of lanes)
+        if ((!news || news.has(queue)) && !isHungry()) readyCursor.told();
       loop.hurry(Math.max(0, lookedMs + LOOK_GAP_MS - clock.monotonicMs()));
     },
     stirred: interval.stirred,

@@ -118,7 +118,7 @@ export function outcomeOf(value: Awaited<ReturnType<Handler>>): Outcome {
     : { kind: 'done', result };
 }
 
-const HOPELESS = new Set(['job_hopeless', 'job_payload_unreadable', 'job_result_too_large']);
+const NON_RETRYABLE = new Set(['job_non_retryable', 'job_payload_unreadable', 'job_result_too_large']);
 
 /** What a handler threw. */
 export function failureOf(error: unknown): Outcome {
@@ -127,6 +127,6 @@ export function failureOf(error: unknown): Outcome {
   return {
     kind: 'failed',
     error: `${error.code}: ${text}`.slice(0, ERROR_LENGTH_MAX),
-    retryAfterMs: HOPELESS.has(error.code) ? undefined : (error.retryAfterS ?? 0) * 1000,
+    retryAfterMs: NON_RETRYABLE.has(error.code) ? undefined : (error.retryAfterS ?? 0) * 1000,
   };
 }

@@ -4,10 +4,10 @@
  * States:  open ──stop──▶ closing: takes no more, gives back what has not begun, waits for what runs ──▶ closed
  *
  * One turn is under way at a time. It records what has ended and takes what is next, in one commit; meanwhile the jobs
- * in hand run, so that the database and the handlers work side by side. A turn comes at once when there is room and
+ * in flight run, so that the database and the handlers work side by side. A turn comes at once when there is room and
  * there may be jobs; a little later when there is only something to record; and as a heartbeat.
  *
- * A lease that has been lost (a turn says so, or it could not be renewed in time) takes all jobs in hand with it: others
+ * A lease that has been lost (a turn says so, or it could not be renewed in time) takes all jobs in flight with it: others
  * run them. Their signals abort, and what they give is not recorded.
  */
 
@@ -25,10 +25,10 @@ import type { ClaimedJob, Handler } from '../job.ts';
 import { createSweepTimer } from '../maintenance/sweep-timer.ts';
 import type { LaneMetrics } from '../metrics.ts';
 import type { Scores } from '../score.ts';
-import type { JobStore, Lease, Turn, TurnRequest } from '../store.ts';
-import { createHand, type Ended, type Hand } from './in-flight.ts';
-import { createPace } from './prefetch.ts';
-import { createLine, type Line } from './ready-cursor.ts';
+import type { CompleteAndClaim, CompleteAndClaimRequest, JobStore, Lease } from '../store.ts';
+import { createInFlight, type Ended, type InFlight } from './in-flight.ts';
+import { createPrefetch } from './prefetch.ts';
+import { createReadyCursor, type ReadyCursor } from './ready-cursor.ts';
 import {
   abortRun,
   createRun,
@@ -51,7 +51,7 @@ const HOLD_MS = 1000;
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 5000;
 
-export interface LaneOptions {
+export interface WorkerLaneOptions {
   definition: Definition;
   /** Jobs that run at once. */
   concurrency: number;
@@ -60,11 +60,11 @@ export interface LaneOptions {
   prefetchMax: number;
 }
 
-export interface LaneDeps {
+export interface WorkerLaneDeps {
   clock: Clock;
   random: Random;
   log: Log;
-  store: Pick<JobStore, 'turn' | 'leave'>;
+  store: Pick<JobStore, 'completeAndClaim' | 'leave'>;
   scores: Scores;
   handler: Handler;
   metrics: LaneMetrics;
@@ -81,14 +81,14 @@ export interface DeadJob {
   error: string;
 }
 
-export interface Lane {
+export interface WorkerLane {
   readonly queue: string;
-  readonly line: Line;
+  readonly readyCursor: ReadyCursor;
   open(): void;
   /** Looks at what it should do next: after `line` has been told of jobs. */
   stir(): void;
   /** A job of the queue has failed for good: says so to people. */
-  buried(job: DeadJob): void;
+  died(job: DeadJob): void;
   /** Whether it has room and knows of no jobs. */
   isHungry(): boolean;
   /** Whether it would take one more job. */
@@ -97,7 +97,10 @@ export interface Lane {
   close(deadline: AbortSignal): Promise<void>;
 }
 
-function createBuried(queue: string, { log, metrics }: Pick<LaneDeps, 'log' | 'metrics'>): Lane['buried'] {
+function createDead(
+  queue: string,
+  { log, metrics }: Pick<WorkerLaneDeps, 'log' | 'metrics'>,
+): WorkerLane['died'] {
   return ({ traceparent, ...job }) => {
     log.error({ queue, ...job, traceId: traceparent?.slice(3, 35) }, 'a job is dead');
     metrics.died();
@@ -105,10 +108,10 @@ function createBuried(queue: string, { log, metrics }: Pick<LaneDeps, 'log' | 'm
 }
 
 /** A handler says that it is getting on. */
-function createOnSign(clock: Clock, hand: Hand) {
+function createOnSign(clock: Clock, inFlight: InFlight) {
   return (run: Run, progress: string | undefined): void => {
     run.aliveMs = clock.monotonicMs();
-    if (run.state === 'running' && progress !== undefined) hand.progress(run.claimed.jobId, progress);
+    if (run.state === 'running' && progress !== undefined) inFlight.progress(run.claimed.jobId, progress);
   };
 }
 
@@ -125,21 +128,21 @@ async function giveBack(
   queue: string,
   held: Lease,
   deadline: AbortSignal,
-  { store, log }: Pick<LaneDeps, 'store' | 'log'>,
+  { store, log }: Pick<WorkerLaneDeps, 'store' | 'log'>,
 ): Promise<void> {
   await withSignal(store.leave(queue, held), deadline).catch((error: unknown) => {
     log.warn({ queue, error: describeError(error) }, 'a lease ends by itself: it could not be given back');
   });
 }
 
-export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
+export function createWorkerLane(options: WorkerLaneOptions, deps: WorkerLaneDeps): WorkerLane {
   const { definition, concurrency, worker, leaseMs, prefetchMax } = options;
   const { clock, random, log, store, scores, handler, metrics, offer } = deps;
   const { name: queue } = definition;
-  const hand = createHand();
-  const line = createLine();
-  const buried = createBuried(queue, deps);
-  const pace = createPace({ concurrency, prefetchMax });
+  const inFlight = createInFlight();
+  const readyCursor = createReadyCursor();
+  const died = createDead(queue, deps);
+  const prefetch = createPrefetch({ concurrency, prefetchMax });
   let state: 'idle' | 'open' | 'closing' | 'closed' = 'idle';
   /** `endsMs` on the monotonic clock, as all times here that are not written down. */
   let lease: (Lease & { endsMs: number }) | undefined;
@@ -155,11 +158,11 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   // Jobs.
 
   function pump(): void {
-    while (state === 'open' && hand.runs.size < concurrency) {
-      const claimed = hand.take();
+    while (state === 'open' && inFlight.runs.size < concurrency) {
+      const claimed = inFlight.take();
       if (!claimed) return;
-      const run = createRun(claimed, queue, clock.monotonicMs(), createOnSign(clock, hand));
-      hand.runs.add(run);
+      const run = createRun(claimed, queue, clock.monotonicMs(), createOnSign(clock, inFlight));
+      inFlight.runs.add(run);
       void carryOut(run);
       sweeping.plan(true, lease?.endsMs);
     }
@@ -173,7 +176,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     } catch (error) {
       outcome = failureOf(error);
     }
-    hand.runs.delete(run);
+    inFlight.runs.delete(run);
     if (run.state === 'running') record(run.claimed, run.startedMs, outcome);
     pump();
     plan();
@@ -183,7 +186,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   function record(claimed: ClaimedJob, startedMs: number, outcome: Outcome): void {
     const { jobId } = claimed;
     metrics.ended(outcome.kind, (clock.monotonicMs() - startedMs) / 1000);
-    if (outcome.kind === 'done') hand.done({ jobId, result: outcome.result });
+    if (outcome.kind === 'done') inFlight.done({ jobId, result: outcome.result });
     else fail(claimed, outcome, clock.nowMs());
   }
 
@@ -191,18 +194,22 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     const { jobId } = claimed;
     const attempts = claimed.attempts + 1;
     if (retryAfterMs === undefined || attempts >= claimed.attemptsMax) {
-      buried({ jobId, attempts, traceparent: claimed.traceparent, error });
-      hand.failed({ jobId, error, retry: undefined });
+      died({ jobId, attempts, traceparent: claimed.traceparent, error });
+      inFlight.failed({ jobId, error, retry: undefined });
       return;
     }
     const runAtMs = Math.ceil(nowMs + Math.max(retryAfterMs, waitMs(definition, attempts, random)));
-    hand.failed({ jobId, error, retry: { runAtMs, score: scores.next(runAtMs, claimed.priority, nowMs) } });
+    inFlight.failed({
+      jobId,
+      error,
+      retry: { runAtMs, score: scores.next(runAtMs, claimed.priority, nowMs) },
+    });
   }
 
   /** Ends attempts that take too long, and the lease when it could not be renewed. */
   function sweep(): void {
     const nowMs = clock.monotonicMs();
-    for (const run of hand.runs) {
+    for (const run of inFlight.runs) {
       const problem = run.state === 'running' ? overdue(run, definition, nowMs) : undefined;
       if (problem === undefined) continue;
       const late = deadlineErrors.deadline_exceeded({ detail: problem });
@@ -211,48 +218,48 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       abortRun(run, late);
     }
     if (lease && nowMs > lease.endsMs) lose('it could not be renewed in time');
-    sweeping.plan(hand.runs.size > 0, lease?.endsMs);
+    sweeping.plan(inFlight.runs.size > 0, lease?.endsMs);
     plan();
   }
 
   function abandon(reason: unknown): void {
-    for (const run of hand.runs) {
+    for (const run of inFlight.runs) {
       if (run.state === 'running') run.state = 'abandoned';
       abortRun(run, reason);
     }
-    hand.letGo(Number.POSITIVE_INFINITY);
+    inFlight.letGo(Number.POSITIVE_INFINITY);
   }
 
   function lose(detail: string): void {
     lease = undefined;
-    hand.takeEnded();
-    line.woken(undefined);
-    if (hand.runs.size + hand.waiting() > 0)
-      log.error({ queue, worker, detail }, 'the lease on jobs in hand is lost');
+    inFlight.takeEnded();
+    readyCursor.woken(undefined);
+    if (inFlight.runs.size + inFlight.waiting() > 0)
+      log.error({ queue, worker, detail }, 'the lease on jobs in flight is lost');
     metrics.leaseLost();
     abandon(queueErrors.job_lease_lost({ detail }));
   }
 
   // Turns.
 
-  const isHungry = () => state === 'open' && !isTurning && !line.mayHaveMore() && room() > 0;
+  const isHungry = () => state === 'open' && !isTurning && !readyCursor.mayHaveMore() && room() > 0;
 
   function room(): number {
     if (state !== 'open') return 0;
-    return pace.target() - hand.runs.size - hand.waiting();
+    return prefetch.target() - inFlight.runs.size - inFlight.waiting();
   }
 
   /** When the next turn is due. */
   function dueAtMs(nowMs: number): number {
     if (failures > 0) return retryAtMs;
-    if (line.mayHaveMore() && room() > 0 && hand.waiting() <= pace.target() / 2) return nowMs;
+    if (readyCursor.mayHaveMore() && room() > 0 && inFlight.waiting() <= prefetch.target() / 2) return nowMs;
     const beatMs = lease ? lease.endsMs - (leaseMs * 2) / 3 : nowMs;
     const releaseMs = room() > 0 ? releaseAtMs : undefined;
-    const sinceMs = hand.waitingSinceMs();
+    const sinceMs = inFlight.waitingSinceMs();
     return Math.min(
       beatMs,
       releaseMs ?? beatMs,
-      hand.hasEnded() ? nowMs + LINGER_MS : beatMs,
+      inFlight.hasEnded() ? nowMs + LINGER_MS : beatMs,
       sinceMs === undefined ? beatMs : sinceMs + HOLD_MS,
     );
   }
@@ -262,15 +269,15 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     const nowMs = clock.monotonicMs();
     const atMs = dueAtMs(nowMs);
     if (atMs <= nowMs) {
-      void turn();
+      void completeAndClaim();
       return;
     }
     if (next && next.atMs <= atMs) return;
     next?.timer.cancel();
-    next = { timer: clock.after(atMs - nowMs, () => void turn(), 'background'), atMs };
+    next = { timer: clock.after(atMs - nowMs, () => void completeAndClaim(), 'background'), atMs };
   }
 
-  function request(ended: Ended, want: number, strays: readonly number[]): TurnRequest {
+  function request(ended: Ended, want: number, lateArrivals: readonly number[]): CompleteAndClaimRequest {
     const nowMs = clock.nowMs();
     return {
       queue,
@@ -283,30 +290,30 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       done: ended.done,
       failed: ended.failed,
       progress: [...ended.progress].map(([jobId, value]) => ({ jobId, value })),
-      kept: hand.kept(),
+      kept: inFlight.kept(),
       want,
-      fromScore: line.from(),
-      strays,
+      fromScore: readyCursor.from(),
+      lateArrivals,
       perKey: definition.perKey,
     };
   }
 
-  async function turn(): Promise<void> {
+  async function completeAndClaim(): Promise<void> {
     if (isTurning || state === 'closed') return;
     isTurning = true;
     next?.timer.cancel();
     next = undefined;
     const startedMs = clock.monotonicMs();
-    const waitedBefore = hand.waiting();
-    hand.letGo(state === 'closing' ? Number.POSITIVE_INFINITY : startedMs - HOLD_MS);
-    const isGivingBack = hand.waiting() < waitedBefore;
-    const ended = hand.takeEnded();
-    pace.turned(startedMs, ended.done.length + ended.failed.length);
-    const want = Math.max(0, Math.min(room(), pace.takeMax()));
-    const strays = line.begin(want);
+    const waitedBefore = inFlight.waiting();
+    inFlight.letGo(state === 'closing' ? Number.POSITIVE_INFINITY : startedMs - HOLD_MS);
+    const isGivingBack = inFlight.waiting() < waitedBefore;
+    const ended = inFlight.takeEnded();
+    prefetch.turned(startedMs, ended.done.length + ended.failed.length);
+    const want = Math.max(0, Math.min(room(), prefetch.takeMax()));
+    const lateArrivals = readyCursor.begin(want);
     const held = lease;
     try {
-      accept(await store.turn(request(ended, want, strays)), ended, startedMs);
+      accept(await store.completeAndClaim(request(ended, want, lateArrivals)), ended, startedMs);
       if (isGivingBack) offer(queue);
       failures = 0;
     } catch (error) {
@@ -314,8 +321,8 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
       const waitMs = Math.min(RETRY_MS_MAX, RETRY_MS * 2 ** failures) * (0.5 + random.fraction());
       retryAtMs = clock.monotonicMs() + waitMs;
       // Under a lease that was lost meanwhile they count as not ended: others have these jobs.
-      if (lease === held) hand.restore(ended);
-      line.woken(undefined);
+      if (lease === held) inFlight.restore(ended);
+      readyCursor.woken(undefined);
       log.warn({ queue, err: error }, 'a turn on a queue failed; trying again');
     } finally {
       isTurning = false;
@@ -326,7 +333,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     onSettled?.();
   }
 
-  function accept(answer: Turn, { done, failed }: Ended, startedMs: number): void {
+  function accept(answer: CompleteAndClaim, { done, failed }: Ended, startedMs: number): void {
     if (answer.kind === 'lost') {
       lose('it had run out, and the jobs were given to others');
       return;
@@ -337,20 +344,20 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     const { releaseAtMs: wallMs } = answer;
     lease = { ...answer.lease, endsMs: startedMs + leaseMs };
     releaseAtMs = wallMs === undefined ? undefined : clock.monotonicMs() + wallMs - clock.nowMs();
-    line.read(answer);
-    for (const score of answer.released) line.woken(score);
-    pace.weighed(answer.jobs.length, answer.payloadLength);
-    hand.add(answer.jobs, clock.monotonicMs());
-    sweeping.plan(hand.runs.size > 0, lease.endsMs);
+    readyCursor.read(answer);
+    for (const score of answer.released) readyCursor.woken(score);
+    prefetch.weighed(answer.jobs.length, answer.payloadLength);
+    inFlight.add(answer.jobs, clock.monotonicMs());
+    sweeping.plan(inFlight.runs.size > 0, lease.endsMs);
     const retryMs = failed.flatMap(({ retry }) => (retry ? [retry.runAtMs] : []));
     if (retryMs.length > 0) deps.scheduled(Math.min(...retryMs));
-    if (line.mayHaveMore() && room() <= 0) offer(queue);
+    if (readyCursor.mayHaveMore() && room() <= 0) offer(queue);
   }
 
   // The end.
 
   async function settleAll(): Promise<void> {
-    while (hand.runs.size > 0 || hand.hasEnded() || isTurning) {
+    while (inFlight.runs.size > 0 || inFlight.hasEnded() || isTurning) {
       await new Promise<void>((resolve) => {
         onSettled = resolve;
       });
@@ -358,7 +365,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
   }
 
   return {
-    ...{ queue, line, buried, isHungry, stir: plan },
+    ...{ queue, readyCursor, died, isHungry, stir: plan },
     open() {
       state = 'open';
       plan();
@@ -371,7 +378,7 @@ export function createLane(options: LaneOptions, deps: LaneDeps): Lane {
     async close(deadline) {
       if (state === 'open') {
         state = 'closing';
-        void turn();
+        void completeAndClaim();
         await withSignal(settleAll(), deadline).catch(() => {
           abandon(lifecycleErrors.stopped({ detail: 'the worker is being stopped' }));
         });

@@ -58,7 +58,8 @@ test('a worker that cannot reach the database lets go of its jobs when its lease
   const name = freshName();
   let isAway = false;
   const queue = between(all.make({ definitions: [{ name }], options: { leaseMs: 1000 } }), (store) => ({
-    turn: (request) => (isAway ? Promise.reject(new Error('away')) : store.turn(request)),
+    completeAndClaim: (request) =>
+      isAway ? Promise.reject(new Error('away')) : store.completeAndClaim(request),
   }));
   const runs: Job[] = [];
   const handler = async (job: Job) => {
@@ -83,7 +84,8 @@ test('what has ended is recorded although turns fail, once', async () => {
   const name = freshName();
   let turns = 0;
   const queue = between(all.make({ definitions: [{ name }] }), (store) => ({
-    turn: (request) => (++turns % 2 === 0 ? Promise.reject(new Error('no')) : store.turn(request)),
+    completeAndClaim: (request) =>
+      ++turns % 2 === 0 ? Promise.reject(new Error('no')) : store.completeAndClaim(request),
   }));
   const runs = new Map<string, number>();
   const handler = async ({ jobId }: Job) => void runs.set(jobId, (runs.get(jobId) ?? 0) + 1);

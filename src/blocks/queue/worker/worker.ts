@@ -11,8 +11,8 @@ import type { Random } from '#base/random';
 import type { Handler } from '../job.ts';
 import type { QueueOptions } from '../options.ts';
 import type { Queue } from '../queue.ts';
-import { createLookout } from './rescuer.ts';
-import { createLane, type Lane } from './worker-lane.ts';
+import { createRescuer } from './rescuer.ts';
+import { createWorkerLane, type WorkerLane } from './worker-lane.ts';
 
 export interface WorkerOptions extends Pick<QueueOptions, 'pollMs' | 'leaseMs' | 'prefetchMax'> {
   /** How many jobs of each queue run at once. */
@@ -40,21 +40,21 @@ export function createWorker(options: WorkerOptions, deps: WorkerDeps): Lifecycl
   const { leaseMs, prefetchMax } = options;
   const worker = `${hostname()}:${process.pid}:${random.bytes(4).toString('hex')}`;
 
-  const lanes = Object.entries(options.queues).map(([name, { concurrency }]): Lane => {
+  const lanes = Object.entries(options.queues).map(([name, { concurrency }]): WorkerLane => {
     const handler = handlers[name];
     assert(handler, `no handler for the queue ${name}`);
     const isCount = Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= CONCURRENCY_MAX;
     assert(isCount, `${name}: a concurrency is 1 to ${CONCURRENCY_MAX}: ${concurrency}`);
-    return createLane(
+    return createWorkerLane(
       { definition: definitionOf(name), concurrency, worker, leaseMs, prefetchMax },
       {
         ...{ clock, random, log, store, scores, handler, offer },
         metrics: metrics.ofLane(name),
-        scheduled: (runAtMs) => lookout.scheduled(runAtMs),
+        scheduled: (runAtMs) => rescuer.scheduled(runAtMs),
       },
     );
   });
-  const lookout = createLookout(options, lanes, { clock, random, log, store, wakeups, offer });
+  const rescuer = createRescuer(options, lanes, { clock, random, log, store, wakeups, offer });
   let unsubscribe: (() => void) | undefined;
 
   return createLifecycle('worker', {
@@ -62,26 +62,26 @@ export function createWorker(options: WorkerOptions, deps: WorkerDeps): Lifecycl
       for (const lane of lanes) lane.open();
       const stopWaking = onWake({
         ready(name, score) {
-          lookout.stirred();
+          rescuer.stirred();
           const lane = lanes.find((each) => each.queue === name);
           const isTaken = lane?.hasRoom() ?? false;
-          lane?.line.woken(score);
+          lane?.readyCursor.woken(score);
           lane?.stir();
           return isTaken;
         },
-        scheduled: lookout.scheduled,
+        scheduled: rescuer.scheduled,
       });
-      const stopListening = wakeups.on('jobs', lookout.told);
+      const stopListening = wakeups.on('jobs', rescuer.told);
       unsubscribe = () => {
         stopWaking();
         stopListening();
       };
-      lookout.begin();
+      rescuer.begin();
     },
     async stop(deadline) {
       unsubscribe?.();
       // A look that hangs in a database that is away settles by itself; nothing waits for what it finds.
-      const looking = withSignal(lookout.stop(), deadline).catch(() => {});
+      const looking = withSignal(rescuer.stop(), deadline).catch(() => {});
       await Promise.all([looking, ...lanes.map((lane) => lane.close(deadline))]);
     },
     health: () =>

@@ -31,7 +31,7 @@ import type { ConsumerMeasures } from '../metrics.ts';
 import type { StreamOptions } from '../options.ts';
 import type { AsideKey, StreamStore } from '../store.ts';
 import { type Batches, createBatches, type Handler } from './batches.ts';
-import { type Bell, createBell } from './bell.ts';
+import { createLoopWakeup, type LoopWakeup } from './loop-wakeup.ts';
 import { createMembership, type Membership, type Owned } from './membership.ts';
 import { nextWidth } from './width.ts';
 
@@ -244,7 +244,7 @@ export function createConsumer(
   assertName('stream', options.stream);
   assertName('consumer group', options.group);
   const { clock, random, log, store, heads, measures } = deps;
-  const bell: Bell = createBell(clock);
+  const wakeup: LoopWakeup = createLoopWakeup(clock);
   const closing = new AbortController();
   const cutting = new AbortController();
   let parts: Parts | undefined;
@@ -262,7 +262,7 @@ export function createConsumer(
       group,
       aside,
       me: nameHolder(random),
-      onBeat: bell.ring,
+      onBeat: wakeup.ring,
     });
     const batches = createBatches(options, {
       clock,
@@ -304,7 +304,7 @@ export function createConsumer(
         const waitMs = await step(cutting.signal);
         failures = 0;
         failure = undefined;
-        if (waitMs > 0) await bell.wait(waitMs);
+        if (waitMs > 0) await wakeup.wait(waitMs);
       } catch (error) {
         if (closing.signal.aborted) return;
         failures += 1;
@@ -323,7 +323,7 @@ export function createConsumer(
     async start(signal) {
       parts = await open(signal);
       await parts.membership.begin(signal);
-      unwatch = heads.watch(parts.stream.streamId, bell.ring);
+      unwatch = heads.watch(parts.stream.streamId, wakeup.ring);
       steps = createSteps(options, parts, deps);
       running = run(steps);
     },
@@ -331,7 +331,7 @@ export function createConsumer(
       const stopped = lifecycleErrors.stopped({ detail: 'the consumer is being stopped' });
       const cut = () => cutting.abort(stopped);
       closing.abort(stopped);
-      bell.ring();
+      wakeup.ring();
       unwatch();
       if (deadline.aborted) cut();
       deadline.addEventListener('abort', cut, { once: true });
@@ -350,7 +350,7 @@ export function createConsumer(
     lag: () => steps?.lag() ?? { events: 0, oldestMs: 0 },
     refresh() {
       steps?.doubt();
-      bell.ring();
+      wakeup.ring();
     },
   };
 }

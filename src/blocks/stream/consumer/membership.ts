@@ -14,7 +14,7 @@ import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
-import { createStillness } from '#blocks/leases';
+import { createFailureDetector } from '#blocks/leases';
 import { streamErrors } from '../errors.ts';
 import type { AsideKey, AsideStore, GroupState, GroupStore, PartitionState } from '../store.ts';
 import { planShare } from './share.ts';
@@ -72,7 +72,7 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
   const { clock, log, group, me } = deps;
   const everyMs = Math.floor(leaseMs / BEATS_PER_LEASE);
   const all = new Map<number, Owned>();
-  const stillness = createStillness(clock);
+  const failureDetector = createFailureDetector(clock);
   const closing = new AbortController();
   let timer: Timer | undefined;
   let failure: string | undefined;
@@ -134,11 +134,11 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
     const live = new Set<string>();
     for (const { member, beat } of members) {
       if (member === me) continue;
-      const isDead = stillness.stillMs(member, beat) >= leaseMs;
+      const isDead = failureDetector.silentForMs(member, beat) >= leaseMs;
       if (!isDead || !(await group.evict(member, beat))) live.add(member);
       else log.warn({ member, by: me }, 'a silent consumer was evicted from its group');
     }
-    stillness.keep(live);
+    failureDetector.keep(live);
     return live;
   }
 

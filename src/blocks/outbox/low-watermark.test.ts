@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createFloor, type Floor } from './floor.ts';
+import { createLowWatermark, type LowWatermark } from './low-watermark.ts';
 
 /** Writers are few, so that each is often in the middle of something. */
 const WRITERS = 4;
@@ -33,7 +33,7 @@ interface Writer {
 }
 
 /** Postgres, as far as it matters here: ids and numbers are handed out in turn, rows become visible at the commit. */
-function createModel(floor: Floor) {
+function createModel(lowWatermark: LowWatermark) {
   const writers = new Map<number, Writer>();
   let visible: bigint[] = [];
   let ownXid: bigint | undefined;
@@ -62,19 +62,19 @@ function createModel(floor: Floor) {
     }
     const xid = ownXid;
     ownXid = undefined;
-    const from = floor.seq();
+    const from = lowWatermark.seq();
     const [oldest] = [...writers.values()].map((writer) => writer.xid).sort((a, b) => Number(a - b));
     const xidMin = oldest !== undefined && oldest < xid ? oldest : xid;
     const sorted = visible.sort((a, b) => Number(a - b));
     assert(
       sorted.every((seq) => seq >= from),
-      'a row below the floor has become visible',
+      'a row below the low watermark has become visible',
     );
     const taken = sorted.slice(0, limit);
     visible = sorted.slice(limit);
-    floor.moved({ lastSeq: taken.at(-1)?.toString(), xid, xidMin });
+    lowWatermark.moved({ lastSeq: taken.at(-1)?.toString(), xid, xidMin });
     for (const seq of [...visible, ...[...writers.values()].flatMap(({ seqs }) => seqs)]) {
-      assert(seq >= floor.seq(), 'the floor has passed a row that is yet to come');
+      assert(seq >= lowWatermark.seq(), 'the low watermark has passed a row that is yet to come');
     }
   }
 
@@ -95,61 +95,61 @@ function createModel(floor: Floor) {
   };
 }
 
-const history = (make: () => Floor) =>
+const history = (make: () => LowWatermark) =>
   fc.property(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => {
-    const floor = make();
-    const model = createModel(floor);
+    const lowWatermark = make();
+    const model = createModel(lowWatermark);
     for (const each of steps) model.perform(each);
     const lastSeq = model.finish();
-    assert(floor.seq() >= lastSeq - 10n, 'the floor follows when nobody is in the way');
+    assert(lowWatermark.seq() >= lastSeq - 10n, 'the low watermark follows when nobody is in the way');
   });
 
-test('the floor never passes what may still appear, and follows when it can', () => {
+test('the low watermark never passes what may still appear, and follows when it can', () => {
   fc.assert(
-    history(() => createFloor(0n)),
+    history(() => createLowWatermark(0n)),
     { numRuns: 3000 },
   );
 });
 
 /** What looks just as good, and is not. */
-const broken: Record<string, () => Floor> = {
+const broken: Record<string, () => LowWatermark> = {
   'passes all that it has seen': () => {
-    let floor = 0n;
+    let lowWatermark = 0n;
     return {
-      seq: () => floor,
+      seq: () => lowWatermark,
       moved: ({ lastSeq }) => {
-        if (lastSeq !== undefined && BigInt(lastSeq) >= floor) floor = BigInt(lastSeq) + 1n;
+        if (lastSeq !== undefined && BigInt(lastSeq) >= lowWatermark) lowWatermark = BigInt(lastSeq) + 1n;
       },
     };
   },
   'compares with the id of the batch that saw the row': () => {
-    const floor = createFloor(0n);
+    const lowWatermark = createLowWatermark(0n);
     let xidBefore = 0n;
     return {
-      seq: floor.seq,
+      seq: lowWatermark.seq,
       moved(batch) {
-        floor.moved({ ...batch, xid: xidBefore });
+        lowWatermark.moved({ ...batch, xid: xidBefore });
         xidBefore = batch.xid;
       },
     };
   },
   'forgets that a full batch leaves rows': () => {
-    const floor = createFloor(0n);
+    const lowWatermark = createLowWatermark(0n);
     let highest = 0n;
     return {
-      seq: floor.seq,
+      seq: lowWatermark.seq,
       moved(batch) {
         const last = BigInt(batch.lastSeq ?? 0);
         if (last > highest) highest = last;
-        floor.moved({ ...batch, lastSeq: highest === 0n ? undefined : String(highest) });
+        lowWatermark.moved({ ...batch, lastSeq: highest === 0n ? undefined : String(highest) });
       },
     };
   },
 };
 
 for (const [what, make] of Object.entries(broken)) {
-  test(`the model finds a floor that ${what}`, () => {
+  test(`the model finds a low watermark that ${what}`, () => {
     const found = fc.check(history(make), { numRuns: 20_000, endOnFailure: true });
-    assert.match(String(found.errorInstance), /floor/);
+    assert.match(String(found.errorInstance), /low watermark/);
   });
 }

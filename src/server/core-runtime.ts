@@ -36,7 +36,7 @@ import { createWakeups } from '#blocks/wakeup';
 import type { ServerOptions } from './options.ts';
 import { VERSION } from './version.ts';
 
-export interface GroundDeps {
+export interface CoreRuntimeDeps {
   clock: Clock;
   random: Random;
   log: Log;
@@ -50,7 +50,7 @@ export interface GroundDeps {
 }
 
 /** Its lifecycle is that of the parts which every command needs; the last three are started by whoever serves. */
-export interface Ground extends Lifecycle {
+export interface CoreRuntime extends Lifecycle {
   readonly database: Database;
   readonly ids: Ids;
   readonly streams: Streams;
@@ -81,7 +81,7 @@ const OWN_MIGRATIONS: readonly MigrationSet[] = [
 const QUEUE_LEASE = 'queue';
 
 /** Which of the processes that run the same systems carries out their schedules. */
-function keeperLease(definitions: readonly SystemDefinition[]): string {
+function maintenanceLease(definitions: readonly SystemDefinition[]): string {
   const names = definitions.map(({ name }) => name).sort();
   return `queue:${names.join(',')}`;
 }
@@ -131,7 +131,7 @@ function createDeclarations(streams: Streams, definitions: readonly SystemDefini
 
 function createBackupsOf(
   options: ServerOptions,
-  deps: GroundDeps & { database: Database; queue: Queue },
+  deps: CoreRuntimeDeps & { database: Database; queue: Queue },
 ): Backups {
   const { dataDirectory, masterKey, random } = deps;
   return createBackups(options.backup, {
@@ -149,20 +149,20 @@ function createBackupsOf(
 function createLeading(
   options: ServerOptions,
   definitions: readonly SystemDefinition[],
-  { leases: store, ...deps }: Pick<GroundDeps, 'clock' | 'random' | 'log'> & { leases: LeaseStore },
+  { leases: store, ...deps }: Pick<CoreRuntimeDeps, 'clock' | 'random' | 'log'> & { leases: LeaseStore },
 ) {
   const isCandidate = options.role !== 'api';
-  const names = isCandidate ? [QUEUE_LEASE, keeperLease(definitions)] : [];
+  const names = isCandidate ? [QUEUE_LEASE, maintenanceLease(definitions)] : [];
   const campaigns = names.map((name) => createLeader(name, options.outbox, { ...deps, store }));
   const heldBy = (at: number) => ({ held: () => campaigns[at]?.current() !== undefined });
   return { isCandidate, campaigns, leader: heldBy(0), keeper: heldBy(1) };
 }
 
-export function createGround(
+export function createCoreRuntime(
   options: ServerOptions,
   definitions: readonly SystemDefinition[],
-  deps: GroundDeps,
-): Ground {
+  deps: CoreRuntimeDeps,
+): CoreRuntime {
   const migrations = [...OWN_MIGRATIONS, ...migrationsOf(definitions)];
   const database = createDatabase(options.database, { ...deps, migrations });
   const { core } = database;

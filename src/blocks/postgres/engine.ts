@@ -11,7 +11,7 @@ export interface PostgresAddress {
   database: string;
 }
 
-export interface PostgresPlace extends Lifecycle {
+export interface PostgresEngine extends Lifecycle {
   /**
    * Where the primary is now; connect as `SUPERUSER_NAME`, without a password. Valid once started. It changes when a
    * standby has been promoted, and then only once that one takes writes.

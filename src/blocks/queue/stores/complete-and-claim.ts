@@ -4,7 +4,7 @@
 import type { JsonValue } from '#base/values/json';
 import { jsonTexts, numbers, type Queryable, sql, texts } from '#blocks/database';
 import type { ClaimedJob } from '../job.ts';
-import type { Turn, TurnRequest } from '../store.ts';
+import type { CompleteAndClaim, CompleteAndClaimRequest } from '../store.ts';
 
 interface Row {
   fence: string | null;
@@ -65,7 +65,7 @@ function unpack({ heads, key_pairs, payloads }: Row, isKeyed: boolean): ClaimedJ
 /** Postgres takes neither NUL nor half of a surrogate pair, which an error that quotes its input may hold. */
 const storable = (text: string) => text.replaceAll('\0', '').toWellFormed();
 
-function failures({ failed }: TurnRequest): string | null {
+function failures({ failed }: CompleteAndClaimRequest): string | null {
   if (failed.length === 0) return null;
   return JSON.stringify(
     failed.map(({ jobId, error, retry }) => ({
@@ -77,11 +77,14 @@ function failures({ failed }: TurnRequest): string | null {
   );
 }
 
-function progress({ progress: given }: TurnRequest): string | null {
+function progress({ progress: given }: CompleteAndClaimRequest): string | null {
   return given.length === 0 ? null : JSON.stringify(given.map(({ jobId, value }) => ({ id: jobId, value })));
 }
 
-export async function takeTurn(core: Queryable, request: TurnRequest): Promise<Turn> {
+export async function completeAndClaim(
+  core: Queryable,
+  request: CompleteAndClaimRequest,
+): Promise<CompleteAndClaim> {
   const { lease, done, kept, perKey, want } = request;
   const withResult = done.filter(({ result }) => result !== undefined);
   const row = await core.first<Row>(sql`
@@ -92,7 +95,7 @@ export async function takeTurn(core: Queryable, request: TurnRequest): Promise<T
       ${jsonTexts(withResult.map(({ result }) => result as string))}::text[], ${failures(request)}::jsonb,
       ${progress(request)}::jsonb, ${numbers(kept.map(({ jobId }) => jobId))}::bigint[],
       ${texts(kept.flatMap(({ locks }) => locks))}::text[], ${want}::integer, ${request.fromScore}::bigint,
-      ${lease?.fenceFrom ?? FENCE_FROM_FIRST}::bigint, ${numbers(request.strays)}::bigint[],
+      ${lease?.fenceFrom ?? FENCE_FROM_FIRST}::bigint, ${numbers(request.lateArrivals)}::bigint[],
       ${perKey?.concurrency ?? null}::integer, ${perKey?.rate?.count ?? null}::integer,
       ${perKey?.rate?.perMs ?? null}::bigint)`);
   if (!row || row.fence === null) return { kind: 'lost' };

@@ -6,8 +6,8 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { describeError, isLoadstoneError } from '#base/errors';
-import { readConfiguration } from './config.ts';
-import { createScene, FREE_PORT, type Loadstone, ROOT, type Scene } from './process.fixture.ts';
+import { readConfiguration } from '../config.ts';
+import { createScene, FREE_PORT, type Loadstone, ROOT, type Scene } from '../process.fixture.ts';
 
 const NOTES = join(ROOT, 'examples', 'notes');
 
@@ -210,7 +210,7 @@ describe('what keeps a system from being loaded is told on one line', () => {
   });
 
   test('a module that imports one with a syntax error, or a name that is not there', async () => {
-    const imports = (file: string) => `import { add } from './${file}';\nexport default add;\n`;
+    const imports = (file: string) => `import { add } from '../${file}';\nexport default add;\n`;
     for (const file of ['add.ts', 'add.js']) {
       const line = await refusal(mine, { 'index.mjs': imports(file), [file]: '\n\nexport const = 1;\n' });
       assert.match(line, new RegExp(`mine/${file.replace('.', '\\.')}:3: `), file);

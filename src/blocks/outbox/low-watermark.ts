@@ -10,7 +10,7 @@
  *
  * States:  idle ──a batch takes up to `seq`──▶ seen(seq) ──the next batch has the id `xid`──▶ bounded(seq, xid)
  *           ▲                                              ──a batch sees no lower id under way──┘   │
- *           └── and the floor is above `seq` ◀───────────────────────────────────────────────────────┘
+ *           └── and the low watermark is above `seq` ◀───────────────────────────────────────────────────────┘
  */
 export interface Batch {
   /** The highest number taken; undefined when there was none to take. */
@@ -21,7 +21,7 @@ export interface Batch {
   xidMin: bigint;
 }
 
-export interface Floor {
+export interface LowWatermark {
   /** To be passed to the next read: it takes all that is there from here on, in order. */
   seq(): bigint;
   /** Told of each batch that has been committed, in order. */
@@ -30,18 +30,18 @@ export interface Floor {
 
 type State = { kind: 'idle' } | { kind: 'seen'; seq: bigint } | { kind: 'bounded'; seq: bigint; xid: bigint };
 
-/** @param start a floor that was certain before */
-export function createFloor(start: bigint): Floor {
-  let floor = start;
+/** @param start a low watermark that was certain before */
+export function createLowWatermark(start: bigint): LowWatermark {
+  let lowWatermark = start;
   let state: State = { kind: 'idle' };
 
   return {
-    seq: () => floor,
+    seq: () => lowWatermark,
     moved({ lastSeq, xid, xidMin }) {
       if (state.kind === 'bounded' && xidMin >= state.xid) {
         // A batch that was full has left what is above its last number.
         const seq = lastSeq === undefined || BigInt(lastSeq) > state.seq ? state.seq : BigInt(lastSeq);
-        if (seq + 1n > floor) floor = seq + 1n;
+        if (seq + 1n > lowWatermark) lowWatermark = seq + 1n;
         state = { kind: 'idle' };
       }
       if (state.kind === 'seen') state = { kind: 'bounded', seq: state.seq, xid };

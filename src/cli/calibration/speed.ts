@@ -1,7 +1,7 @@
 /**
  * How long a calibration spends on what.
  */
-export interface Pace {
+export interface Speed {
   /** All turns of a throughput at one concurrency, and each warm-up. */
   pointMs: number;
   /** Each rate of a search for a knee. */
@@ -32,7 +32,7 @@ const REPEAT_SHARE = 0.6;
 const [POINT_SHARE, TRIAL_SHARE, SEARCH_SHARE] = [1.2 / 150, 2 / 150, 12 / 150];
 
 /** @param seconds about as long as the whole takes */
-export function paceOf(seconds: number): Pace {
+export function speedOf(seconds: number): Speed {
   const isThorough = seconds >= SECONDS_THOROUGH;
   const ms = seconds * 1000;
   return {

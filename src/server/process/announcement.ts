@@ -22,18 +22,18 @@ export interface PresenceDeps {
   listener?: Pick<Listener, 'address'>;
 }
 
-export interface Presence {
+export interface Announcement {
   /** To be started with what the server stands on. */
   readonly registry: Lifecycle;
   /** To be started when the server serves: first to be told to stop, so that whoever looks sees it draining. */
   readonly announcement: Lifecycle;
 }
 
-export function createPresence(
+export function createAnnouncement(
   { registry: options, role }: Pick<ServerOptions, 'registry'> & { role: string },
   definitions: readonly SystemDefinition[],
   { core, listener, ...deps }: PresenceDeps,
-): Presence {
+): Announcement {
   let state: 'starting' | 'serving' | 'draining' = 'starting';
   const registry = createRegistry(options, {
     ...deps,

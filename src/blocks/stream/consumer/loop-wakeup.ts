@@ -3,7 +3,7 @@
  */
 import type { Clock } from '#base/clock';
 
-export interface Bell {
+export interface LoopWakeup {
   /** Ends the present wait, or the next one. */
   ring(): void;
   /** Until it has been rung since the last wait ended, or `msMax` have passed. @returns whether it was rung */
@@ -11,7 +11,7 @@ export interface Bell {
 }
 
 /** The wait keeps neither the process alive nor a connection. */
-export function createBell(clock: Clock): Bell {
+export function createLoopWakeup(clock: Clock): LoopWakeup {
   let isRung = false;
   let wake: (() => void) | undefined;
   return {

@@ -27,16 +27,16 @@ const AT_ONCE = 8;
 /** Items of a system that are also read one by one. */
 const SAMPLE_MAX = 200;
 
-export interface AftermathDeps {
+export interface ReadBackDeps {
   clock: Clock;
   random: Random;
   signal: AbortSignal;
 }
 
-export type Aftermath = Pick<Evidence, 'seen' | 'jobs' | 'verifications'>;
+export type ReadBackResult = Pick<Evidence, 'seen' | 'jobs' | 'verifications'>;
 
 /** Each creation under its key, until a server says what became of it. @throws drill_not_quiet */
-async function settle(workload: Workload, client: Client, { clock, signal }: AftermathDeps): Promise<void> {
+async function settle(workload: Workload, client: Client, { clock, signal }: ReadBackDeps): Promise<void> {
   const untilMs = clock.monotonicMs() + SETTLE_BOUND_MS;
   let last: LoadAnswer | undefined;
   for (;;) {
@@ -137,7 +137,7 @@ interface Looking {
 async function look(
   system: DrilledSystem,
   { client, inspection, workload, before }: Looking,
-  { clock, random }: AftermathDeps,
+  { clock, random }: ReadBackDeps,
 ): Promise<{ seen: Seen; reads: Attempt[] }> {
   const { drill, name } = system;
   const { held, ids } = before.systems.get(name) ?? { held: new Map(), ids: new Set<string>() };
@@ -163,8 +163,8 @@ async function look(
 export async function observe(
   topology: Topology,
   { systems, workload, before }: { systems: readonly DrilledSystem[]; workload: Workload; before: Before },
-  deps: AftermathDeps,
-): Promise<Aftermath & { reads: Attempt[] }> {
+  deps: ReadBackDeps,
+): Promise<ReadBackResult & { reads: Attempt[] }> {
   const { clock, signal } = deps;
   const client = createClient(topology.origin, topology.rootKey, deps);
   const late = (detail: string) => drillErrors.drill_not_quiet({ detail });

@@ -2,7 +2,7 @@
  * Counting, clearing and cron, on Postgres.
  */
 import { numbers, type Queryable, sql, texts } from '#blocks/database';
-import type { QueueCount, QueueMeasure, ScheduleStore, UpkeepStore } from '../store.ts';
+import type { MaintenanceStore, QueueCount, QueueMeasure, ScheduleStore } from '../store.ts';
 
 /** Keys looked at in one pass. */
 const ORPHANED_KEYS_MAX = 1000;
@@ -101,7 +101,7 @@ async function readMeasures(core: Queryable): Promise<QueueMeasure[]> {
 }
 
 /** @param core the server's own tables (`database.core`) */
-export function createPostgresUpkeep(core: Queryable): UpkeepStore {
+export function createPostgresMaintenance(core: Queryable): MaintenanceStore {
   return {
     count: () => countQueues(core),
     publish: (measures) => publish(core, measures),

@@ -3,18 +3,18 @@
  */
 import type { Clock } from '#base/clock';
 
-export interface Stillness {
+export interface FailureDetector {
   /** Milliseconds since `name` was first seen here with this `mark` and no other since. 0 at the first sight. */
-  stillMs(name: string, mark: string): number;
+  silentForMs(name: string, mark: string): number;
   /** Forgets all but these. */
   keep(names: ReadonlySet<string>): void;
 }
 
 /** Judges whether holders of leases live: a beat that stands still for the length of a lease is that of a dead one. */
-export function createStillness(clock: Clock): Stillness {
+export function createFailureDetector(clock: Clock): FailureDetector {
   const seen = new Map<string, { mark: string; sinceMs: number }>();
   return {
-    stillMs(name, mark) {
+    silentForMs(name, mark) {
       const nowMs = clock.monotonicMs();
       const before = seen.get(name);
       if (before?.mark === mark) return nowMs - before.sinceMs;
