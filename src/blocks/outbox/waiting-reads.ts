@@ -46,7 +46,7 @@ export async function readWaiting(
       from (
         select seq, event_id, workspace_id, bucket, type, key, payload, created_at, traceparent, bytes
         from core.outbox
-        where seq >= (select floor.seq from core.outbox_floor as lowWatermark) and seq > ${afterSeq} and stream_id = ${streamId}
+        where seq >= (select floor.seq from core.outbox_floor as floor) and seq > ${afterSeq} and stream_id = ${streamId}
         order by seq
         limit ${eventsMax}
       ) as first_ones
@@ -63,7 +63,7 @@ export async function readWaiting(
 export async function readWaitingIds(tx: Queryable, streamId: number, idsMax: number): Promise<string[]> {
   const rows = await tx.rows<{ event_id: string }>(sql`
     select event_id from core.outbox
-    where seq >= (select floor.seq from core.outbox_floor as lowWatermark) and stream_id = ${streamId}
+    where seq >= (select floor.seq from core.outbox_floor as floor) and stream_id = ${streamId}
     limit ${idsMax + 1}`);
   return rows.map(({ event_id }) => event_id);
 }
