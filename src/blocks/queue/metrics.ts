@@ -22,7 +22,7 @@ export interface QueueMetrics {
 
 const JOB_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800];
 
-/** Seconds in which the workers would have ended all that is due, at their present prefetch; 0 when nothing is. */
+/** Seconds in which the workers would have ended all that is due, at their present rate; 0 when nothing is. */
 export function drainSeconds(measure: QueueMeasure | undefined): number {
   if (!measure) return 0;
   const due = measure.waiting - measure.scheduled;
@@ -71,7 +71,7 @@ export function createQueueMetrics(metrics: Metrics, admission: Admission): Queu
       gauge('waiting', 'Jobs waiting', () => admission.waiting(queue));
       gauge('dead', 'Dead jobs', () => measure()?.dead ?? 0);
       gauge('workers', 'Workers', () => measure()?.workers ?? 0);
-      gauge('drain_seconds', 'Backlog divided by the prefetch at which it is worked off', () =>
+      gauge('drain_seconds', 'Backlog divided by the rate at which it is worked off', () =>
         drainSeconds(measure()),
       );
       metrics

@@ -521,7 +521,7 @@ test('a full queue that drops makes room for what is worth more, and counts what
   await queue.queue.stop(never);
 });
 
-test('the measures tell backlog, workers and prefetch; other processes read what one has measured', async () => {
+test('the measures tell backlog, workers and rate; other processes read what one has measured', async () => {
   const name = freshName();
   const [leading, following] = [true, false].map((leads) =>
     all.make({ definitions: [{ name }], leads: () => leads }),

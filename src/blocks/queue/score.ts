@@ -3,7 +3,7 @@
  *
  *     score = (runAtMs − origin − priority × stepMs) × 4096 + order within the millisecond
  *
- * Ageing without rescoring: every waiting job grows older at the same prefetch, so the order between two of them never
+ * Ageing without rescoring: every waiting job grows older at the same rate, so the order between two of them never
  * changes, and a priority is nothing but a head start. A job of priority 0 is overtaken only by those enqueued up to
  * 9 × stepMs after it. The order within the millisecond keeps the scores of a process apart, up to 4,096 jobs a
  * millisecond: so "from this score on" says where a claim has been, and no run of equal scores has to be read again.

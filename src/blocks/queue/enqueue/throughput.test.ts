@@ -13,7 +13,7 @@ function perS(throughput: Throughput, nowMs: number, one: QueueCount): number | 
   return throughput.follow([one], nowMs)[0]?.endedPerS;
 }
 
-test('the prefetch is that of the last ten seconds, of all workers that were there', () => {
+test('the rate is that of the last ten seconds, of all workers that were there', () => {
   const throughput = createThroughput();
   assert.equal(perS(throughput, 0, count(100, { a: 500 })), 0);
   assert.equal(perS(throughput, 1000, count(100, { a: 510, b: 7 })), 10);
@@ -23,7 +23,7 @@ test('the prefetch is that of the last ten seconds, of all workers that were the
   assert.equal(perS(throughput, 12_000, count(100, { a: 520, b: 37 })), 0);
 });
 
-test('a queue of long jobs has a prefetch although most seconds end none', () => {
+test('a queue of long jobs has a rate although most seconds end none', () => {
   const throughput = createThroughput();
   for (let s = 0; s <= 20; s++) perS(throughput, s * 1000, count(9, { a: Math.floor(s / 5) }));
   assert.equal(perS(throughput, 21_000, count(9, { a: 4 })), 0.2);
