@@ -210,7 +210,7 @@ describe('what keeps a system from being loaded is told on one line', () => {
   });
 
   test('a module that imports one with a syntax error, or a name that is not there', async () => {
-    const imports = (file: string) => `import { add } from '../${file}';\nexport default add;\n`;
+    const imports = (file: string) => `import { add } from './${file}';\nexport default add;\n`;
     for (const file of ['add.ts', 'add.js']) {
       const line = await refusal(mine, { 'index.mjs': imports(file), [file]: '\n\nexport const = 1;\n' });
       assert.match(line, new RegExp(`mine/${file.replace('.', '\\.')}:3: `), file);

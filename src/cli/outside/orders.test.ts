@@ -206,7 +206,7 @@ describe('when more waits than may', () => {
     for (let n = 0; n < 5; n++)
       assert.equal((await ask('POST', `/v1/products/${productId}/views`)).status, 202);
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
-    assert.match(metrics, /^loadstone_queue_orders_views_dropped_total 3$/m);
+    assert.match(metrics, /^loadstone_queue_dropped_total\{queue="orders_views"\} 3$/m);
   });
 
   test('reports wait for room, and go on when there is some', async () => {
