@@ -30,10 +30,10 @@ for (const build of brokenBuilds) {
 describe('a process that is started with the hook', () => {
   /** Two batches: after the first, the number 5 may still be on its way. */
   const script = `
-    const { createFloor } = await import(${JSON.stringify(pathToFileURL(join(ROOT, relayById.file)).href)});
-    const floor = createFloor(1n);
-    floor.moved({ lastSeq: '6', xid: 11n, xidMin: 10n });
-    console.log(String(floor.seq()));`;
+    const { createLowWatermark } = await import(${JSON.stringify(pathToFileURL(join(ROOT, relayById.file)).href)});
+    const lowWatermark = createLowWatermark(1n);
+    lowWatermark.moved({ lastSeq: '6', xid: 11n, xidMin: 10n });
+    console.log(String(lowWatermark.seq()));`;
 
   test('runs the broken code, and that alone', () => {
     const { stdout, stderr } = runBroken('relay-by-id', script);
