@@ -41,7 +41,7 @@ export const relayById: BrokenBuild = {
   file: 'src/blocks/outbox/low-watermark.ts',
   snippet: "if (state.kind === 'bounded' && xidMin >= state.xid) {",
   replacement: `
-      if (lastSeq !== undefined) floor = BigInt(lastSeq) + 1n;
+      if (lastSeq !== undefined) lowWatermark = BigInt(lastSeq) + 1n;
       if (state.kind === 'bounded' && xidMin >= state.xid) {`,
 };
 
