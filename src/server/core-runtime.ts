@@ -155,7 +155,7 @@ function createLeading(
   const names = isCandidate ? [QUEUE_LEASE, maintenanceLease(definitions)] : [];
   const campaigns = names.map((name) => createLeader(name, options.outbox, { ...deps, store }));
   const heldBy = (at: number) => ({ held: () => campaigns[at]?.current() !== undefined });
-  return { isCandidate, campaigns, leader: heldBy(0), keeper: heldBy(1) };
+  return { isCandidate, campaigns, leader: heldBy(0), maintainer: heldBy(1) };
 }
 
 export function createCoreRuntime(
