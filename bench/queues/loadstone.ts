@@ -47,6 +47,7 @@ export function createLoadstone(database: Database): Loadstone {
       database,
       ids,
       leader: { held: () => true },
+      maintainer: { held: () => true },
       definitions: [{ name: NAME, waitingMax: WAITING_MAX }],
       schedules: [],
     }),

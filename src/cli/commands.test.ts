@@ -5,13 +5,13 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import { identifier, type Queryable, sql } from '#blocks/database';
 import { locateEmbedded } from '#blocks/postgres';
 import { lookInto } from '#fixtures/database';
 import { prepareTrial } from './packaging/trial.fixture.ts';
 import {
   createScene,
-  eventually,
   FREE_PORT,
   type Loadstone,
   noPostgresIn,

@@ -9,7 +9,8 @@ import { request } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createScene, eventually, IS_ROOT, ROOT, type Scene } from './process.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { createScene, IS_ROOT, ROOT, type Scene } from './process.fixture.ts';
 
 const isThere = (program: string) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 const without = (...programs: string[]) => {

@@ -11,8 +11,6 @@ import { sleep, systemClock } from '#base/clock';
 import { eventually } from '#base/testing/eventually.fixture';
 import { copyCluster } from '#fixtures/database';
 
-export { eventually };
-
 export const ROOT = join(import.meta.dirname, '..', '..');
 export const IS_ROOT = process.getuid?.() === 0;
 /** An account that every Linux has and nobody uses. */

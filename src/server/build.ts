@@ -90,7 +90,7 @@ export function createServer(
   const identity = createIdentity(keys, { ...deps, metrics, core, anonymous });
   const publicUrl = () => options.publicUrl ?? localUrl(listener.address());
 
-  const rooms = createSystemsRuntime(options, systemOptions, definitions, {
+  const systemsRuntime = createSystemsRuntime(options, systemOptions, definitions, {
     ...deps,
     ...{ metrics, tracer, coreRuntime, identity, listener, samples, publicUrl },
     health: () => whole.health(),
@@ -112,7 +112,7 @@ export function createServer(
     identity,
     ...consumers,
     coreRuntime.xminWatch,
-    rooms,
+    systemsRuntime,
     ...lastParts(place, listener),
     presence.announcement,
   ]);

@@ -201,7 +201,7 @@ export function createCoreRuntime(
   });
 
   const backups = createBackupsOf(options, { ...deps, database, queue });
-  const whole = composeLifecycles('ground', [
+  const whole = composeLifecycles('core runtime', [
     database,
     wakeups,
     ids,

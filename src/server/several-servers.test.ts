@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, suite, test } from 'node:test';
-import { eventually, locateDatabase } from '#fixtures/database';
+import { eventually } from '#base/testing/eventually.fixture';
+import { locateDatabase } from '#fixtures/database';
 import { startTestServer, type TestServer } from './server.fixture.ts';
 
 suite('two servers on one database', () => {

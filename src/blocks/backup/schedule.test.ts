@@ -8,9 +8,10 @@ import { silentLog } from '#base/log';
 import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
+import { eventually } from '#base/testing/eventually.fixture';
 import { createIds, createPostgresWorkerLeases, idsMigrations, idsOptions } from '#blocks/ids';
 import { createQueue, createWorker, queueMigrations, queueOptions } from '#blocks/queue';
-import { eventually, makeTestDirectory, startTestDatabase } from '#fixtures/database';
+import { makeTestDirectory, startTestDatabase } from '#fixtures/database';
 import { never } from './backup.fixture.ts';
 import { backupMigrations } from './migrations.ts';
 import { backupOptions } from './options.ts';
@@ -39,7 +40,15 @@ function makeProcess() {
   const settings = parseOptions(queueOptions, { pollMs: 50 });
   const definitions = backupQueues(options);
   const leader = { held: () => true };
-  const queue = createQueue(settings, { ...own, database, ids, leader, definitions, schedules: [] });
+  const queue = createQueue(settings, {
+    ...own,
+    database,
+    ids,
+    leader,
+    maintainer: leader,
+    definitions,
+    schedules: [],
+  });
   const source = () => findSource({ primary: undefined, dataDirectory }, undefined);
   const backups = createBackups(options, { ...own, database, queue, source, version: '0.0.0' });
   const queues = { backups: { concurrency: 1 } };

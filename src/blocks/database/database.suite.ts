@@ -6,13 +6,8 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
-import {
-  assertPoolIsWhole,
-  eventually,
-  sessionsWith,
-  type TestDatabase,
-  type TestDatabaseSettings,
-} from './fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { assertPoolIsWhole, sessionsWith, type TestDatabase, type TestDatabaseSettings } from './fixture.ts';
 import { SUITE_TABLES, shopMigrations } from './migrate/migrations.fixture.ts';
 import type { Queryable } from './queryable.ts';
 import { type Sql, sql } from './sql.ts';

@@ -23,7 +23,6 @@ import { createPool } from './primary/pool.ts';
 import type { Queryable } from './queryable.ts';
 import { identifier, sql } from './sql.ts';
 
-export { eventually } from '#base/testing/eventually.fixture';
 export { copyCluster } from '#fixtures/postgres';
 
 export interface TestDatabaseSettings {

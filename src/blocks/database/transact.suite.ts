@@ -5,14 +5,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
+import { eventually } from '#base/testing/eventually.fixture';
 import { bucketOf } from './buckets.ts';
-import {
-  assertPoolIsWhole,
-  eventually,
-  sessionsWith,
-  startTestDatabase,
-  type TestDatabase,
-} from './fixture.ts';
+import { assertPoolIsWhole, sessionsWith, startTestDatabase, type TestDatabase } from './fixture.ts';
 import type { Transaction, TransactOptions } from './port.ts';
 import { sql } from './sql.ts';
 

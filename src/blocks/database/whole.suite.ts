@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertPoolIsWhole, eventually, type TestDatabase } from './fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { assertPoolIsWhole, type TestDatabase } from './fixture.ts';
 import type { Queryable } from './queryable.ts';
 import { sql } from './sql.ts';
 

@@ -56,6 +56,7 @@ export async function startGround(
     ...common,
     ids,
     leader: { held: () => true },
+    maintainer: { held: () => true },
     definitions: [{ name: 'mail' }, { name: 'small', waitingMax: 1 }],
     schedules: [],
   });

@@ -7,8 +7,9 @@
  */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import type { TestDatabase } from '#fixtures/database';
 import { type Add, type Added, countAlone, countInSet } from './counter.fixture.ts';
 import { mutationOf, type TestGround } from './ground.fixture.ts';
 import type { MutationResult } from './request.ts';

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createMetrics } from '#base/metrics';
+import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
-import { eventually, startTestDatabase, type TestDatabase } from '#fixtures/database';
+import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { type Add, type Added, countAlone, countInSet, makeCounters } from './counter.fixture.ts';
 import { groundMigrations, mutationOf, never, startGround, type TestGround } from './ground.fixture.ts';
 import type { MutationResult } from './request.ts';

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import fc from 'fast-check';
+import { eventually } from '#base/testing/eventually.fixture';
 import type { JsonValue } from '#base/values/json';
 import { sql, type Transaction } from '#blocks/database';
 import { bucketOfKey, type UncheckedEvent } from '#blocks/stream';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import type { TestDatabase } from '#fixtures/database';
 import { PAYLOAD_BYTES_MAX } from './insert.ts';
 import {
   createTestIds,

@@ -8,6 +8,7 @@ import { silentLog } from '#base/log';
 import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
+import { eventually } from '#base/testing/eventually.fixture';
 import { createTracer } from '#base/trace';
 import { type Database, type Queryable, sql, type Transaction } from '#blocks/database';
 import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
@@ -18,7 +19,7 @@ import {
   streamMigrations,
   streamOptions,
 } from '#blocks/stream';
-import { eventually, startTestDatabase } from '#fixtures/database';
+import { startTestDatabase } from '#fixtures/database';
 import { outboxMigrations } from './migrations.ts';
 import { outboxOptions } from './options.ts';
 import { createOutbox } from './outbox.ts';

@@ -26,8 +26,6 @@ import { identifyProcess, postgresProcessesIn } from './process/process-identity
 import { removeSocketDirectory, socketDirectoryOf } from './process/socket-directory.ts';
 import { realDirectory } from './site.ts';
 
-export { eventually };
-
 export const IS_ROOT = process.getuid?.() === 0;
 export const NOBODY = { uid: 65534, gid: 65534 };
 export const never = (): AbortSignal => new AbortController().signal;

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { basename, dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { lifecycleSuite } from '#base/lifecycle.suite';
+import { eventually } from '#base/testing/eventually.fixture';
 import {
-  eventually,
   IS_ROOT,
   isGone,
   never,

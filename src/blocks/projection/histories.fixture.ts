@@ -7,8 +7,9 @@ import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { isLoadstoneError } from '#base/errors';
+import { eventually } from '#base/testing/eventually.fixture';
 import { identifier, sql } from '#blocks/database';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import type { TestDatabase } from '#fixtures/database';
 import type { RebuildProgress } from './catch-up.ts';
 import {
   joinShopDatabase,

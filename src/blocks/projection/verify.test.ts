@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import { identifier, sql } from '#blocks/database';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import type { TestDatabase } from '#fixtures/database';
 import {
   makeShop,
   type ProcessOptions,

@@ -4,9 +4,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import Type from 'typebox';
+import { eventually } from '#base/testing/eventually.fixture';
 import { identifier, sql } from '#blocks/database';
 import { defineEvent } from '#blocks/stream';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import type { TestDatabase } from '#fixtures/database';
 import { defineProjection } from './definition.ts';
 import {
   makeShop,

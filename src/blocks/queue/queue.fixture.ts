@@ -77,7 +77,15 @@ function makeTestQueue(settings: TestQueueSettings, { database }: TestDatabase, 
   const deps = { clock, random: systemRandom, log, metrics: createMetrics() };
   const options = parseOptions(queueOptions, settings.options ?? {});
   const leader = { held: leads };
-  const queue = createQueue(options, { ...deps, database, ids, leader, definitions, schedules });
+  const queue = createQueue(options, {
+    ...deps,
+    database,
+    ids,
+    leader,
+    maintainer: leader,
+    definitions,
+    schedules,
+  });
 
   function worker(handlers: Readonly<Record<string, Handler>>, concurrency = 10) {
     const queues = Object.fromEntries(Object.keys(handlers).map((name) => [name, { concurrency }]));

@@ -102,10 +102,10 @@ export interface QueueDeps {
   /** Which process counts the queues, all there are in the database, and clears up. */
   leader: LeaderLease;
   /**
-   * Which process carries out these schedules and trims these queues: one that knows them. Default: `leader`, for when all
-   * processes of the database declare the same.
+   * Which process carries out these schedules and trims these queues: one that knows them. The same as `leader` where
+   * all processes of the database declare the same.
    */
-  maintainer?: LeaderLease;
+  maintainer: LeaderLease;
   definitions: readonly QueueDefinition[];
   schedules: readonly Schedule[];
   /** Without them workers look for the jobs of other processes every `pollMs`. */
@@ -143,7 +143,7 @@ function releaseFrom(admission: Admission, jobs: readonly PreparedJob[]): void {
 
 /** The queue of one process, on Postgres. Its start makes the history’s next days; workers start after it. */
 export function createQueue(options: QueueOptions, deps: QueueDeps): Queue {
-  const { clock, database, leader, maintainer = leader, wakeups = noWakeups } = deps;
+  const { clock, database, maintainer, wakeups = noWakeups } = deps;
   const definitions = new Map(deps.definitions.map((each) => [each.name, completeDefinition(each, options)]));
   const scores = createScores(options);
   const admission = createAdmission(clock);

@@ -86,6 +86,7 @@ async function startParts(it: TestDatabase) {
     ...common,
     ids,
     leader: { held: () => true },
+    maintainer: { held: () => true },
     definitions: referenceQueues,
     schedules: referenceSchedules(options),
   });

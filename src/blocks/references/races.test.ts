@@ -7,8 +7,8 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { sleep, systemClock } from '#base/clock';
 import type { Lifecycle } from '#base/lifecycle';
+import { eventually } from '#base/testing/eventually.fixture';
 import { identifier, type Queryable, sql } from '#blocks/database';
-import { eventually } from '#fixtures/database';
 import { type Ground, never, startGround } from './ground.fixture.ts';
 import type { Table } from './systems.fixture.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import Type from 'typebox';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import { eventually } from '#base/testing/eventually.fixture';
+import type { TestDatabase } from '#fixtures/database';
 import { defineEvent } from './event-definition.ts';
 import { type LogProcess, startLogDatabase, startLogProcess } from './log.fixture.ts';
 

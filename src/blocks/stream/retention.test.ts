@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { afterEach, before, test } from 'node:test';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import { eventually } from '#base/testing/eventually.fixture';
+import type { TestDatabase } from '#fixtures/database';
 import { createEffects, makeEffectsTable } from './effects.fixture.ts';
 import type { StreamInfo } from './event.ts';
 import { type LogProcess, type LogProcessOptions, startLogDatabase, startLogProcess } from './log.fixture.ts';

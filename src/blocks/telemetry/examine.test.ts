@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { parseOptions } from '#base/options';
+import { eventually } from '#base/testing/eventually.fixture';
 import { type Queryable, sql } from '#blocks/database';
-import { eventually, makeTestDatabase, startTestDatabase, type TestDatabase } from '#fixtures/database';
+import { makeTestDatabase, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { examine } from './examine.ts';
 import type { Finding } from './finding.ts';
 import { telemetryMigrations } from './migrations.ts';

@@ -5,9 +5,9 @@ import { lifecycleSuite } from '#base/lifecycle.suite';
 import { createLog, silentLog } from '#base/log';
 import { createMetrics, type Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
+import { eventually } from '#base/testing/eventually.fixture';
 import { type Queryable, sql } from '#blocks/database';
 import {
-  eventually,
   makeTestDatabase,
   makeTestDirectory,
   startTestDatabase,

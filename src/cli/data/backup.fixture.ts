@@ -7,7 +7,8 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep, systemClock } from '#base/clock';
 import { type Random, seededRandom } from '#base/random';
-import { eventually, FREE_PORT, type Loadstone, noPostgresIn, type Scene } from '../process.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { FREE_PORT, type Loadstone, noPostgresIn, type Scene } from '../process.fixture.ts';
 
 export const ROOT_KEY = 'a-root-key-for-the-backup-tests';
 /** 32 bytes in base64url, so that the installation needs no file. */

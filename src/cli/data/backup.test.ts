@@ -6,7 +6,8 @@ import { test } from 'node:test';
 import { listBackups } from '#blocks/backup';
 import { lockDirectory } from '#blocks/postgres';
 import { BACKUP_KEY, backupDestroyRestore, restore, runBackup } from './backup.fixture.ts';
-import { BOOTSTRAP, createScene, eventually, IS_ROOT } from '../process.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { BOOTSTRAP, createScene, IS_ROOT } from '../process.fixture.ts';
 
 test('backup, destroy, restore, verify, under write load, and to a time in between', async (t) => {
   await backupDestroyRestore(createScene(t), 1);

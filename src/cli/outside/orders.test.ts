@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { cpSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { createScene, eventually, FREE_PORT, type Loadstone, ROOT } from '../process.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { createScene, FREE_PORT, type Loadstone, ROOT } from '../process.fixture.ts';
 
 interface Product {
   id: string;

@@ -7,11 +7,11 @@ import { chownSync, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
+import { eventually } from '#base/testing/eventually.fixture';
 import {
   cleanEnvironment,
   createScene,
   curlLines,
-  eventually,
   FREE_PORT,
   IS_ROOT,
   NOBODY,

@@ -9,7 +9,8 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { createScene, eventually, IS_ROOT, ROOT } from '../process.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { createScene, IS_ROOT, ROOT } from '../process.fixture.ts';
 
 const PROGRAMS = ['buildah', 'podman', 'debootstrap', 'npm', 'runc'];
 const BUILD_MS_MAX = 900_000;

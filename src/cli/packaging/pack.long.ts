@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import {
   createScene,
-  eventually,
   FREE_PORT,
   findOlderNode,
   type Loadstone,

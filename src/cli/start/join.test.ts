@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import { holderOf } from '#blocks/postgres';
-import { createScene, eventually, FREE_PORT, type Loadstone, noPostgresIn } from '../process.fixture.ts';
+import { createScene, FREE_PORT, type Loadstone, noPostgresIn } from '../process.fixture.ts';
 import { readMetric } from '../supervisor/processes.fixture.ts';
 
 const KEY = 'a-root-key-for-the-join-tests';

@@ -6,14 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import {
-  createScene,
-  eventually,
-  FREE_PORT,
-  type Loadstone,
-  postgresIn,
-  postmasterIn,
-} from '../process.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { createScene, FREE_PORT, type Loadstone, postgresIn, postmasterIn } from '../process.fixture.ts';
 
 const scene = createScene({ after });
 const KEY = 'a-root-key-for-the-recovery-tests';

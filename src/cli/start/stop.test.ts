@@ -8,10 +8,10 @@ import { type ClientRequest, type IncomingMessage, request as send } from 'node:
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { sleep, systemClock } from '#base/clock';
+import { eventually } from '#base/testing/eventually.fixture';
 import {
   BOOTSTRAP,
   createScene,
-  eventually,
   FREE_PORT,
   findOlderNode,
   type Loadstone,

@@ -8,7 +8,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
 import { systemRandom } from '#base/random';
-import { eventually } from '../process.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
 import { type Child, followChild } from './child-process.ts';
 import { type Children, createChildren } from './children.ts';
 

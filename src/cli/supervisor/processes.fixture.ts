@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { Agent, type IncomingMessage, request as send } from 'node:http';
-import { eventually, type Loadstone } from '../process.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import type { Loadstone } from '../process.fixture.ts';
 
 /** The pids of the processes that serve, by their number. */
 export function childrenOf(server: Pick<Loadstone, 'stdout'>): Map<number, number> {

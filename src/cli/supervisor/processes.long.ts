@@ -7,11 +7,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type Random, seededRandom } from '#base/random';
+import { eventually } from '#base/testing/eventually.fixture';
 import { readSeed } from '#base/testing/seed.fixture';
 import {
   BOOTSTRAP,
   createScene,
-  eventually,
   FREE_PORT,
   type Loadstone,
   noPostgresIn,

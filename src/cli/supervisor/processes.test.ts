@@ -7,14 +7,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import {
-  createScene,
-  eventually,
-  FREE_PORT,
-  type Loadstone,
-  noPostgresIn,
-  processesIn,
-} from '../process.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { createScene, FREE_PORT, type Loadstone, noPostgresIn, processesIn } from '../process.fixture.ts';
 import {
   assertKept,
   assertOnlyCut,

@@ -3,8 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
-import { eventually, locateDatabase, lookInto, makeTestDirectory } from '#fixtures/database';
+import { locateDatabase, lookInto, makeTestDirectory } from '#fixtures/database';
 import { linksModel } from '#systems/links';
 import { startTestServer, type TestServer } from '../server.fixture.ts';
 

@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, suite, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import { identifier, sql } from '#blocks/database';
-import { eventually, locateDatabase, lookInto } from '#fixtures/database';
+import { locateDatabase, lookInto } from '#fixtures/database';
 import { problem, startTestServer, type TestServer } from '../server.fixture.ts';
 
 const HOUR_MS = 3_600_000;

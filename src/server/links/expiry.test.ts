@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Clock, systemClock } from '#base/clock';
+import { eventually } from '#base/testing/eventually.fixture';
 import { identifier, sql } from '#blocks/database';
-import { eventually, locateDatabase, lookInto } from '#fixtures/database';
+import { locateDatabase, lookInto } from '#fixtures/database';
 import { startTestServer, type TestServer } from '../server.fixture.ts';
 
 interface Counts {

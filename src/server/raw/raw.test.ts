@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { eventually } from '#fixtures/database';
+import { eventually } from '#base/testing/eventually.fixture';
 import { problem, startTestServer, type TestServer } from '../server.fixture.ts';
 
 const ORIGIN = 'https://app.example';

@@ -5,8 +5,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { systemClock } from '#base/clock';
+import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
-import { eventually, locateDatabase, lookInto } from '#fixtures/database';
+import { locateDatabase, lookInto } from '#fixtures/database';
 import { problem, startTestServer, type TestServer } from '../server.fixture.ts';
 
 const OTHER_KEY = 'another-key-for-tests-only-0123456789';

@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Clock, systemClock } from '#base/clock';
+import { eventually } from '#base/testing/eventually.fixture';
 import { TRUST_MS } from '#blocks/identity';
-import { eventually, startTestPostgres } from '#fixtures/database';
+import { startTestPostgres } from '#fixtures/database';
 import { problem, startTestServer } from '../server.fixture.ts';
 
 const WRONG = { authorization: 'Bearer a-key-that-is-nobodys-0123456789' };

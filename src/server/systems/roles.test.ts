@@ -7,7 +7,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { eventually, startTestPostgres } from '#fixtures/database';
+import { eventually } from '#base/testing/eventually.fixture';
+import { startTestPostgres } from '#fixtures/database';
 import { startTestServer, type TestServer } from '../server.fixture.ts';
 
 /** A system with a schedule that runs every second. */

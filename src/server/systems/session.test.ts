@@ -3,8 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
-import { eventually, locateStandby, lookInto } from '#fixtures/database';
+import { locateStandby, lookInto } from '#fixtures/database';
 import { startTestServer, type TestServer } from '../server.fixture.ts';
 import { createSession } from './session.ts';
 

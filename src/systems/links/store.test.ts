@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import { type Reader, type Sql, sql } from '#blocks/database';
 import { bucketOfId, parseId } from '#blocks/ids';
 import type { SetTx } from '#blocks/mutation';
-import { eventually, lookInto, startTestDatabase, type TestDatabase } from '#fixtures/database';
+import { lookInto, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { createLinksStore, type LinksStore, newestFirst } from './store.ts';
 
 const LINKS = 20_000;

@@ -5,14 +5,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sleep, systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
+import { eventually } from '#base/testing/eventually.fixture';
 import { askForPromotion, parsePosition } from '#blocks/postgres';
-import {
-  eventually,
-  locateStandby,
-  makeTestDatabase,
-  makeTestDirectory,
-  startTestDatabase,
-} from '../fixture.ts';
+import { locateStandby, makeTestDatabase, makeTestDirectory, startTestDatabase } from '../fixture.ts';
 import { sql } from '../sql.ts';
 import { SUITE_TABLES, shopMigrations } from './migrations.fixture.ts';
 

@@ -9,10 +9,10 @@ import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
 import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
+import { eventually } from '#base/testing/eventually.fixture';
 import { parsePosition } from '#blocks/postgres';
 import { parseAddress } from '../address.ts';
 import {
-  eventually,
   makeTestDirectory,
   startTestDatabase,
   startTestPostgres,

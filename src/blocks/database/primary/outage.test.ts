@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { lifecycleSuite } from '#base/lifecycle.suite';
+import { eventually } from '#base/testing/eventually.fixture';
 import {
-  eventually,
   makeTestDatabase,
   makeTestDirectory,
   readPostmasterFile,

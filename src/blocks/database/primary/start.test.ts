@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { lifecycleSuite } from '#base/lifecycle.suite';
+import { eventually } from '#base/testing/eventually.fixture';
 import { readControlFile } from '#fixtures/postgres';
-import { eventually, makeTestDatabase, makeTestDirectory, startTestPostgres } from '../fixture.ts';
+import { makeTestDatabase, makeTestDirectory, startTestPostgres } from '../fixture.ts';
 import { shopMigrations } from '../migrate/migrations.fixture.ts';
 import { identifier, sql } from '../sql.ts';
 

@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import {
-  eventually,
   makeTestDatabase,
   makeTestDirectory,
   startTestDatabase,

@@ -6,14 +6,9 @@
 import assert from 'node:assert/strict';
 import { sleep, systemClock } from '#base/clock';
 import { type Random, seededRandom } from '#base/random';
+import { eventually } from '#base/testing/eventually.fixture';
 import { latestPosition } from '#blocks/postgres';
-import {
-  eventually,
-  makeTestDirectory,
-  startTestDatabase,
-  startTestPostgres,
-  type TestDatabase,
-} from '../fixture.ts';
+import { makeTestDirectory, startTestDatabase, startTestPostgres, type TestDatabase } from '../fixture.ts';
 import { shopMigrations } from '../migrate/migrations.fixture.ts';
 import type { Consistency } from '../port.ts';
 import { sql } from '../sql.ts';

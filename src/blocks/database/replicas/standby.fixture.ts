@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { systemClock } from '#base/clock';
 import { silentLog } from '#base/log';
 import { systemRandom } from '#base/random';
+import { eventually } from '#base/testing/eventually.fixture';
 import { SUPERUSER_NAME, takeBaseBackup } from '#blocks/postgres';
 import { chooseSite, createPostgresServer, markStandby } from '#fixtures/postgres';
-import { eventually, lookInto, makeTestDirectory, readPostmasterFile } from '../fixture.ts';
+import { lookInto, makeTestDirectory, readPostmasterFile } from '../fixture.ts';
 import type { Queryable } from '../queryable.ts';
 import { sql } from '../sql.ts';
 

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import {
-  eventually,
   type ForeignServer,
   giveTo,
   IS_ROOT,

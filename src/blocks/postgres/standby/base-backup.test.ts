@@ -3,15 +3,8 @@ import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { systemRandom } from '#base/random';
-import {
-  eventually,
-  IS_ROOT,
-  NOBODY,
-  never,
-  query,
-  scratchDirectory,
-  startedAt,
-} from '../embedded.fixture.ts';
+import { eventually } from '#base/testing/eventually.fixture';
+import { IS_ROOT, NOBODY, never, query, scratchDirectory, startedAt } from '../embedded.fixture.ts';
 import type { EmbeddedPostgres } from '../embedded.ts';
 import { syncTree, takeBaseBackup } from './base-backup.ts';
 

@@ -9,8 +9,9 @@ import { systemClock } from '#base/clock';
 import { armFaults } from '#base/faults';
 import { createLog, silentLog } from '#base/log';
 import { systemRandom } from '#base/random';
+import { eventually } from '#base/testing/eventually.fixture';
 import { changeDatabaseFile, readDatabaseFile } from '../directory/database-file.ts';
-import { atEnd, eventually, never, query, scratchDirectory } from '../embedded.fixture.ts';
+import { atEnd, never, query, scratchDirectory } from '../embedded.fixture.ts';
 import { createEmbeddedPostgres } from '../embedded.ts';
 import {
   assertKept,

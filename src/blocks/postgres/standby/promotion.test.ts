@@ -5,16 +5,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { systemClock } from '#base/clock';
+import { eventually } from '#base/testing/eventually.fixture';
 import { readDatabaseFile } from '../directory/database-file.ts';
-import {
-  eventually,
-  isGone,
-  never,
-  query,
-  type Scope,
-  scratchDirectory,
-  startedAt,
-} from '../embedded.fixture.ts';
+import { isGone, never, query, type Scope, scratchDirectory, startedAt } from '../embedded.fixture.ts';
 import { createJoinedPostgres } from '../embedded.ts';
 import { postgresProcessesIn } from '../process/process-identity.ts';
 import {

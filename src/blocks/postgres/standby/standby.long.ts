@@ -7,17 +7,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { systemRandom } from '#base/random';
+import { eventually } from '#base/testing/eventually.fixture';
 import { changeDatabaseFile, readDatabaseFile } from '../directory/database-file.ts';
-import {
-  eventually,
-  IS_ROOT,
-  isGone,
-  NOBODY,
-  never,
-  query,
-  scratchDirectory,
-  startedAt,
-} from '../embedded.fixture.ts';
+import { IS_ROOT, isGone, NOBODY, never, query, scratchDirectory, startedAt } from '../embedded.fixture.ts';
 import { postgresProcessesIn } from '../process/process-identity.ts';
 import {
   assertKept,

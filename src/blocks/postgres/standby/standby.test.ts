@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
+import { eventually } from '#base/testing/eventually.fixture';
 import { readControlFile } from '../directory/control-file.ts';
 import {
-  eventually,
   never,
   postgresAt,
   query,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import Type from 'typebox';
-import { eventually } from '#fixtures/database';
+import { eventually } from '#base/testing/eventually.fixture';
 import { never, PLACE, startTestQueues, type TestQueues } from '../queue.fixture.ts';
 import { assertMadeJob, defineQueue, handlerOf, type NewJob } from './defined-queue.ts';
 

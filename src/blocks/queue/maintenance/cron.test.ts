@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
+import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
-import { eventually } from '#fixtures/database';
 import { never, PLACE, startTestQueues, type TestQueues } from '../queue.fixture.ts';
 import { CATCH_UP_MAX, dueRuns, MISSED_MS, type Schedule } from './cron.ts';
 import { parseCronPattern } from './cron-pattern.ts';

@@ -1,12 +1,12 @@
 /**
  * How many jobs a worker should have in flight. Enough that it never waits for the database, which takes a few
- * milliseconds a turn; few enough that jobs do not lie in one worker's hand while another has nothing to do, or count an
+ * milliseconds a turn; few enough that jobs do not lie with one worker while another has nothing to do, or count an
  * attempt when it dies. So: what it runs, and what it runs in the next `AHEAD_MS`. Where a job takes a second, that is
  * none; where it takes 10 µs, some thousand.
  */
 
 const AHEAD_MS = 50;
-/** Over what time the prefetch is averaged: a turn that comes a second after the last says nearly all. */
+/** Over what time the rate is averaged: a turn that comes a second after the last says nearly all. */
 const AVERAGE_MS = 20;
 /** How much of their average the payloads of the latest turn make up. */
 const WEIGHT = 0.3;

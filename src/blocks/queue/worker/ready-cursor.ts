@@ -1,10 +1,10 @@
 /**
- * Where a worker reads the line of a queue: from the low watermark on, below which every job is in flight, ended or not
+ * Where a worker reads the ready jobs of a queue: from the low watermark on, below which every job is in flight, ended or not
  * ready, as far as this worker knows. Without it each claim would read again what an old snapshot keeps of all the jobs
  * that have ended: at a million of them, 400 ms a claim instead of 3.
  *
  * What becomes ready below the mark is a late arrival: a higher priority, a job that comes back. Late arrivals of this process are
- * told of one by one; for those of others the line is looked at from its beginning, as often as costs at most a
+ * told of one by one; for those of others the queue is looked at from its beginning, as often as costs at most a
  * twentieth of the time: without a snapshot that costs nothing, and it is done at every look.
  */
 import { SCORE_MIN } from '../score.ts';
@@ -13,7 +13,7 @@ import { SCORE_MIN } from '../score.ts';
 const LATE_ARRIVALS_MAX = 256;
 const SHARE_OF_TIME = 20;
 const RESCAN_MS_MAX = 10_000;
-/** While there is work the line is read on at every turn, and looked at from its beginning only so often. */
+/** While there is work the queue is read on at every turn, and looked at from its beginning only so often. */
 const BUSY_RESCAN_MS = 1000;
 
 export interface ReadyCursor {

@@ -53,6 +53,7 @@ async function run({
     database,
     ids,
     leader: { held: () => true },
+    maintainer: { held: () => true },
     definitions: [{ name }],
     schedules: [],
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { eventually } from '#fixtures/database';
+import { eventually } from '#base/testing/eventually.fixture';
 import type { Job } from '../job.ts';
 import { never, startTestQueues, type TestQueue, type TestQueues } from '../queue.fixture.ts';
 import type { JobStore } from '../store.ts';

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { afterEach, before, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { lifecycleSuite } from '#base/lifecycle.suite';
+import { eventually } from '#base/testing/eventually.fixture';
 import type { Queryable } from '#blocks/database';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import type { TestDatabase } from '#fixtures/database';
 import { createEffects, type Effects, makeEffectsTable } from '../effects.fixture.ts';
 import type { StreamEvent, StreamInfo } from '../event.ts';
 import {

@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, test } from 'node:test';
 import { createLog, type Log, silentLog } from '#base/log';
+import { eventually } from '#base/testing/eventually.fixture';
 import { type Queryable, sql } from '#blocks/database';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import type { TestDatabase } from '#fixtures/database';
 import { createEffects, type Effects, makeEffectsTable } from '../effects.fixture.ts';
 import { streamErrors } from '../errors.ts';
 import type { StreamEvent, StreamInfo } from '../event.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
-import { eventually, type TestDatabase } from '#fixtures/database';
+import type { TestDatabase } from '#fixtures/database';
 import { groupStoreSuite } from '../consumer/group.suite.ts';
 import { append, startLogDatabase, transactAsSystem } from '../log.fixture.ts';
 import { type SuiteStore, streamStoreSuite } from '../store.suite.ts';
