@@ -4,11 +4,12 @@
  */
 import { existsSync, realpathSync } from 'node:fs';
 import Type from 'typebox';
-import type { Clock, Timer } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
 import { type Database, withSession } from '#blocks/database';
@@ -173,9 +174,6 @@ function createRun({ clock, random, log, database, source, version }: BackupsDep
 export function createBackups(options: BackupOptions, deps: BackupsDeps): Backups {
   const { clock, log, database, queue } = deps;
   let seen: readonly ScheduleState[] = [];
-  let timer: Timer | undefined;
-  let looking: Promise<void> | undefined;
-  let isStopped = false;
   emitBackupMetrics(deps.metrics, clock.nowMs, (what) => seen.find((each) => each.what === what));
 
   async function enqueue(schedule: ScheduleState, nowMs: number): Promise<void> {
@@ -200,31 +198,30 @@ export function createBackups(options: BackupOptions, deps: BackupsDeps): Backup
     }
   }
 
-  async function look(): Promise<void> {
-    try {
-      seen = await readSchedules(database.core);
-      const nowMs = clock.nowMs();
-      for (const schedule of seen) if (schedule.nextRunMs <= nowMs) await enqueue(schedule, nowMs);
-    } catch (error) {
-      log.warn({ err: error }, 'the schedules of backups could not be looked at; trying again');
-    }
+  async function look(): Promise<number> {
+    seen = await readSchedules(database.core);
+    const nowMs = clock.nowMs();
+    for (const schedule of seen) if (schedule.nextRunMs <= nowMs) await enqueue(schedule, nowMs);
+    return nextMs();
+  }
+
+  function nextMs(): number {
     const untilDueMs = seen.map(({ nextRunMs }) => nextRunMs - clock.nowMs()).filter((ms) => ms > 0);
-    if (!isStopped) timer = clock.after(Math.min(options.lookMs, ...untilDueMs), begin, 'background');
+    return Math.min(options.lookMs, ...untilDueMs);
   }
 
-  function begin(): void {
-    looking = look();
-  }
-
+  const loop = createLoop(clock, {
+    work: look,
+    failed(error) {
+      log.warn({ err: error }, 'the schedules of backups could not be looked at; trying again');
+      return nextMs();
+    },
+  });
   const lifecycle = createLifecycle('scheduled backups', {
     async start() {
-      begin();
+      loop.begin();
     },
-    async stop() {
-      isStopped = true;
-      timer?.cancel();
-      await looking;
-    },
+    stop: () => loop.stop(),
   });
   return { ...lifecycle, handlers: { [backupQueue.name]: createRun(deps) } };
 }

@@ -5,10 +5,11 @@
  *                              └──killed, frozen, cut off──▶ silent ──silentMsMax──▶ lost ──forgetMs──▶ forgotten
  */
 import { hostname } from 'node:os';
-import { type Clock, type Timer, togetherMs } from '#base/clock';
+import { type Clock, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
 import type { RegistryOptions } from './options.ts';
 import type { ProcessDescription, ProcessEntry, ProcessIdentity, RegistryStore } from './store.ts';
@@ -55,8 +56,6 @@ export function createRegistry(options: RegistryOptions, deps: RegistryDeps): Re
     host,
     pid,
   };
-  const closing = new AbortController();
-  let timer: Timer | undefined;
   let beating = Promise.resolve();
   let isFailing = false;
   let forgetAtMs = Number.NEGATIVE_INFINITY;
@@ -84,21 +83,24 @@ export function createRegistry(options: RegistryOptions, deps: RegistryDeps): Re
     return beating;
   }
 
-  function schedule(): void {
-    if (closing.signal.aborted) return;
-    timer = clock.after(togetherMs(clock, beatMs), () => void beat().then(schedule), 'background');
-  }
+  const loop = createLoop(clock, {
+    async work() {
+      await beat();
+      return togetherMs(clock, beatMs);
+    },
+    failed(error) {
+      log.error({ err: error }, 'this process could not describe itself; trying again');
+      return togetherMs(clock, beatMs);
+    },
+  });
 
   const lifecycle = createLifecycle('registry', {
     async start(signal) {
-      await withSignal(beat(), signal);
-      schedule();
+      await withSignal(loop.begin(), signal);
     },
     async stop(deadline) {
-      timer?.cancel();
-      closing.abort();
       // Not before the beat under way has ended: it would list this process again.
-      const removed = beating.then(() => store.remove(identity.processId));
+      const removed = Promise.all([loop.stop(), beating]).then(() => store.remove(identity.processId));
       await withSignal(removed, deadline).catch((error: unknown) => {
         log.warn({ err: error }, 'this process perhaps stays listed until it is forgotten');
       });
@@ -110,7 +112,7 @@ export function createRegistry(options: RegistryOptions, deps: RegistryDeps): Re
     processId: identity.processId,
     async announce() {
       forgetAtMs = Number.NEGATIVE_INFINITY;
-      if (!closing.signal.aborted) await beat();
+      if (!loop.isStopping()) await beat();
     },
   };
 }

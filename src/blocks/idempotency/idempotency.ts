@@ -11,11 +11,12 @@
  *
  * A record answers until it is deleted, which is at the earliest after the retention.
  */
-import type { Clock, Timer } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import type { LoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import { type MasterKey, masterKeyErrors } from '#base/master-key';
 import { bytes, isConstraintViolation, numbers, type Queryable, sql } from '#blocks/database';
 import { idempotencyErrors } from './errors.ts';
@@ -99,33 +100,25 @@ function lockKey(recordId: Buffer): string {
 /** One outcome for each request that repeats its Idempotency-Key. Start begins deleting what is past its retention. */
 export function createIdempotency(options: IdempotencyOptions, deps: IdempotencyDeps): Idempotency {
   const { clock, core, log, masterKey } = deps;
-  let timer: Timer | undefined;
-  let sweeping: Promise<void> = Promise.resolve();
-  let isStopped = false;
 
-  async function sweep(): Promise<void> {
+  async function sweep(): Promise<number> {
     const before = new Date(clock.nowMs() - options.retentionMs);
-    for (let deleted = SWEEP_BATCH; deleted === SWEEP_BATCH && !isStopped; ) {
+    for (let deleted = SWEEP_BATCH; deleted === SWEEP_BATCH && !sweeping.isStopping(); ) {
       deleted = await core.run(sql`
         delete from core.idempotency_records where record_id in (
           select record_id from core.idempotency_records where created_at < ${before}
           order by created_at limit ${SWEEP_BATCH} for update skip locked)`);
     }
+    return options.sweepEveryMs;
   }
 
-  function schedule(): void {
-    timer = clock.after(
-      options.sweepEveryMs,
-      () => {
-        sweeping = sweep()
-          .catch((error: unknown) => log.warn({ err: error }, 'expired idempotency records were not deleted'))
-          .finally(() => {
-            if (!isStopped) schedule();
-          });
-      },
-      'background',
-    );
-  }
+  const sweeping = createLoop(clock, {
+    work: sweep,
+    failed(error) {
+      log.warn({ err: error }, 'expired idempotency records were not deleted');
+      return options.sweepEveryMs;
+    },
+  });
 
   /** Servers of one database must have one master key: what one has kept, another is asked for. */
   async function proveMasterKey(): Promise<void> {
@@ -184,13 +177,9 @@ export function createIdempotency(options: IdempotencyOptions, deps: Idempotency
   const lifecycle = createLifecycle('idempotency', {
     async start(signal) {
       await withSignal(proveMasterKey(), signal);
-      schedule();
+      sweeping.begin(options.sweepEveryMs);
     },
-    async stop() {
-      isStopped = true;
-      timer?.cancel();
-      await sweeping;
-    },
+    stop: () => sweeping.stop(),
   });
 
   return {

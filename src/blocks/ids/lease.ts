@@ -3,11 +3,12 @@
  * another when it has been lost, or when the clock was stepped back so far behind its range that it is of no use. Why no two processes ever issue the same id is argued in README.md.
  */
 import { hostname } from 'node:os';
-import type { Clock, Timer } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import { type Health, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
 import { idsErrors } from './errors.ts';
 import { ID_TIME_MS_MAX, ID_TIME_MS_MIN, WORKER_MAX } from './layout.ts';
@@ -66,53 +67,6 @@ export function idTimeMs(clock: Clock): number {
   return nowMs;
 }
 
-/** Runs `work` every so often, one run at a time and each with a deadline; soon again after a failure. */
-function createRuns(
-  { clock, random }: Pick<IdsDeps, 'clock' | 'random'>,
-  everyMs: number,
-  { work, failed }: { work: (signal: AbortSignal) => Promise<void>; failed: (error: unknown) => void },
-) {
-  const closing = new AbortController();
-  let timer: Timer | undefined;
-  let running = false;
-  let ranMs = Number.NEGATIVE_INFINITY;
-
-  async function run(): Promise<void> {
-    if (running || closing.signal.aborted) return;
-    running = true;
-    ranMs = clock.monotonicMs();
-    const deadline = createDeadline(clock, everyMs, closing.signal);
-    try {
-      await work(deadline.signal);
-      schedule(everyMs);
-    } catch (error) {
-      if (closing.signal.aborted) return;
-      failed(error);
-      schedule(RETRY_MS * (0.5 + random.fraction()));
-    } finally {
-      deadline.done();
-      running = false;
-    }
-  }
-
-  function schedule(delayMs: number): void {
-    timer?.cancel();
-    if (closing.signal.aborted) return;
-    timer = clock.after(delayMs, () => void run(), 'background');
-  }
-
-  return {
-    begin: () => schedule(everyMs),
-    hurry(): void {
-      if (clock.monotonicMs() - ranMs >= RETRY_MS) void run();
-    },
-    close(): void {
-      timer?.cancel();
-      closing.abort(lifecycleErrors.stopped({ detail: 'ids have been stopped' }));
-    },
-  };
-}
-
 /** Does not fail: what is not released is free again after its range. */
 async function release(
   { clock, log, store }: IdsDeps,
@@ -136,7 +90,8 @@ export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps, issued
   const renewEveryMs = Math.floor(leaseMs / 3);
   const holder = `${hostname()}:${process.pid}:${random.bytes(4).toString('hex')}`;
   let state: State = { kind: 'lacking', reason: 'no worker has been taken yet' };
-  const runs = createRuns(deps, renewEveryMs, { work: keep, failed });
+  let keptMs = Number.NEGATIVE_INFINITY;
+  const loop = createLoop(clock, { work: keepInTime, failed });
 
   async function take(signal: AbortSignal): Promise<void> {
     const nowMs = idTimeMs(clock);
@@ -176,15 +131,23 @@ export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps, issued
     await take(signal);
   }
 
-  function failed(error: unknown): void {
+  async function keepInTime(): Promise<number> {
+    keptMs = clock.monotonicMs();
+    const deadline = createDeadline(clock, renewEveryMs, loop.signal);
+    await keep(deadline.signal).finally(deadline.done);
+    return renewEveryMs;
+  }
+
+  function failed(error: unknown): number {
     if (state.kind === 'lacking') state = { kind: 'lacking', reason: describeError(error) };
     log.warn({ err: error }, 'the worker lease could not be renewed or taken; trying again');
+    return RETRY_MS * (0.5 + random.fraction());
   }
 
   return {
     async take(signal) {
       await take(signal);
-      runs.begin();
+      loop.begin(renewEveryMs);
     },
     current() {
       if (state.kind === 'held') return state.lease;
@@ -192,12 +155,14 @@ export function createWorkerLease({ leaseMs }: IdsOptions, deps: IdsDeps, issued
       throw idsErrors.worker_lease_lost({ detail: state.reason, retryAfterS: 1 });
     },
     held: () => (state.kind === 'held' ? state.lease : undefined),
-    hurry: runs.hurry,
+    hurry() {
+      if (clock.monotonicMs() - keptMs >= RETRY_MS) loop.hurry();
+    },
     health: () => leaseHealth(state, clock),
     async close(deadline) {
       const held = state.kind === 'held' ? state.lease : undefined;
       state = { kind: 'closed' };
-      runs.close();
+      await loop.stop();
       if (!held) return;
       const highMs = Math.max(held.floorMs, issued.lastMs());
       await release(deps, held, highMs, { limitMs: renewEveryMs, signal: deadline });

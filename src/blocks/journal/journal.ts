@@ -8,10 +8,11 @@
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Timer } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
 import type { DirectoryLock } from '#blocks/postgres';
@@ -75,9 +76,6 @@ export function createJournal(options: JournalOptions & { name: string }, deps: 
   let adopted: JournalSource[] = [];
   let own: Own | undefined;
   let offersLost = 0;
-  let timer: Timer | undefined;
-  let looking = Promise.resolve();
-  let isStopping = false;
 
   const bytesOfOthers = () => adopted.reduce((sum, source) => sum + source.bytes(), 0);
   const changed = () => {
@@ -140,24 +138,20 @@ export function createJournal(options: JournalOptions & { name: string }, deps: 
   async function adoptOrphans(): Promise<void> {
     const known = new Set([...adopted, ...(own ? [own.source] : [])].map(({ journalId }) => journalId));
     const orphans = listJournals(root, name).filter((journalId) => !known.has(journalId));
-    for (const journalId of orphans) if (!isStopping) await adopt(journalId);
+    for (const journalId of orphans) if (!adopting.isStopping()) await adopt(journalId);
     if (adopted.some(({ journalId }) => !known.has(journalId))) changed();
   }
 
-  function lookLater(): void {
-    if (isStopping) return;
-    timer = clock.after(
-      adoptEveryMs,
-      () => {
-        looking = adoptOrphans()
-          .catch((error: unknown) => {
-            log.warn({ journal: name, err: error }, 'a journal that was left behind could not be taken over');
-          })
-          .finally(lookLater);
-      },
-      'background',
-    );
-  }
+  const adopting = createLoop(clock, {
+    async work() {
+      await adoptOrphans();
+      return adoptEveryMs;
+    },
+    failed(error) {
+      log.warn({ journal: name, err: error }, 'a journal that was left behind could not be taken over');
+      return adoptEveryMs;
+    },
+  });
 
   const lifecycle = createLifecycle(`journal ${name}`, {
     async start(signal) {
@@ -170,15 +164,13 @@ export function createJournal(options: JournalOptions & { name: string }, deps: 
         const { journalId, lock } = makeOwnDirectory(root, name, deps);
         own = openOwn(journalId, lock);
         await syncDirectory(root);
-        lookLater();
+        adopting.begin(adoptEveryMs);
       } catch (error) {
         throw toStartError(root, error);
       }
     },
     async stop(deadline) {
-      isStopping = true;
-      timer?.cancel();
-      await looking;
+      await adopting.stop();
       await withSignal(own?.commit.close() ?? Promise.resolve(), deadline).catch((error: unknown) => {
         log.warn({ journal: name, err: error }, 'the journal stops while it is still being synced');
       });

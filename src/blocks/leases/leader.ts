@@ -6,11 +6,12 @@
  *               └──a beat finds another epoch, or none got through in time───┘
  */
 import { hostname } from 'node:os';
-import { type Clock, type Timer, togetherMs } from '#base/clock';
+import { type Clock, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
-import { createLifecycle, type Health, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
+import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
 import { createFailureDetector } from './failure-detector.ts';
 import type { LeasesOptions } from './options.ts';
@@ -41,7 +42,6 @@ type State = { kind: 'campaigning' } | { kind: 'leading'; held: Held; untilMs: n
 const BEATS_PER_LEASE = 2.5;
 /** Who wants the lease looks more often than it is kept: that costs no write, and is what a fail-over waits for. */
 const LOOKS_PER_LEASE = 5;
-const STOPPED = 'the lease is being given back';
 
 /** How this process is called in tables that people read: unique, also after a restart. */
 export function nameHolder(random: Random): string {
@@ -58,15 +58,10 @@ export function createLeader(name: string, { leaseMs }: LeasesOptions, deps: Lea
   const beatMs = Math.floor(leaseMs / BEATS_PER_LEASE);
   const holder = nameHolder(random);
   const failureDetector = createFailureDetector(clock);
-  const closing = new AbortController();
   let state: State = { kind: 'campaigning' };
   let failure: string | undefined;
   let answeredMs = clock.monotonicMs();
-  let timer: Timer | undefined;
-  let running: Promise<void> | undefined;
   let asking: Promise<void> | undefined;
-  /** Whether another turn is wanted as soon as the one under way has ended. */
-  let isHurried = false;
 
   async function campaign(): Promise<void> {
     const seen = await store.look(name);
@@ -96,50 +91,37 @@ export function createLeader(name: string, { leaseMs }: LeasesOptions, deps: Lea
     if (state.kind !== 'leading' || state.held !== held) return;
     state = { kind: 'campaigning' };
     log.warn({ lease: name, epoch: held.epoch }, 'the lease has passed to another process');
-    if (running) isHurried = true;
-    else void run();
+    loop.hurry();
   }
 
   /**
    * Gives up waiting after a beat, but asks nothing else of the store until it has answered: a taking may have to wait for
    * the row, and a line of them would use up the connections.
    */
-  async function turn(): Promise<void> {
-    if (asking) return;
+  async function turn(): Promise<number> {
+    if (asking) return togetherMs(clock, everyMs);
     asking = (state.kind === 'leading' ? keep(state.held) : campaign()).finally(() => {
       asking = undefined;
     });
-    const deadline = createDeadline(clock, everyMs, closing.signal);
+    const deadline = createDeadline(clock, everyMs, loop.signal);
     try {
       await withSignal(asking, deadline.signal);
       failure = undefined;
       answeredMs = clock.monotonicMs();
-    } catch (error) {
-      if (closing.signal.aborted) return;
-      failure = describeError(error);
-      log.warn({ lease: name, err: error }, 'the lease could not be kept or asked for; trying again');
+      return togetherMs(clock, state.kind === 'leading' ? beatMs : everyMs);
     } finally {
       deadline.done();
     }
   }
 
-  /** One turn at a time. The next one is set at once, so that nothing in this one can keep it from coming. */
-  function run(): Promise<void> {
-    schedule(togetherMs(clock, everyMs));
-    if (running) return running;
-    running = turn().finally(() => {
-      running = undefined;
-      if (isHurried && state.kind !== 'closed') void run();
-      else if (state.kind === 'leading' && failure === undefined) schedule(togetherMs(clock, beatMs));
-    });
-    isHurried = false;
-    return running;
-  }
-
-  function schedule(delayMs: number): void {
-    timer?.cancel();
-    if (!closing.signal.aborted) timer = clock.after(delayMs, () => void run(), 'background');
-  }
+  const loop = createLoop(clock, {
+    work: turn,
+    failed(error) {
+      failure = describeError(error);
+      log.warn({ lease: name, err: error }, 'the lease could not be kept or asked for; trying again');
+      return togetherMs(clock, everyMs);
+    },
+  });
 
   /** A beat that fails is made up for by the next ones; a lease's length without any is not. */
   function health(): Health {
@@ -161,14 +143,12 @@ export function createLeader(name: string, { leaseMs }: LeasesOptions, deps: Lea
 
   const lifecycle = createLifecycle(`lease ${name}`, {
     async start(signal) {
-      await withSignal(run(), signal);
+      await withSignal(loop.begin(), signal);
     },
     async stop(deadline) {
       const held = state.kind === 'leading' ? state.held : undefined;
       state = { kind: 'closed' };
-      timer?.cancel();
-      closing.abort(lifecycleErrors.stopped({ detail: STOPPED }));
-      await running;
+      await loop.stop();
       if (held) await release(held, deadline);
     },
     health,

@@ -3,17 +3,18 @@
  * by the relay of one of the processes. See README.md for what is promised and why it holds.
  */
 import assert from 'node:assert/strict';
-import { type Clock, type Timer, togetherMs } from '#base/clock';
+import { type Clock, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
 import type { Tracer } from '#base/trace';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
 import { createLeader, type LeaseStore } from '#blocks/leases';
-import { createLoopWakeup, type Streams, type UncheckedEvent } from '#blocks/stream';
+import type { Streams, UncheckedEvent } from '#blocks/stream';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { outboxErrors } from './errors.ts';
 import { EVENTS_MAX, type EventPlace, insertEvents, type Told } from './insert.ts';
@@ -87,16 +88,13 @@ function createGauge(
     isListening,
   }: { clock: Clock; log: Log; rows: OutboxRows; relay: Relay; isListening: () => boolean },
 ) {
-  const closing = new AbortController();
   let lag: OutboxLag = { events: 0, oldestMs: 0 };
-  let timer: Timer | undefined;
-  let measuring = Promise.resolve();
   let keptFloor: bigint | undefined;
   let isStirred = false;
   let isSlow = false;
 
   async function measure(): Promise<void> {
-    const deadline = createDeadline(clock, MEASURE_MS, closing.signal);
+    const deadline = createDeadline(clock, MEASURE_MS, loop.signal);
     try {
       const lowWatermark = relay.lowWatermark();
       if (lowWatermark !== undefined && lowWatermark !== keptFloor) {
@@ -105,46 +103,33 @@ function createGauge(
       }
       const { events, oldestAtMs } = await withSignal(rows.measure(lagMax + 1), deadline.signal);
       lag = { events, oldestMs: oldestAtMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestAtMs) };
-    } catch (error) {
-      if (!closing.signal.aborted) log.warn({ err: error }, 'the outbox could not be measured');
     } finally {
       deadline.done();
     }
   }
 
-  function schedule(): void {
+  function nextMs(): number {
     isSlow = isListening() && !isStirred && lag.events === 0;
     isStirred = false;
-    timer = clock.after(
-      isSlow ? togetherMs(clock, IDLE_MEASURE_MS) : MEASURE_MS,
-      () => {
-        timer = undefined;
-        measuring = measure().finally(() => {
-          if (!closing.signal.aborted) schedule();
-        });
-      },
-      'background',
-    );
+    return isSlow ? togetherMs(clock, IDLE_MEASURE_MS) : MEASURE_MS;
   }
 
+  const loop = createLoop(clock, {
+    work: () => measure().then(nextMs),
+    failed(error) {
+      log.warn({ err: error }, 'the outbox could not be measured');
+      return nextMs();
+    },
+  });
   return {
     lag: () => lag,
     /** Events were written or moved. */
     stirred(): void {
       isStirred = true;
-      if (!isSlow || !timer) return;
-      timer.cancel();
-      schedule();
+      if (isSlow) loop.hurry(MEASURE_MS);
     },
-    async begin(signal: AbortSignal): Promise<void> {
-      await withSignal(measure(), signal);
-      schedule();
-    },
-    async end(): Promise<void> {
-      closing.abort(new Error('the outbox is being stopped'));
-      timer?.cancel();
-      await measuring;
-    },
+    begin: loop.begin,
+    end: loop.stop,
   };
 }
 
@@ -153,9 +138,14 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
   const { clock, random, log, tracer, database, ids, leases, streams } = deps;
   const { isCandidate = true, wakeups = noWakeups } = deps;
   let unsubscribe = () => {};
-  const wakeup = createLoopWakeup(clock);
   const rows = createOutboxRows({ database, core: database.core, leases, streams });
-  const leader = createLeader(LEASE, options, { clock, random, log, store: leases, onTaken: wakeup.ring });
+  const leader = createLeader(LEASE, options, {
+    clock,
+    random,
+    log,
+    store: leases,
+    onTaken: () => relay.told(),
+  });
   const relay = createRelay(options, {
     clock,
     random,
@@ -164,7 +154,6 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
     leader,
     rows,
     streams,
-    wakeup,
     wakeups,
     onMoved(events, tookMs) {
       measures.moved(events, tookMs);
@@ -197,14 +186,14 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
   const lifecycle = createLifecycle('outbox', {
     async start(signal) {
       if (isCandidate) await leader.start(signal);
-      await gauge.begin(signal);
+      await withSignal(gauge.begin(), signal);
       if (!isCandidate) return;
-      unsubscribe = wakeups.on('outbox', wakeup.ring);
+      unsubscribe = wakeups.on('outbox', relay.told);
       relay.begin();
     },
     async stop(deadline) {
       unsubscribe();
-      await Promise.all([gauge.end(), relay.end(deadline)]);
+      await Promise.all([gauge.end(), relay.stop(deadline)]);
       await leader.stop(deadline);
     },
     health,
@@ -216,7 +205,7 @@ export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
     insertEach,
     wake() {
       gauge.stirred();
-      wakeup.ring();
+      relay.told();
       if (!isLeading()) wakeups.notify('outbox');
     },
     lag: gauge.lag,

@@ -8,16 +8,17 @@
  */
 
 import { backoffMs } from '#base/backoff';
-import { type Clock, sleep } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
-import { describeError, isLoadstoneError } from '#base/errors';
+import { isLoadstoneError } from '#base/errors';
 import { defineFaults } from '#base/faults';
-import { type Health, lifecycleErrors } from '#base/lifecycle';
+import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop, type Loop } from '#base/loop';
 import type { Random } from '#base/random';
 import type { Tracer } from '#base/trace';
 import type { Held, Leader } from '#blocks/leases';
-import type { LoopWakeup, Streams } from '#blocks/stream';
+import type { Streams } from '#blocks/stream';
 import { createLookInterval, type Wakeups } from '#blocks/wakeup';
 import { createLowWatermark, type LowWatermark } from './low-watermark.ts';
 import type { OutboxOptions } from './options.ts';
@@ -36,16 +37,14 @@ export interface RelayDeps {
   leader: Leader;
   rows: OutboxRows;
   streams: Pick<Streams, 'appended' | 'missed' | 'maintain'>;
-  /** Rung by writers of all processes, and when the lease has been taken. */
-  wakeup: LoopWakeup;
   wakeups: Pick<Wakeups, 'notify' | 'isListening' | 'lookMsMax'>;
   onMoved: (events: number, tookMs: number) => void;
 }
 
-export interface Relay {
-  begin(): void;
-  /** Lets the batch in hand be committed, unless `deadline` aborts first. */
-  end(deadline: AbortSignal): Promise<void>;
+/** Its stop lets the batch in hand be committed, unless the deadline comes first. */
+export interface Relay extends Pick<Loop, 'begin' | 'stop'> {
+  /** Writers of any process have written events, or the lease has been taken. */
+  told(): void;
   /** The low watermark of the present term; undefined while this process only follows. */
   lowWatermark(): bigint | undefined;
   health(): Health;
@@ -61,14 +60,11 @@ interface Term {
 }
 
 export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayDeps): Relay {
-  const { clock, random, log, tracer, leader, rows, streams, wakeup, wakeups } = deps;
+  const { clock, random, log, tracer, leader, rows, streams, wakeups } = deps;
   const { batchMax, leaseMs, pollMs } = options;
-  const closing = new AbortController();
-  const cutting = new AbortController();
   const interval = createLookInterval({ pollMs }, deps);
   let term: Term | undefined;
-  let failure: string | undefined;
-  let running = Promise.resolve();
+  let isTold = false;
 
   /** The term under the present lease: a new lease begins with what is certain about the outbox, and no more. */
   async function currentTerm(): Promise<Term | undefined> {
@@ -76,7 +72,7 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
     if (held && term?.held.epoch === held.epoch) return term;
     term = undefined;
     if (!held) return undefined;
-    const lowWatermark = createLowWatermark(await withSignal(rows.readFloor(), cutting.signal));
+    const lowWatermark = createLowWatermark(await withSignal(rows.readFloor(), loop.signal));
     term = { held, lowWatermark };
     // A relay before this one may have died between its commit and telling of it.
     streams.missed();
@@ -86,7 +82,7 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
   async function move({ held, lowWatermark }: Term): Promise<number> {
     const beganMs = clock.nowMs();
     const startMs = clock.monotonicMs();
-    const deadline = createDeadline(clock, leaseMs, cutting.signal);
+    const deadline = createDeadline(clock, leaseMs, loop.signal);
     try {
       await faults.moving();
       const { signal } = deadline;
@@ -112,78 +108,66 @@ export function createRelay(options: Omit<OutboxOptions, 'lagMax'>, deps: RelayD
   }
 
   /**
-   * @param isTold of events: then they are moved without a look, which would cost them a round trip
+   * @param wasTold of events: then they are moved without a look, which would cost them a round trip
    * @returns whether there were any
    */
-  async function step(isTold: boolean): Promise<boolean> {
+  async function step(wasTold: boolean): Promise<boolean> {
     const present = await currentTerm();
     if (!present) return false;
-    if (!isTold && !(await withSignal(rows.isWaiting(present.lowWatermark.seq()), cutting.signal)))
+    if (!wasTold && !(await withSignal(rows.isWaiting(present.lowWatermark.seq()), loop.signal)))
       return false;
     let moved = 0;
-    for (let count = batchMax; count === batchMax && !closing.signal.aborted; moved += count)
+    for (let count = batchMax; count === batchMax && !loop.isStopping(); moved += count)
       count = await move(present);
     return moved > 0;
   }
 
-  async function stumbled(error: unknown, failures: number): Promise<void> {
-    if (term && isLoadstoneError(error) && error.code === 'lease_lost') {
-      leader.lost(term.held);
-      // Writers of this process have told nobody else: they took this relay for the one.
-      wakeups.notify('outbox');
-      return;
+  async function run(): Promise<number> {
+    const wasTold = isTold;
+    isTold = false;
+    try {
+      const isBusy = await step(wasTold);
+      if (isBusy && !wasTold) interval.foundUntold();
+      if (isBusy) interval.stirred();
+      // What has come while it moved was told of, if anybody can tell.
+      if (isBusy && !wakeups.isListening()) return 0;
+      return leader.current() ? interval.nextMs() : FOLLOWING_MS;
+    } catch (error) {
+      if (loop.isStopping()) throw error;
+      if (term && isLoadstoneError(error) && error.code === 'lease_lost') {
+        leader.lost(term.held);
+        // Writers of this process have told nobody else: they took this relay for the one.
+        wakeups.notify('outbox');
+        return 0;
+      }
+      // It may have run out of segments.
+      await withSignal(streams.maintain(), loop.signal).catch(() => {});
+      throw error;
     }
-    // Whether the batch was moved is not known: what it left below the low watermark's bound has to be looked for again.
-    term = undefined;
-    failure = describeError(error);
-    log.warn({ err: error }, 'the relay stumbled; going on');
-    // It may have run out of segments.
-    await withSignal(streams.maintain(), closing.signal).catch(() => {});
-    await sleep(clock, backoffMs(BACKOFF, failures, random), closing.signal).catch(() => {});
   }
 
-  async function run(): Promise<void> {
-    let isTold = false;
-    for (let failures = 0; !closing.signal.aborted; ) {
-      try {
-        const isBusy = await step(isTold);
-        if (isBusy && !isTold) interval.foundUntold();
-        if (isBusy) interval.stirred();
-        failures = 0;
-        failure = undefined;
-        if (closing.signal.aborted) return;
-        // What has come while it moved was told of, if anybody can tell.
-        if (isBusy && !wakeups.isListening()) {
-          isTold = false;
-          continue;
-        }
-        isTold = await wakeup.wait(leader.current() ? interval.nextMs() : FOLLOWING_MS);
-      } catch (error) {
-        if (closing.signal.aborted) return;
-        failures += 1;
-        // Perhaps it has moved what it was told of.
-        isTold = false;
-        await stumbled(error, failures);
-      }
-    }
-  }
+  const loop = createLoop(clock, {
+    work: run,
+    failed(error, failures) {
+      // Whether the batch was moved is not known: what it left below the low watermark's bound has to be looked for again.
+      term = undefined;
+      log.warn({ err: error }, 'the relay stumbled; going on');
+      return backoffMs(BACKOFF, failures, random);
+    },
+  });
 
   return {
     begin() {
-      running = run();
+      // The first run looks anyway.
+      isTold = false;
+      return loop.begin();
     },
-    async end(deadline) {
-      const stopped = lifecycleErrors.stopped({ detail: 'the relay is being stopped' });
-      const cut = () => cutting.abort(stopped);
-      closing.abort(stopped);
-      wakeup.ring();
-      if (deadline.aborted) cut();
-      deadline.addEventListener('abort', cut, { once: true });
-      await running;
-      deadline.removeEventListener('abort', cut);
+    stop: loop.stop,
+    told() {
+      isTold = true;
+      loop.hurry();
     },
     lowWatermark: () => term?.lowWatermark.seq(),
-    health: () =>
-      failure === undefined ? { status: 'ok' } : { status: 'failing', reason: `relay: ${failure}` },
+    health: () => loop.health('relay'),
   };
 }

@@ -2,13 +2,12 @@
  * How far each stream has grown, as this process knows: told at once by a relay in this process, and by those of
  * others through wakeups. Now and then it asks all the same: one query for all streams, and only while somebody watches.
  */
-import { type Clock, sleep } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
-import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import { createLookInterval, type News, type Wakeups } from '#blocks/wakeup';
-import { createLoopWakeup } from './consumer/loop-wakeup.ts';
 import { comparePositions, POSITION_MIN } from './event.ts';
 import type { LogStore, StreamHead } from './store.ts';
 
@@ -44,15 +43,21 @@ export function createHeads(
 ): Heads {
   const known = new Map<number, string>();
   const listeners = new Map<number, Set<() => void>>();
-  const wakeup = createLoopWakeup(clock);
-  const closing = new AbortController();
   /** As far as polls have asked: what a relay tells is of the streams of one batch, and others may have grown before it. */
   let polled = POSITION_MIN;
   const interval = createLookInterval({ pollMs }, { clock, wakeups });
   let isMissing = false;
   let unsubscribe = () => {};
-  let failure: string | undefined;
-  let running = Promise.resolve();
+  const loop = createLoop(clock, {
+    async work() {
+      if (listeners.size > 0) await poll();
+      return listeners.size > 0 ? interval.nextMs() : IDLE_MS;
+    },
+    failed(error, failures) {
+      if (failures === 1) log.warn({ err: error }, 'the log could not be asked for news; trying again');
+      return RETRY_MS;
+    },
+  });
 
   /** @returns whether any of them was news */
   function grown(heads: readonly StreamHead[]): boolean {
@@ -69,7 +74,7 @@ export function createHeads(
 
   function missed(): void {
     isMissing = true;
-    wakeup.ring();
+    loop.hurry();
   }
 
   function onNews(news: News): void {
@@ -78,28 +83,11 @@ export function createHeads(
   }
 
   async function poll(): Promise<void> {
-    try {
-      const heads = await withSignal(store.headsAfter(polled), closing.signal);
-      for (const { position } of heads) if (comparePositions(position, polled) > 0) polled = position;
-      const isTold = isMissing;
-      isMissing = false;
-      if (grown(heads) && !isTold) interval.foundUntold();
-      failure = undefined;
-    } catch (error) {
-      if (closing.signal.aborted) return;
-      if (failure === undefined)
-        log.warn({ err: error }, 'the log could not be asked for news; trying again');
-      failure = describeError(error);
-    }
-  }
-
-  async function run(): Promise<void> {
-    while (!closing.signal.aborted) {
-      if (listeners.size === 0) await wakeup.wait(IDLE_MS);
-      else if (failure !== undefined) await sleep(clock, RETRY_MS, closing.signal).catch(() => {});
-      else await wakeup.wait(interval.nextMs());
-      if (!closing.signal.aborted && listeners.size > 0) await poll();
-    }
+    const heads = await withSignal(store.headsAfter(polled), loop.signal);
+    for (const { position } of heads) if (comparePositions(position, polled) > 0) polled = position;
+    const isTold = isMissing;
+    isMissing = false;
+    if (grown(heads) && !isTold) interval.foundUntold();
   }
 
   return {
@@ -117,15 +105,12 @@ export function createHeads(
     },
     begin() {
       unsubscribe = wakeups.on('log', onNews);
-      running = run();
+      loop.begin();
     },
     async end() {
       unsubscribe();
-      closing.abort(new Error('the log is being closed'));
-      wakeup.ring();
-      await running;
+      await loop.stop();
     },
-    health: () =>
-      failure === undefined ? { status: 'ok' } : { status: 'failing', reason: `the log: ${failure}` },
+    health: () => loop.health('the log'),
   };
 }

@@ -8,7 +8,6 @@ export {
 } from './bounded-read.ts';
 export type { Handler } from './consumer/batches.ts';
 export type { Consumer, ConsumerDefinition, ConsumerLag, StartAt } from './consumer/consumer.ts';
-export { createLoopWakeup, type LoopWakeup } from './consumer/loop-wakeup.ts';
 export { streamErrors } from './errors.ts';
 export {
   bucketOfKey,

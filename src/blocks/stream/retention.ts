@@ -4,11 +4,10 @@
  */
 import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
-import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
-import { createLoopWakeup } from './consumer/loop-wakeup.ts';
 import { comparePositions, POSITION_MIN } from './event.ts';
 import type { LogStore, Segment } from './store.ts';
 
@@ -85,11 +84,7 @@ export function dropReason(
 
 export function createRetention(policy: RetentionPolicy, deps: RetentionDeps): Retention {
   const { clock, random, log, store } = deps;
-  const wakeup = createLoopWakeup(clock);
-  const closing = new AbortController();
   let maintaining: Promise<void> | undefined;
-  let running = Promise.resolve();
-  let failure: string | undefined;
   let seenHead: string | undefined;
   let maintainedMs = Number.NEGATIVE_INFINITY;
 
@@ -131,37 +126,28 @@ export function createRetention(policy: RetentionPolicy, deps: RetentionDeps): R
     return maintaining;
   }
 
-  async function run(): Promise<void> {
-    while (!closing.signal.aborted) {
-      const everyMs = failure === undefined ? EVERY_MS : RETRY_MS;
-      await wakeup.wait(everyMs * (0.5 + 0.5 * random.fraction()));
-      if (closing.signal.aborted) return;
-      try {
-        const head = await withSignal(store.head(), closing.signal);
-        if (head === seenHead && clock.monotonicMs() - maintainedMs < IDLE_EVERY_MS) continue;
-        await withSignal(maintain(), closing.signal);
+  const jittered = (everyMs: number) => everyMs * (0.5 + 0.5 * random.fraction());
+
+  const loop = createLoop(clock, {
+    async work() {
+      const head = await withSignal(store.head(), loop.signal);
+      if (head !== seenHead || clock.monotonicMs() - maintainedMs >= IDLE_EVERY_MS) {
+        await withSignal(maintain(), loop.signal);
         seenHead = head;
         maintainedMs = clock.monotonicMs();
-        failure = undefined;
-      } catch (error) {
-        if (closing.signal.aborted) return;
-        failure = describeError(error);
-        log.warn({ err: error }, 'segments of the log could not be looked after; trying again');
       }
-    }
-  }
+      return jittered(EVERY_MS);
+    },
+    failed(error) {
+      log.warn({ err: error }, 'segments of the log could not be looked after; trying again');
+      return jittered(RETRY_MS);
+    },
+  });
 
   return {
     maintain,
-    begin() {
-      running = run();
-    },
-    async end() {
-      closing.abort(new Error('the log is being closed'));
-      wakeup.ring();
-      await running;
-    },
-    health: () =>
-      failure === undefined ? { status: 'ok' } : { status: 'failing', reason: `segments: ${failure}` },
+    begin: () => loop.begin(jittered(EVERY_MS)),
+    end: loop.stop,
+    health: () => loop.health('segments'),
   };
 }

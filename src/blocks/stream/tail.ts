@@ -5,12 +5,11 @@
 
 import { backoffMs } from '#base/backoff';
 import type { Clock } from '#base/clock';
-import { sleep } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
-import { createLoopWakeup } from './consumer/loop-wakeup.ts';
 import { comparePositions, type StreamEvent, type StreamInfo } from './event.ts';
 import type { EventDefinition, TypedEvent } from './event-definition.ts';
 import type { Heads } from './heads.ts';
@@ -55,8 +54,6 @@ const IDLE_MS = 60_000;
 /** @throws position_expired */
 export async function openTail(stream: StreamInfo, options: TailOptions, deps: TailDeps): Promise<Tail> {
   const { clock, random, log, store, heads } = deps;
-  const wakeup = createLoopWakeup(clock);
-  const closing = new AbortController();
   let position = options.after === 'latest' ? await store.head() : options.after;
   let caughtUpTo: string | undefined;
 
@@ -73,44 +70,41 @@ export async function openTail(stream: StreamInfo, options: TailOptions, deps: T
     return events;
   }
 
-  /** The next events, however long the log cannot be reached. */
-  async function next(): Promise<readonly StreamEvent[]> {
-    for (let failures = 1; ; failures++) {
-      try {
-        return await withSignal(readNext(), closing.signal);
-      } catch (error) {
-        const isOver = isLoadstoneError(error) && error.code === 'position_expired';
-        if (closing.signal.aborted || isOver) throw error;
-        log.warn({ stream: stream.name, err: error }, 'a stream could not be followed; trying again');
-        await sleep(clock, backoffMs(RETRY, failures, random), closing.signal);
-      }
-    }
+  function end(error: unknown): number {
+    unwatch();
+    if (!loop.isStopping()) options.onEnd(error);
+    void loop.stop();
+    return 0;
   }
 
-  async function run(): Promise<void> {
-    while (!closing.signal.aborted) {
-      const events = await next();
+  const loop = createLoop(clock, {
+    async work() {
+      const events = await withSignal(readNext(), loop.signal);
       const last = events.at(-1);
-      if (last) {
+      if (!last) return caughtUpTo === undefined ? 0 : IDLE_MS;
+      try {
         await options.onEvents(events);
-        position = last.position;
-      } else if (caughtUpTo !== undefined) await wakeup.wait(IDLE_MS);
-    }
-  }
+      } catch (error) {
+        return end(error);
+      }
+      position = last.position;
+      return 0;
+    },
+    failed(error, failures) {
+      if (isLoadstoneError(error) && error.code === 'position_expired') return end(error);
+      log.warn({ stream: stream.name, err: error }, 'a stream could not be followed; trying again');
+      return backoffMs(RETRY, failures, random);
+    },
+  });
 
   await assertKept(store, stream, position);
-  const unwatch = heads.watch(stream.streamId, wakeup.ring);
-  const running = run().catch((error: unknown) => {
-    unwatch();
-    if (!closing.signal.aborted) options.onEnd(error);
-  });
+  const unwatch = heads.watch(stream.streamId, loop.hurry);
+  loop.begin();
   return {
     position: () => position,
     async close() {
-      closing.abort(new Error('the tail is closed'));
-      wakeup.ring();
       unwatch();
-      await running;
+      await loop.stop();
     },
   };
 }

@@ -3,10 +3,11 @@
  *
  * States:  waiting ──everyMs──▶ looking ──answer or failure──▶ waiting          stopped (from any)
  */
-import type { Clock, Timer } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
 import type { Queryable } from '#blocks/database';
 import { createAnnouncements } from './announcements.ts';
@@ -49,11 +50,7 @@ export function createXminWatch(options: XminWatchOptions, deps: XminWatchDeps):
   const announcements = createAnnouncements(options);
   let seen: XminLook = { atMs: undefined, isOverLimit: false, holders: [], findings: [] };
   let lastOwner: XminHolder | undefined;
-  let failures = 0;
-  let isFailing = false;
-  let timer: Timer | undefined;
-  let looking: Promise<void> = Promise.resolve();
-  let isStopped = false;
+  let failed = 0;
 
   const most = (measure: (holder: XminHolder) => number) =>
     Math.max(0, ...seen.holders.filter(concernsUs).map(measure));
@@ -61,33 +58,25 @@ export function createXminWatch(options: XminWatchOptions, deps: XminWatchDeps):
     ageMs: () => most(({ ageMs = 0 }) => ageMs),
     ageTransactions: () => most(({ ageTransactions }) => ageTransactions),
     isOverLimit: () => seen.isOverLimit,
-    failures: () => failures,
+    failures: () => failed,
   });
 
-  async function look(): Promise<void> {
-    try {
-      const holders = ages.correct(await readHolders(core, options.queryLengthMax));
-      if (isStopped) return;
+  const loop = createLoop(clock, {
+    async work() {
+      const read = readHolders(core, options.queryLengthMax);
+      const holders = ages.correct(await withSignal(read, loop.signal));
       const [owner] = overLimit(holders, options);
       const findings = diagnoseHolders(holders, options);
       seen = { atMs: clock.nowMs(), isOverLimit: owner !== undefined, holders, findings };
-      isFailing = false;
       announce(owner);
-    } catch (error) {
-      fail(error);
-    }
-    if (!isStopped) timer = clock.after(options.everyMs, begin, 'background');
-  }
-
-  function begin(): void {
-    looking = look();
-  }
-
-  function fail(error: unknown): void {
-    failures += 1;
-    if (!isFailing && !isStopped) log.warn({ err: error }, 'what holds back vacuum could not be seen');
-    isFailing = true;
-  }
+      return options.everyMs;
+    },
+    failed(error, failures) {
+      failed += 1;
+      if (failures === 1) log.warn({ err: error }, 'what holds back vacuum could not be seen');
+      return options.everyMs;
+    },
+  });
 
   function announce(owner: XminHolder | undefined): void {
     const said = announcements.next(owner && holderKey(owner), clock.monotonicMs());
@@ -107,14 +96,9 @@ export function createXminWatch(options: XminWatchOptions, deps: XminWatchDeps):
 
   const lifecycle = createLifecycle('xmin watch', {
     async start() {
-      begin();
+      loop.begin();
     },
-    async stop(deadline) {
-      isStopped = true;
-      timer?.cancel();
-      // A look never fails: what rejects here is the deadline, past which its answer is not waited for.
-      await withSignal(looking, deadline).catch(() => {});
-    },
+    stop: loop.stop,
   });
   return { ...lifecycle, look: () => seen };
 }

@@ -8,10 +8,12 @@
  *                            └───────────────────────┘
  */
 import { backoffMs } from '#base/backoff';
-import { type Clock, sleep, type Timer } from '#base/clock';
+import type { Clock } from '#base/clock';
+import { withSignal } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
 import { type Database, LISTEN_APPLICATION, type ListenConnection, sql } from '#blocks/database';
 import { decodeNews, encodeNews } from './news.ts';
@@ -74,43 +76,29 @@ function createListeners() {
 /** Sends at once what comes after a pause, and gathers what comes close behind it; one at a time. */
 function createSender(clock: Clock, send: (payload: string) => Promise<void>) {
   let waiting = new Map<Subject, News>();
-  let timer: Timer | undefined;
-  let sending: Promise<void> | undefined;
   let sentMs = Number.NEGATIVE_INFINITY;
 
-  function flush(): void {
-    timer = undefined;
-    if (sending || waiting.size === 0) return;
+  async function flush(): Promise<number> {
+    if (waiting.size === 0) return Number.POSITIVE_INFINITY;
     const payload = encodeNews(waiting);
     waiting = new Map();
     sentMs = clock.monotonicMs();
-    sending = send(payload).finally(() => {
-      sending = undefined;
-      plan();
-    });
+    await send(payload);
+    return Number.POSITIVE_INFINITY;
   }
 
-  function plan(): void {
-    if (timer || sending || waiting.size === 0) return;
-    const waitMs = sentMs + GATHER_MS - clock.monotonicMs();
-    if (waitMs <= 0) flush();
-    else timer = clock.after(waitMs, flush, 'background');
-  }
-
+  const loop = createLoop(clock, { work: flush, failed: () => GATHER_MS });
   return {
     add(subject: Subject, news: News): void {
       const before = waiting.get(subject);
       const isUnknown = news === undefined || (waiting.has(subject) && before === undefined);
       waiting.set(subject, isUnknown ? undefined : new Map([...(before ?? []), ...news]));
-      plan();
+      loop.begin(Math.max(0, sentMs + GATHER_MS - clock.monotonicMs()));
     },
     /** Sends the rest at once. */
     async end(): Promise<void> {
-      timer?.cancel();
-      await sending;
-      timer?.cancel();
-      flush();
-      await sending;
+      await loop.stop();
+      await flush();
     },
   };
 }
@@ -118,20 +106,19 @@ function createSender(clock: Clock, send: (payload: string) => Promise<void>) {
 /** Its start does not wait for the connection, and does not fail: without it everybody looks. */
 export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: WakeupsDeps): Wakeups {
   const { clock, random, log, database } = deps;
-  const closing = new AbortController();
   const { on, tell, tellAll } = createListeners();
   let connection: ListenConnection | undefined;
-  let running = Promise.resolve();
   let hasOthers = false;
   let heard = 0;
   let said: string | undefined;
+  let lose: (error: unknown) => void = () => {};
 
   const sender = createSender(clock, async (payload) => {
     try {
       const query = sql`select pg_notify(${CHANNEL}, ${payload})`;
       await (connection ?? database.core).first(query);
     } catch (error) {
-      if (!closing.signal.aborted)
+      if (!listening.isStopping())
         log.debug({ err: error }, 'others were perhaps not told of news; they look');
     }
   });
@@ -155,12 +142,13 @@ export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: Wakeup
   }
 
   /** Until the connection is lost. @throws what has lost it, or kept it from being made */
-  async function listenOnce(): Promise<void> {
+  async function listenOnce(): Promise<never> {
     const { promise: lost, reject } = Promise.withResolvers<never>();
     lost.catch(() => {});
+    lose = reject;
     const opened = await database.listen({
       channel: CHANNEL,
-      signal: closing.signal,
+      signal: listening.signal,
       onNotification,
       onLost: reject,
     });
@@ -171,63 +159,66 @@ export function createWakeups({ listen, lookMsMax }: WakeupOptions, deps: Wakeup
       // An empty one says that somebody is there to be told.
       await opened.first(sql`select pg_notify(${CHANNEL}, ${encodeNews(new Map())})`);
       tellAll();
-      while (!closing.signal.aborted) {
-        await check();
-        await Promise.race([lost, sleep(clock, CHECK_MS, closing.signal)]);
-      }
+      checking.begin();
+      return await withSignal(lost, listening.signal);
     } finally {
       connection = undefined;
       opened.close();
-      if (!closing.signal.aborted) tellAll();
+      if (!listening.isStopping()) tellAll();
     }
   }
 
-  /** Behind a pooler nobody listens here, but others may: they are told all the same. */
-  async function stayDeaf(): Promise<void> {
-    while (!closing.signal.aborted) {
-      await check().catch(() => {});
-      await sleep(clock, CHECK_MS, closing.signal).catch(() => {});
-    }
-  }
+  /** Goes on also behind a pooler, where nobody listens here, but others may: they are told all the same. */
+  const checking = createLoop(clock, {
+    async work() {
+      await check().catch((error: unknown) => lose(error));
+      return CHECK_MS;
+    },
+    failed: () => CHECK_MS,
+  });
 
   function isPooled(error: unknown): boolean {
     return isLoadstoneError(error) && error.code === 'database_unsupported';
   }
 
-  async function run(): Promise<void> {
-    for (let failures = 1; !closing.signal.aborted; failures += 1) {
+  const listening = createLoop(clock, {
+    async work() {
       const beganMs = clock.monotonicMs();
       try {
-        await listenOnce();
+        return await listenOnce();
       } catch (error) {
-        if (closing.signal.aborted) return;
+        if (listening.isStopping()) throw error;
         const reason = describeError(error);
         if (reason !== said)
           log.warn({ err: error }, 'news of other processes do not arrive; looking for them');
         said = reason;
-        if (isPooled(error)) return stayDeaf();
-        if (clock.monotonicMs() - beganMs > CHECK_MS) failures = 1;
-        await sleep(clock, backoffMs(RETRY, failures, random), closing.signal).catch(() => {});
+        if (isPooled(error)) {
+          checking.begin();
+          return Number.POSITIVE_INFINITY;
+        }
+        // One that has lasted is followed by another soon.
+        if (clock.monotonicMs() - beganMs > CHECK_MS) return backoffMs(RETRY, 1, random);
+        throw error;
       }
-    }
-  }
+    },
+    failed: (_error, failures) => backoffMs(RETRY, failures, random),
+  });
 
   const lifecycle = createLifecycle('wakeups', {
     async start() {
       hasOthers = listen;
-      if (listen) running = run();
+      if (listen) listening.begin();
     },
     async stop() {
       await sender.end();
-      closing.abort(new Error('wakeups are being stopped'));
-      await running;
+      await Promise.all([listening.stop(), checking.stop()]);
     },
   });
   return {
     ...lifecycle,
     on,
     notify(subject, news) {
-      if (hasOthers && !closing.signal.aborted) sender.add(subject, news);
+      if (hasOthers && !listening.isStopping()) sender.add(subject, news);
     },
     isListening: () => connection !== undefined,
     lookMsMax,

@@ -6,11 +6,12 @@
  * While moving, requests get database_unavailable; who was at work on the old primary is cut off, and who waited for a
  * connection to it is sent away.
  */
-import { type Clock, sleep, type Timer } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { createPatientDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
 import type { Address } from '../address.ts';
 import { databaseErrors } from '../errors.ts';
@@ -67,12 +68,9 @@ const away = (detail: string) => databaseErrors.database_unavailable({ detail, r
 
 export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Primary {
   const { clock, log, primaryTerm } = deps;
-  const closing = new AbortController();
   let pools: Pools | undefined;
   let target: Address | undefined;
-  let moving: Promise<void> = Promise.resolve();
   let current: Address | undefined;
-  let looking: Timer | undefined;
   /** How to tell those who listen that this primary is left. */
   const listeners = new Set<() => void>();
   const probe = createProbe(clock, ask, () => {
@@ -97,14 +95,20 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     }
   }
 
-  /** Again when the one that has waited for longest may have waited for too long. */
-  function look(): void {
-    const since = LANES.map((lane) => pools?.[lane].busySinceMs() ?? Number.POSITIVE_INFINITY);
-    const untilMs = Math.min(...since) + SUSPECT_MS - clock.monotonicMs();
-    if (untilMs <= 0) probe.suspect();
-    const nextMs = untilMs <= 0 ? LOOK_EVERY_MS : Math.min(untilMs + 1, IDLE_LOOK_MS);
-    looking = clock.after(nextMs, look, 'background');
-  }
+  const looking = createLoop(clock, {
+    /** Again when the one that has waited for longest may have waited for too long. */
+    work() {
+      const since = LANES.map((lane) => pools?.[lane].busySinceMs() ?? Number.POSITIVE_INFINITY);
+      const untilMs = Math.min(...since) + SUSPECT_MS - clock.monotonicMs();
+      if (untilMs > 0) return Math.min(untilMs + 1, IDLE_LOOK_MS);
+      probe.suspect();
+      return LOOK_EVERY_MS;
+    },
+    failed(error) {
+      log.error({ err: error }, 'the pools could not be looked at; trying again');
+      return IDLE_LOOK_MS;
+    },
+  });
 
   function poolOf(lane: Lane): Pool {
     if (probe.isSilent()) throw away(SILENT);
@@ -143,26 +147,28 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     pools = opened;
     current = address;
     probe.answered();
-    looking?.cancel();
-    look();
+    looking.begin();
   }
 
-  async function follow(): Promise<void> {
-    let said = '';
-    while (target && !closing.signal.aborted) {
+  let said = '';
+  const following = createLoop(clock, {
+    /** Opens the target, and the next one if it is another by then. */
+    async work() {
+      if (!target) return Number.POSITIVE_INFINITY;
       const address = target;
-      try {
-        await open(address, closing.signal);
-        if (address === target) target = undefined;
-        else leave();
-      } catch (error) {
-        const why = describeError(error);
-        if (why !== said) log.warn({ err: error }, 'the new primary does not take connections yet');
-        said = why;
-        await sleep(clock, MOVE_RETRY_MS, closing.signal).catch(() => {});
-      }
-    }
-  }
+      await open(address, following.signal);
+      said = '';
+      if (address === target) target = undefined;
+      else leave();
+      return 0;
+    },
+    failed(error) {
+      const why = describeError(error);
+      if (why !== said) log.warn({ err: error }, 'the new primary does not take connections yet');
+      said = why;
+      return MOVE_RETRY_MS;
+    },
+  });
 
   async function listen(given: ListenOptions): Promise<ListenConnection> {
     if (!pools || !current) throw away('the database is not running');
@@ -199,20 +205,17 @@ export function createPrimary(options: DatabaseOptions, deps: PrimaryDeps): Prim
     listen,
     open,
     move(address) {
-      const isMoving = target !== undefined;
       target = address;
       leave();
-      if (!isMoving) moving = follow();
+      following.begin();
     },
     health() {
       if (target) return { status: 'failing', reason: 'the database is moving to another primary' };
       return probe.health();
     },
     async close(deadline) {
-      looking?.cancel();
       probe.close();
-      closing.abort();
-      await moving;
+      await Promise.all([looking.stop(), following.stop()]);
       return closeAll(pools, deadline);
     },
   };

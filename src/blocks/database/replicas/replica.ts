@@ -2,10 +2,11 @@
  * One replica: looked at again and again on a connection of its own, read from while it is healthy. When it is ejected its
  * connections are cut, so that nobody waits for it.
  */
-import { type Clock, sleep } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
 import { type CommitPosition, hasReached, parseLsn } from '#blocks/postgres';
 import type { Address } from '../address.ts';
@@ -90,7 +91,6 @@ const REPLAYED = sql<{ lsn: string | null }>`select pg_last_wal_replay_lsn()::te
 export function createReplica(options: ReplicaOptions, deps: ReplicaDeps): Replica {
   const { name, lagMsMax } = options;
   const { clock, log } = deps;
-  const closing = new AbortController();
   let health: ReplicaHealth = unchecked;
   let pools: Record<Role, Pool> | undefined;
 
@@ -104,8 +104,7 @@ export function createReplica(options: ReplicaOptions, deps: ReplicaDeps): Repli
   const watcher = openPool('system', 1);
 
   function eject(reason: string): void {
-    if (closing.signal.aborted) return;
-    if (health.kind === 'ejected') return;
+    if (loop.isStopping() || health.kind === 'ejected') return;
     health = failed(health, reason, clock.monotonicMs(), deps.random);
     log.warn({ replica: name, reason }, 'a replica gets no reads until it answers well again');
     deps.onEjected();
@@ -136,7 +135,7 @@ export function createReplica(options: ReplicaOptions, deps: ReplicaDeps): Repli
   }
 
   async function look(): Promise<void> {
-    const deadline = createDeadline(clock, LOOK_TIMEOUT_MS, closing.signal);
+    const deadline = createDeadline(clock, LOOK_TIMEOUT_MS, loop.signal);
     try {
       const answer = await watcher.queryable(deadline.signal).first(LOOK);
       if (answer) noteLook({ ...answer, lsn: answer.lsn === null ? null : parseLsn(answer.lsn) });
@@ -147,14 +146,18 @@ export function createReplica(options: ReplicaOptions, deps: ReplicaDeps): Repli
     }
   }
 
-  async function watch(): Promise<void> {
-    while (!closing.signal.aborted) {
+  const loop = createLoop(clock, {
+    async work() {
       health = due(health, clock.monotonicMs());
       if (health.kind !== 'ejected') await look();
-      await sleep(clock, LOOK_EVERY_MS, closing.signal).catch(() => {});
-    }
-  }
-  const watching = watch();
+      return LOOK_EVERY_MS;
+    },
+    failed(error) {
+      log.error({ replica: name, err: error }, 'a replica could not be looked at; trying again');
+      return LOOK_EVERY_MS;
+    },
+  });
+  loop.begin();
 
   /** What a read has learnt on its way. */
   function noteReplayed(lsn: bigint): void {
@@ -192,10 +195,10 @@ export function createReplica(options: ReplicaOptions, deps: ReplicaDeps): Repli
       }
     },
     async close(deadline, reason) {
-      closing.abort();
+      const stopped = loop.stop();
       const all = [watcher, ...(pools ? [pools.app, pools.system] : [])];
       const cut = await Promise.all(all.map((pool) => pool.close(deadline, reason)));
-      await watching;
+      await stopped;
       return cut.reduce((sum, each) => sum + each, 0);
     },
   };

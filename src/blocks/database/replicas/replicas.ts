@@ -1,9 +1,10 @@
 /**
  * The replicas of a primary, and which of them a read may go to.
  */
-import { type Clock, sleep } from '#base/clock';
+import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
 import { type CommitPosition, parseLsn, parsePosition } from '#blocks/postgres';
 import type { Address } from '../address.ts';
@@ -63,9 +64,7 @@ const SAMPLE: Sql<PrimarySample> = sql`
 export function createReplicas(options: ReplicasOptions, deps: ReplicasDeps): Replicas {
   const { clock, random, log, metrics } = deps;
   const past = createPrimaryPast(SAMPLES_MAX);
-  const closing = new AbortController();
   const replicas = new Map<string, Replica>();
-  let watching: Promise<void> | undefined;
 
   /** A row that the replicas replay, so that each shows which term it has come to. */
   async function recordTerm({ cluster, term }: PrimarySample, primary: Queryable): Promise<void> {
@@ -111,14 +110,18 @@ export function createReplicas(options: ReplicasOptions, deps: ReplicasDeps): Re
     metrics.show([...wanted.keys()].map((name) => replicas.get(name)?.health()));
   }
 
-  async function watch(): Promise<void> {
-    while (!closing.signal.aborted) {
+  const loop = createLoop(clock, {
+    async work() {
       // What fails here is seen by whoever writes: replicas are then of unknown age, which is all it means to them.
-      await takeSample(closing.signal).catch(() => {});
-      if (!closing.signal.aborted) reconcile();
-      await sleep(clock, LOOK_EVERY_MS, closing.signal).catch(() => {});
-    }
-  }
+      await takeSample(loop.signal).catch(() => {});
+      if (!loop.isStopping()) reconcile();
+      return LOOK_EVERY_MS;
+    },
+    failed(error) {
+      log.error({ err: error }, 'the replicas could not be looked after; trying again');
+      return LOOK_EVERY_MS;
+    },
+  });
 
   /** The less busy of two taken by chance (Mitzenmacher, "The power of two choices"). */
   function pick(from: readonly Replica[]): Replica | undefined {
@@ -134,7 +137,7 @@ export function createReplicas(options: ReplicasOptions, deps: ReplicasDeps): Re
       // A slow answer is no reason not to start: the watch asks again.
       await takeSample(signal).catch(() => signal.throwIfAborted());
       reconcile();
-      watching = watch();
+      loop.begin(LOOK_EVERY_MS);
     },
     choose({ consistency, after: token }) {
       const usable = [...replicas.values()].filter((replica) => replica.isUsable());
@@ -151,8 +154,7 @@ export function createReplicas(options: ReplicasOptions, deps: ReplicasDeps): Re
       return { kind: 'primary', why: 'behind' };
     },
     async close(deadline) {
-      closing.abort();
-      await watching;
+      await loop.stop();
       const cut = await Promise.all([...replicas.values()].map((replica) => replica.close(deadline)));
       return cut.reduce((sum, each) => sum + each, 0);
     },

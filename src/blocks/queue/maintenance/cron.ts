@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import type { Log } from '#base/log';
+import { createLoop, type Loop } from '#base/loop';
 import type { Random } from '#base/random';
 import type { JsonValue } from '#base/values/json';
 import type { Database } from '#blocks/database';
 import type { Place, PreparedJob, UncheckedJob } from '../job.ts';
-import { createLoop, type Loop } from '../loop.ts';
 import type { JobStore, ScheduleStore } from '../store.ts';
 import { type CronPattern, parseCronPattern } from './cron-pattern.ts';
 import type { LeaderLease } from './maintenance.ts';
@@ -151,9 +151,12 @@ export function createCron(schedules: readonly Schedule[], deps: CronDeps): Loop
     return hasFailed ? retryMs() : Math.max(1, soonestMs - nowMs);
   }
 
-  const loop = createLoop(clock, look, (error) => {
-    log.warn({ err: error }, 'the schedules could not be read; trying again');
-    return retryMs();
+  const loop = createLoop(clock, {
+    work: look,
+    failed(error) {
+      log.warn({ err: error }, 'the schedules could not be read; trying again');
+      return retryMs();
+    },
   });
-  return parsed.length > 0 ? loop : { ...loop, begin() {} };
+  return parsed.length > 0 ? loop : { ...loop, begin: async () => {} };
 }

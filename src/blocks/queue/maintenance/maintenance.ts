@@ -5,11 +5,11 @@
  */
 import { type Clock, togetherMs } from '#base/clock';
 import type { Log } from '#base/log';
+import { createLoop, type Loop } from '#base/loop';
 import type { Random } from '#base/random';
 import type { Definition } from '../definition.ts';
 import type { Admission } from '../enqueue/admission.ts';
 import { createThroughput } from '../enqueue/throughput.ts';
-import { createLoop } from '../loop.ts';
 import type { QueueOptions } from '../options.ts';
 import type { JobInspectionStore, MaintenanceStore, QueueMeasure } from '../store.ts';
 
@@ -72,11 +72,14 @@ export function createMaintenance(
 
   const jitter = (ms: number) => ms * (0.75 + 0.5 * random.fraction());
 
-  function again(what: string) {
-    return (error: unknown) => {
-      log.warn({ err: error }, `${what} failed; trying again`);
-      return jitter(RETRY_MS);
-    };
+  function loopOf(what: string, work: () => Promise<number>): Loop {
+    return createLoop(clock, {
+      work,
+      failed(error) {
+        log.warn({ err: error }, `${what} failed; trying again`);
+        return jitter(RETRY_MS);
+      },
+    });
   }
 
   async function measure(): Promise<number> {
@@ -145,9 +148,9 @@ export function createMaintenance(
     return inMs;
   }
 
-  const measuring = createLoop(clock, measureAndTrim, again('measuring the queues'));
-  const clearing = createLoop(clock, clear, again('clearing the queues'));
-  const rotating = createLoop(clock, rotate, again('rotating the job history'));
+  const measuring = loopOf('measuring the queues', measureAndTrim);
+  const clearing = loopOf('clearing the queues', clear);
+  const rotating = loopOf('rotating the job history', rotate);
 
   return {
     async start() {

@@ -4,9 +4,9 @@
  */
 import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
+import { createLoop, type Loop } from '#base/loop';
 import type { Random } from '#base/random';
 import { createLookInterval, type News, type Wakeups } from '#blocks/wakeup';
-import { createLoop, type Loop } from '../loop.ts';
 import type { JobStore } from '../store.ts';
 import type { WorkerLane } from './worker-lane.ts';
 
@@ -98,9 +98,8 @@ export function createRescuer(
     }
   }
 
-  const loop = createLoop(
-    clock,
-    async () => {
+  const loop = createLoop(clock, {
+    async work() {
       const { dueMs = Number.POSITIVE_INFINITY, leaseEndsMs = Number.POSITIVE_INFINITY } = await look();
       const nowMs = clock.nowMs();
       if (leaseEndsMs < nowMs && clock.monotonicMs() >= reapAtMs) await reap();
@@ -109,11 +108,11 @@ export function createRescuer(
       const nextMs = Math.min(dueMs, leaseEndsMs + 1) - nowMs;
       return Math.min(interval.nextMs(), nextMs > 0 ? nextMs : pollMs);
     },
-    (error) => {
+    failed(error) {
       log.warn({ err: error }, 'looking for jobs failed; trying again');
       return RETRY_MS * (0.5 + random.fraction());
     },
-  );
+  });
   return {
     ...loop,
     told(news) {

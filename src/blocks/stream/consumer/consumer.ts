@@ -8,11 +8,10 @@
 
 import { backoffMs } from '#base/backoff';
 import type { Clock } from '#base/clock';
-import { sleep } from '#base/clock';
 import { withSignal } from '#base/deadline';
-import { describeError } from '#base/errors';
-import { createLifecycle, type Health, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
+import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
 import type { Database } from '#blocks/database';
 import { nameHolder } from '#blocks/leases';
@@ -31,7 +30,6 @@ import type { ConsumerMeasures } from '../metrics.ts';
 import type { StreamOptions } from '../options.ts';
 import type { AsideKey, StreamStore } from '../store.ts';
 import { type Batches, createBatches, type Handler } from './batches.ts';
-import { createLoopWakeup, type LoopWakeup } from './loop-wakeup.ts';
 import { createMembership, type Membership, type Owned } from './membership.ts';
 import { nextWidth } from './width.ts';
 
@@ -209,9 +207,7 @@ async function startPosition(store: StreamStore, stream: StreamInfo, start: Star
   return start.after;
 }
 
-function healthOf(parts: Parts | undefined, failure: string | undefined, options: Options): Health {
-  const name = `consumer ${options.stream}/${options.group}`;
-  if (failure !== undefined) return { status: 'failing', reason: `${name}: ${failure}` };
+function healthOf(parts: Parts | undefined, name: string, options: Options): Health {
   const owned = parts?.membership.owned() ?? [];
   const named = (those: readonly Owned[]) => those.map(({ partition }) => partition).join(', ');
   const expired = owned.filter(({ isExpired }) => isExpired);
@@ -244,14 +240,19 @@ export function createConsumer(
   assertName('stream', options.stream);
   assertName('consumer group', options.group);
   const { clock, random, log, store, heads, measures } = deps;
-  const wakeup: LoopWakeup = createLoopWakeup(clock);
-  const closing = new AbortController();
-  const cutting = new AbortController();
+  const name = `consumer ${options.stream}/${options.group}`;
   let parts: Parts | undefined;
   let steps: ReturnType<typeof createSteps> | undefined;
-  let running = Promise.resolve();
   let unwatch = () => {};
-  let failure: string | undefined;
+
+  const loop = createLoop(clock, {
+    work: async () => steps?.step(loop.signal) ?? IDLE_MS,
+    failed(error, failures) {
+      steps?.doubt();
+      log.warn({ group: options.group, stream: options.stream, err: error }, 'a consumer stumbled; going on');
+      return backoffMs(OUTAGE_BACKOFF, failures, random);
+    },
+  });
 
   function makeParts(stream: StreamInfo): Parts {
     const group = store.group(stream, options.group);
@@ -262,7 +263,7 @@ export function createConsumer(
       group,
       aside,
       me: nameHolder(random),
-      onBeat: wakeup.ring,
+      onBeat: loop.hurry,
     });
     const batches = createBatches(options, {
       clock,
@@ -271,7 +272,7 @@ export function createConsumer(
       aside,
       handler,
       database: deps.database,
-      stopping: cutting.signal,
+      stopping: loop.signal,
       onHandled: (events: readonly StreamEvent[]) => measures.handled(events, clock.nowMs()),
       onRefused(event, attempts, error, isParked) {
         measures.refused(isParked);
@@ -298,48 +299,23 @@ export function createConsumer(
     return makeParts(stream);
   }
 
-  async function run({ step, doubt }: ReturnType<typeof createSteps>): Promise<void> {
-    for (let failures = 0; !closing.signal.aborted; ) {
-      try {
-        const waitMs = await step(cutting.signal);
-        failures = 0;
-        failure = undefined;
-        if (waitMs > 0) await wakeup.wait(waitMs);
-      } catch (error) {
-        if (closing.signal.aborted) return;
-        failures += 1;
-        failure = describeError(error);
-        doubt();
-        log.warn(
-          { group: options.group, stream: options.stream, err: error },
-          'a consumer stumbled; going on',
-        );
-        await sleep(clock, backoffMs(OUTAGE_BACKOFF, failures, random), closing.signal).catch(() => {});
-      }
-    }
-  }
-
-  const lifecycle = createLifecycle(`consumer ${options.stream}/${options.group}`, {
+  const lifecycle = createLifecycle(name, {
     async start(signal) {
       parts = await open(signal);
       await parts.membership.begin(signal);
-      unwatch = heads.watch(parts.stream.streamId, wakeup.ring);
+      unwatch = heads.watch(parts.stream.streamId, loop.hurry);
       steps = createSteps(options, parts, deps);
-      running = run(steps);
+      loop.begin();
     },
     async stop(deadline) {
-      const stopped = lifecycleErrors.stopped({ detail: 'the consumer is being stopped' });
-      const cut = () => cutting.abort(stopped);
-      closing.abort(stopped);
-      wakeup.ring();
       unwatch();
-      if (deadline.aborted) cut();
-      deadline.addEventListener('abort', cut, { once: true });
-      await running;
-      deadline.removeEventListener('abort', cut);
+      await loop.stop(deadline);
       await parts?.membership.leave(deadline);
     },
-    health: () => healthOf(parts, failure, options),
+    health() {
+      const health = loop.health(name);
+      return health.status === 'failing' ? health : healthOf(parts, name, options);
+    },
   });
 
   return {
@@ -350,7 +326,7 @@ export function createConsumer(
     lag: () => steps?.lag() ?? { events: 0, oldestMs: 0 },
     refresh() {
       steps?.doubt();
-      wakeup.ring();
+      loop.hurry();
     },
   };
 }

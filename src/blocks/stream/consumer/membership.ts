@@ -9,11 +9,12 @@
  * in the transaction that has the effects.
  */
 import assert from 'node:assert/strict';
-import { type Clock, type Timer, togetherMs } from '#base/clock';
+import { type Clock, togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import { createFailureDetector } from '#blocks/leases';
 import { streamErrors } from '../errors.ts';
 import type { AsideKey, AsideStore, GroupState, GroupStore, PartitionState } from '../store.ts';
@@ -73,8 +74,6 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
   const everyMs = Math.floor(leaseMs / BEATS_PER_LEASE);
   const all = new Map<number, Owned>();
   const failureDetector = createFailureDetector(clock);
-  const closing = new AbortController();
-  let timer: Timer | undefined;
   let failure: string | undefined;
   let answeredMs = clock.monotonicMs();
   let hasBeaten = false;
@@ -143,7 +142,7 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
   }
 
   async function turn(): Promise<void> {
-    if (closing.signal.aborted) return;
+    if (loop.isStopping()) return;
     const state = await group.beat(me);
     assert(state, 'the group has been opened');
     settle(state);
@@ -158,44 +157,49 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
     await adopt(state.partitions.filter(({ partition }) => !surplus.includes(partition)));
     const seen = partitions.filter(({ partition }) => wanted.includes(partition));
     // A stop that comes in between releases by name, also what is being taken.
-    if (seen.length > 0 && !closing.signal.aborted) await adopt(await group.take(me, seen));
+    if (seen.length > 0 && !loop.isStopping()) await adopt(await group.take(me, seen));
   }
 
-  async function run(): Promise<void> {
-    schedule();
-    if (isTurning) return;
+  /** Waits no longer than a lease, but begins no other turn until the one under way has ended. */
+  async function beat(): Promise<number> {
+    if (isTurning) return togetherMs(clock, everyMs);
     isTurning = true;
     const turned = alone(turn).finally(() => {
       isTurning = false;
     });
-    const deadline = createDeadline(clock, leaseMs, closing.signal);
+    const deadline = createDeadline(clock, leaseMs, loop.signal);
     try {
       await withSignal(turned, deadline.signal);
-      failure = undefined;
-      answeredMs = clock.monotonicMs();
-      // Who is alone waits for nobody; who comes is seen a beat later, and nothing stands still until then.
-      if (isAlone) schedule(2 * everyMs);
-    } catch (error) {
-      if (closing.signal.aborted) return;
-      failure = describeError(error);
-      log.warn({ member: me, err: error }, 'a consumer could not reach its group; trying again');
     } finally {
       deadline.done();
     }
+    failure = undefined;
+    answeredMs = clock.monotonicMs();
+    beaten();
+    // Who is alone waits for nobody; who comes is seen a beat later, and nothing stands still until then.
+    return togetherMs(clock, isAlone ? 2 * everyMs : everyMs);
+  }
+
+  function beaten(): void {
     hasBeaten = true;
     deps.onBeat();
   }
 
-  function schedule(inMs = everyMs): void {
-    timer?.cancel();
-    if (!closing.signal.aborted) timer = clock.after(togetherMs(clock, inMs), () => void run(), 'background');
-  }
+  const loop = createLoop(clock, {
+    work: beat,
+    failed(error) {
+      failure = describeError(error);
+      log.warn({ member: me, err: error }, 'a consumer could not reach its group; trying again');
+      beaten();
+      return togetherMs(clock, everyMs);
+    },
+  });
 
   return {
     owned: () => [...all.values()],
     async begin(signal) {
       await withSignal(alone(turn), signal);
-      schedule();
+      loop.begin(togetherMs(clock, everyMs));
     },
     async giveUp(signal) {
       if (![...all.values()].some(({ isSurplus }) => isSurplus)) return;
@@ -232,8 +236,7 @@ export function createMembership({ leaseMs }: { leaseMs: number }, deps: Members
       return has;
     },
     async leave(deadline) {
-      timer?.cancel();
-      closing.abort(new Error('the consumer leaves its group'));
+      await loop.stop();
       const limit = createDeadline(clock, leaseMs, deadline);
       try {
         await withSignal(

@@ -5,9 +5,10 @@
  * States:  closed ──start──▶ following ──the tail ends by itself──▶ lost: everything is forgotten ──backed off──▶ following
  */
 import { backoffMs } from '#base/backoff';
-import { type Clock, sleep } from '#base/clock';
-import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
+import type { Clock } from '#base/clock';
+import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
+import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
 import type { Streams, Tail } from '#blocks/stream';
 import { type LinkEvent, linkChanged, linkDeleted, linkExpired } from '../events.ts';
@@ -29,9 +30,7 @@ const RETRY = { baseMs: 100, maxMs: 5000 };
 /** To be started before anything is remembered. */
 export function createInvalidation(deps: InvalidationDeps): Lifecycle {
   const { clock, random, log, streams, forget, forgetAll } = deps;
-  const closing = new AbortController();
   let tail: Tail | undefined;
-  let recovering = Promise.resolve();
 
   function onEvents(events: readonly { payload: LinkEvent }[]): void {
     for (const { payload } of events) forget(payload.code);
@@ -40,31 +39,29 @@ export function createInvalidation(deps: InvalidationDeps): Lifecycle {
   /** What was changed while nobody followed is not known. */
   function onEnd(error: unknown): void {
     log.warn({ err: error }, 'the changes of links are no longer followed; following them anew');
-    recovering = follow();
+    recovering.begin();
   }
 
-  async function follow(): Promise<void> {
-    for (let failures = 1; !closing.signal.aborted; failures++) {
+  const recovering = createLoop(clock, {
+    async work() {
       forgetAll();
-      try {
-        tail = await streams.follow(FORGETTING, { after: 'latest', onEvents, onEnd });
-        // A fill that began between the loss and now may have missed a change.
-        forgetAll();
-        return;
-      } catch (error) {
-        log.warn({ err: error }, 'the changes of links cannot be followed; trying again');
-        await sleep(clock, backoffMs(RETRY, failures, random), closing.signal).catch(() => {});
-      }
-    }
-  }
+      tail = await streams.follow(FORGETTING, { after: 'latest', onEvents, onEnd });
+      // A fill that began between the loss and now may have missed a change.
+      forgetAll();
+      return Number.POSITIVE_INFINITY;
+    },
+    failed(error, failures) {
+      log.warn({ err: error }, 'the changes of links cannot be followed; trying again');
+      return backoffMs(RETRY, failures, random);
+    },
+  });
 
   return createLifecycle('links invalidation', {
     async start() {
       tail = await streams.follow(FORGETTING, { after: 'latest', onEvents, onEnd });
     },
     async stop() {
-      closing.abort(lifecycleErrors.stopped());
-      await recovering;
+      await recovering.stop();
       await tail?.close();
     },
   });
