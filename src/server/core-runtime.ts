@@ -1,10 +1,10 @@
 /**
- * What systems stand on: database, ids, the log, the queue and the one call that writes to all of them. The server has
- * its systems and its listener on top of it; commands that look at or repair data have it alone.
+ * What systems stand on: the database, the core on it, and what is made from the log. The server has its systems and its
+ * listener on top of it; commands that look at or repair data have it alone.
  */
 import assert from 'node:assert/strict';
 import type { Clock } from '#base/clock';
-import { composeLifecycles, createLifecycle, type Lifecycle } from '#base/lifecycle';
+import { composeLifecycles, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { MasterKey } from '#base/master-key';
 import type { Metrics } from '#base/metrics';
@@ -18,21 +18,15 @@ import {
   describeMasterKey,
   findSource,
 } from '#blocks/backup';
+import { type Core, coreMigrations, createCore } from '#blocks/core';
 import { createDatabase, type Database, type MigrationSet } from '#blocks/database';
 import { discoveryMigrations } from '#blocks/discovery';
-import { createIdempotency, idempotencyMigrations } from '#blocks/idempotency';
 import { identityMigrations } from '#blocks/identity';
-import { createIds, createPostgresWorkerLeases, type Ids, idsMigrations } from '#blocks/ids';
-import { createLeader, createPostgresLeases, type LeaseStore, leasesMigrations } from '#blocks/leases';
-import { createMutations, type Mutations } from '#blocks/mutation';
-import { createOutbox, type Outbox, outboxMigrations } from '#blocks/outbox';
 import { createProjections, type Projections, projectionMigrations } from '#blocks/projection';
-import { createQueue, type Queue, type QueueDefinition, queueMigrations, type Schedule } from '#blocks/queue';
+import type { Queue, QueueDefinition, Schedule } from '#blocks/queue';
 import { createReferences, type References, referenceQueues, referenceSchedules } from '#blocks/references';
-import { createPostgresStreams, createStreams, type Streams, streamMigrations } from '#blocks/stream';
 import type { SystemDefinition } from '#blocks/system';
 import { createXminWatch, telemetryMigrations, type XminWatch } from '#blocks/telemetry';
-import { createWakeups } from '#blocks/wakeup';
 import type { ServerOptions } from './options.ts';
 import { VERSION } from './version.ts';
 
@@ -50,13 +44,10 @@ export interface CoreRuntimeDeps {
 }
 
 /** Its lifecycle is that of the parts which every command needs; the last three are started by whoever serves. */
-export interface CoreRuntime extends Lifecycle {
+export interface CoreRuntime
+  extends Lifecycle,
+    Pick<Core, 'ids' | 'streams' | 'outbox' | 'queue' | 'mutations'> {
   readonly database: Database;
-  readonly ids: Ids;
-  readonly streams: Streams;
-  readonly outbox: Outbox;
-  readonly queue: Queue;
-  readonly mutations: Mutations;
   readonly projections: Projections;
   readonly references: References;
   readonly backups: Backups;
@@ -64,27 +55,13 @@ export interface CoreRuntime extends Lifecycle {
 }
 
 const OWN_MIGRATIONS: readonly MigrationSet[] = [
-  idsMigrations,
+  ...coreMigrations,
   identityMigrations,
-  leasesMigrations,
-  streamMigrations,
-  outboxMigrations,
-  queueMigrations,
-  idempotencyMigrations,
   projectionMigrations,
   telemetryMigrations,
   discoveryMigrations,
   backupMigrations,
 ];
-
-/** Which process looks after the queues. */
-const QUEUE_LEASE = 'queue';
-
-/** Which of the processes that run the same systems carries out their schedules. */
-function maintenanceLease(definitions: readonly SystemDefinition[]): string {
-  const names = definitions.map(({ name }) => name).sort();
-  return `queue:${names.join(',')}`;
-}
 
 function migrationsOf(definitions: readonly SystemDefinition[]): MigrationSet[] {
   return definitions.flatMap(({ name, migrations }) =>
@@ -98,35 +75,22 @@ function assertUnique(what: string, named: readonly { name: string }[]): void {
   assert(twice === undefined, `two systems declare the ${what} ${twice}`);
 }
 
-/** The queues and schedules of all systems, and those that keep their references. */
-function workOf(
-  definitions: readonly SystemDefinition[],
-  options: ServerOptions,
-): { queues: QueueDefinition[]; schedules: Schedule[] } {
-  const queues = [
+/** The streams, queues and schedules of all systems, and what keeps their references. */
+function declarationsOf(definitions: readonly SystemDefinition[], options: ServerOptions) {
+  const streams = definitions.flatMap((definition) => definition.streams ?? []);
+  const queues: QueueDefinition[] = [
     ...definitions.flatMap((definition) => definition.queues ?? []),
     ...backupQueues(options.backup),
   ];
-  const schedules = definitions.flatMap((definition) => definition.schedules ?? []);
+  const schedules: Schedule[] = definitions.flatMap((definition) => definition.schedules ?? []);
   if (definitions.some(({ references = [] }) => references.length > 0)) {
     queues.push(...referenceQueues);
     schedules.push(...referenceSchedules(options.references));
   }
+  assertUnique('stream', streams);
   assertUnique('queue', queues);
   assertUnique('schedule', schedules);
-  return { queues, schedules };
-}
-
-/** Makes the streams of the systems, or finds them. */
-function createDeclarations(streams: Streams, definitions: readonly SystemDefinition[]): Lifecycle {
-  const declared = definitions.flatMap((definition) => definition.streams ?? []);
-  assertUnique('stream', declared);
-  return createLifecycle('declarations', {
-    async start() {
-      for (const { name, partitions } of declared) await streams.declare(name, partitions);
-    },
-    async stop() {},
-  });
+  return { streams, queues, schedules };
 }
 
 function createBackupsOf(
@@ -145,19 +109,6 @@ function createBackupsOf(
   });
 }
 
-/** The leases that this process campaigns for: none, if all it does is answer requests. */
-function createLeading(
-  options: ServerOptions,
-  definitions: readonly SystemDefinition[],
-  { leases: store, ...deps }: Pick<CoreRuntimeDeps, 'clock' | 'random' | 'log'> & { leases: LeaseStore },
-) {
-  const isCandidate = options.role !== 'api';
-  const names = isCandidate ? [QUEUE_LEASE, maintenanceLease(definitions)] : [];
-  const campaigns = names.map((name) => createLeader(name, options.outbox, { ...deps, store }));
-  const heldBy = (at: number) => ({ held: () => campaigns[at]?.current() !== undefined });
-  return { isCandidate, campaigns, leader: heldBy(0), maintainer: heldBy(1) };
-}
-
 export function createCoreRuntime(
   options: ServerOptions,
   definitions: readonly SystemDefinition[],
@@ -165,64 +116,29 @@ export function createCoreRuntime(
 ): CoreRuntime {
   const migrations = [...OWN_MIGRATIONS, ...migrationsOf(definitions)];
   const database = createDatabase(options.database, { ...deps, migrations });
-  const { core } = database;
-  const ids = createIds(options.ids, { ...deps, store: createPostgresWorkerLeases(core) });
-  const wakeups = createWakeups(options.wakeup, { ...deps, database });
-  const leases = createPostgresLeases(core);
-  const given = { ...deps, database, wakeups };
-  const streams = createStreams(options.stream, { ...given, store: createPostgresStreams(core) });
-  const { campaigns, isCandidate, ...leading } = createLeading(options, definitions, { ...deps, leases });
-  const outbox = createOutbox(options.outbox, { ...given, ids, leases, streams, isCandidate });
-  const declared = definitions.flatMap((definition) => definition.references ?? []);
-  const { queues, schedules } = workOf(definitions, options);
-  const queue = createQueue(options.queue, {
+  const given = { ...deps, database };
+  const core = createCore(options, {
     ...given,
-    ids,
-    ...leading,
-    definitions: queues,
-    schedules,
+    ...declarationsOf(definitions, options),
+    systems: definitions.map(({ name }) => name),
+    isCandidate: options.role !== 'api',
   });
-  const idempotency = createIdempotency(options.idempotency, { ...deps, core });
-
-  const mutations = createMutations(options.mutation, { ...deps, database, idempotency, outbox, queue });
+  const { ids, streams, outbox, queue, mutations } = core;
   const references = createReferences(options.references, {
-    ...deps,
-    database,
-    streams,
-    queue,
-    mutations,
-    declared,
+    ...given,
+    ...{ streams, queue, mutations },
+    declared: definitions.flatMap((definition) => definition.references ?? []),
   });
   const projections = createProjections(options.projection, {
-    ...deps,
-    database,
+    ...given,
     streams,
     definitions: definitions.flatMap((definition) => definition.projections ?? []),
   });
 
-  const backups = createBackupsOf(options, { ...deps, database, queue });
-  const whole = composeLifecycles('core runtime', [
-    database,
-    wakeups,
-    ids,
-    streams,
-    createDeclarations(streams, definitions),
-    outbox,
-    ...campaigns,
-    queue,
-    idempotency,
-  ]);
+  const backups = createBackupsOf(options, { ...given, queue });
   return {
-    ...whole,
-    database,
-    ids,
-    streams,
-    outbox,
-    queue,
-    mutations,
-    projections,
-    references,
-    backups,
-    xminWatch: createXminWatch(options.xmin, { ...deps, core }),
+    ...composeLifecycles('core runtime', [database, core]),
+    ...{ database, ids, streams, outbox, queue, mutations, projections, references, backups },
+    xminWatch: createXminWatch(options.xmin, { ...deps, core: database.core }),
   };
 }

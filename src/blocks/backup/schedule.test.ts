@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { systemClock } from '#base/clock';
 import { lifecycleSuite } from '#base/lifecycle.suite';
 import { silentLog } from '#base/log';
@@ -9,8 +9,8 @@ import { createMetrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
 import { eventually } from '#base/testing/eventually.fixture';
-import { createIds, createPostgresWorkerLeases, idsMigrations, idsOptions } from '#blocks/ids';
-import { createQueue, createWorker, queueMigrations, queueOptions } from '#blocks/queue';
+import { createWorker, queueOptions } from '#blocks/queue';
+import { coreMigrations, createTestCore } from '#fixtures/core';
 import { makeTestDirectory, startTestDatabase } from '#fixtures/database';
 import { never } from './backup.fixture.ts';
 import { backupMigrations } from './migrations.ts';
@@ -23,37 +23,22 @@ import { findSource } from './source.ts';
 const STOP_MS_MAX = 10_000;
 const EVERY_SECOND = '* * * * * *';
 
-const db = await startTestDatabase({ migrations: [idsMigrations, queueMigrations, backupMigrations] });
+const db = await startTestDatabase({ migrations: [...coreMigrations, backupMigrations] });
 const { database, dataDirectory } = db;
 const options = parseOptions(backupOptions, { lookMs: 100 });
 const deps = { clock: systemClock, random: systemRandom, log: silentLog };
-const ids = createIds(parseOptions(idsOptions, {}), {
-  ...deps,
-  store: createPostgresWorkerLeases(database.core),
-});
-await ids.start(never);
-after(() => ids.stop(AbortSignal.timeout(STOP_MS_MAX)));
 
 /** A process: it looks for due runs, and works them off. */
 function makeProcess() {
   const own = { ...deps, metrics: createMetrics() };
   const settings = parseOptions(queueOptions, { pollMs: 50 });
-  const definitions = backupQueues(options);
-  const leader = { held: () => true };
-  const queue = createQueue(settings, {
-    ...own,
-    database,
-    ids,
-    leader,
-    maintainer: leader,
-    definitions,
-    schedules: [],
-  });
+  const queues = backupQueues(options);
+  const core = createTestCore({ database, metrics: own.metrics }, { options: { queue: settings }, queues });
   const source = () => findSource({ primary: undefined, dataDirectory }, undefined);
-  const backups = createBackups(options, { ...own, database, queue, source, version: '0.0.0' });
-  const queues = { backups: { concurrency: 1 } };
-  const worker = createWorker({ ...settings, queues }, { ...own, queue, handlers: backups.handlers });
-  return { queue, backups, worker, metrics: own.metrics, source };
+  const backups = createBackups(options, { ...own, database, queue: core.queue, source, version: '0.0.0' });
+  const worked = { ...settings, queues: { backups: { concurrency: 1 } } };
+  const worker = createWorker(worked, { ...own, queue: core.queue, handlers: backups.handlers });
+  return { core, backups, worker, metrics: own.metrics, source };
 }
 
 test('what is no cron pattern is refused', () => {
@@ -68,7 +53,7 @@ lifecycleSuite('scheduled backups', async () => makeProcess().backups);
 test('each run is taken once, however many processes look, and what became of it is told', async (t) => {
   const processes = [makeProcess(), makeProcess()];
   const [first] = processes;
-  const parts = processes.flatMap(({ queue, backups, worker }) => [queue, backups, worker]);
+  const parts = processes.flatMap(({ core, backups, worker }) => [core, backups, worker]);
   for (const part of parts) await part.start(never);
   t.after(async () => {
     for (const part of parts.toReversed()) await part.stop(AbortSignal.timeout(STOP_MS_MAX));

@@ -10,18 +10,9 @@ import { parseOptions } from '#base/options';
 import { seededRandom } from '#base/random';
 import { createTracer } from '#base/trace';
 import { type Database, identifier, type Queryable, sql } from '#blocks/database';
-import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
-import { createOutbox, type Outbox, outboxMigrations, outboxOptions } from '#blocks/outbox';
-import {
-  createPostgresStreams,
-  createStreams,
-  defineEvent,
-  type EventDefinition,
-  type NewEvent,
-  type Streams,
-  streamMigrations,
-  streamOptions,
-} from '#blocks/stream';
+import type { Outbox } from '#blocks/outbox';
+import { defineEvent, type EventDefinition, type NewEvent, type Streams } from '#blocks/stream';
+import { coreMigrations, createTestCore } from '#fixtures/core';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import {
   type Apply,
@@ -34,7 +25,7 @@ import { type ProjectionOptions, projectionOptions } from './options.ts';
 import { createProjections, type Projections } from './projections.ts';
 
 const never = new AbortController().signal;
-const MIGRATIONS = [leasesMigrations, streamMigrations, outboxMigrations, projectionMigrations];
+const MIGRATIONS = [...coreMigrations, projectionMigrations];
 const PARTITIONS = 4;
 
 /** A database with all that projections need. Commits do not wait for the disk: no test here kills Postgres. */
@@ -141,7 +132,7 @@ export async function makeShop(
   };
 }
 
-let ids = 0;
+let processes = 0;
 
 export interface ShopProcess {
   metrics: Metrics;
@@ -161,7 +152,6 @@ export interface ProcessOptions {
 }
 
 const STREAM_OPTIONS = {
-  ...parseOptions(streamOptions, {}),
   leaseMs: 500,
   pollMs: 5,
   batchMax: 50,
@@ -177,19 +167,19 @@ export async function startShopProcess(
   settings: ProcessOptions = {},
 ): Promise<ShopProcess> {
   const { options = {}, hasRelay = true, hasConsumer = true, database = it.database } = settings;
-  ids += 1;
-  const random = seededRandom(ids);
+  processes += 1;
+  const random = seededRandom(processes);
   const tracer = createTracer(random);
   const deps = { clock: systemClock, random, log: silentLog, metrics: createMetrics(), tracer, database };
-  const streams = createStreams(STREAM_OPTIONS, { ...deps, store: createPostgresStreams(database.core) });
-  const outbox = createOutbox(
-    { ...parseOptions(outboxOptions, {}), batchMax: 50, leaseMs: 500, pollMs: 5 },
-    { ...deps, ids: { next: () => String(++ids) }, leases: createPostgresLeases(database.core), streams },
-  );
+  const { ids, streams, outbox } = createTestCore(deps, {
+    ...deps,
+    options: { stream: STREAM_OPTIONS, outbox: { batchMax: 50, leaseMs: 500, pollMs: 5 } },
+  });
   const projections = createProjections(
     { ...parseOptions(projectionOptions, {}), ...options },
     { ...deps, streams, definitions: [shop.projection] },
   );
+  await ids.start(never);
   await streams.start(never);
   await streams.declare(shop.name, PARTITIONS);
   if (hasRelay) await outbox.start(never);
@@ -210,6 +200,7 @@ export async function startShopProcess(
       await projections.stop(never);
       await outbox.stop(never);
       await streams.stop(never);
+      await ids.stop(never);
     },
   };
 }

@@ -4,18 +4,12 @@
 import { systemClock } from '#base/clock';
 import type { Lifecycle } from '#base/lifecycle';
 import { createLog } from '#base/log';
-import { createMasterKey } from '#base/master-key';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { createTracer } from '#base/trace';
 import { identifier, sql } from '#blocks/database';
-import { createIdempotency, idempotencyMigrations, idempotencyOptions } from '#blocks/idempotency';
-import { createIds, createPostgresWorkerLeases, idsMigrations, idsOptions } from '#blocks/ids';
-import { createPostgresLeases, leasesMigrations } from '#blocks/leases';
-import { createMutations, type MutationTx, mutationOptions } from '#blocks/mutation';
-import { createOutbox, outboxMigrations, outboxOptions } from '#blocks/outbox';
-import { createQueue, createWorker, type Job, queueMigrations, queueOptions } from '#blocks/queue';
-import { createPostgresStreams, createStreams, streamMigrations, streamOptions } from '#blocks/stream';
+import type { MutationTx } from '#blocks/mutation';
+import { createWorker, type Job, queueOptions } from '#blocks/queue';
+import { coreMigrations, startTestCore } from '#fixtures/core';
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { type ReferencesOptions, referencesOptions } from './options.ts';
 import { createReferences, type References, type ReferencesDeps, referenceQueues } from './references.ts';
@@ -71,54 +65,25 @@ async function startParts(it: TestDatabase) {
     { level: 'debug', service: 'test' },
     { write: (line) => void lines.push(JSON.parse(line)) },
   );
-  const tracer = createTracer(systemRandom);
-  const common = { clock: systemClock, random: systemRandom, log, metrics, tracer, database };
-  const ids = createIds(parseOptions(idsOptions, {}), {
-    ...common,
-    store: createPostgresWorkerLeases(database.core),
-  });
-  const leases = createPostgresLeases(database.core);
-  const store = createPostgresStreams(database.core);
-  const streams = createStreams(parseOptions(streamOptions, {}), { ...common, store });
-  const outbox = createOutbox(parseOptions(outboxOptions, {}), { ...common, ids, leases, streams });
   const options = parseOptions(referencesOptions, OPTIONS);
-  const queue = createQueue(parseOptions(queueOptions, { backoffBaseMs: 20 }), {
-    ...common,
-    ids,
-    leader: { held: () => true },
-    maintainer: { held: () => true },
-    definitions: referenceQueues,
+  const core = await startTestCore(it, {
+    log,
+    options: { queue: { backoffBaseMs: 20 } },
+    streams: [{ name: 'people' }, { name: 'feed' }],
+    queues: referenceQueues,
     schedules: referenceSchedules(options),
   });
-  const idempotency = createIdempotency(parseOptions(idempotencyOptions, {}), {
-    ...common,
-    masterKey: createMasterKey(systemRandom.bytes(32), systemRandom),
-    core: database.core,
-  });
-  const mutations = createMutations(parseOptions(mutationOptions, {}), {
-    ...common,
-    idempotency,
-    outbox,
-    queue,
-  });
+  const { ids, streams, queue, mutations } = core;
   const deps = { log, metrics, database, streams, queue, mutations, declared: Object.values(declared) };
   const references = createReferences(options, deps);
-  const parts = [ids, streams, outbox, queue, idempotency];
-  for (const part of parts) await part.start(never());
-  await streams.declare('people');
-  await streams.declare('feed');
   await references.start(never());
-  return { ids, queue, references, options, deps, lines, common, parts: [...parts, references] };
+  return { core, ids, queue, references, options, deps, lines };
 }
 
 export async function startGround(): Promise<Ground> {
-  const migrations = [
-    ...[idsMigrations, leasesMigrations, streamMigrations, outboxMigrations, queueMigrations],
-    idempotencyMigrations,
-  ];
-  const it = await startTestDatabase({ migrations });
+  const it = await startTestDatabase({ migrations: coreMigrations });
   await makeTables(it.admin);
-  const { ids, queue, references, options, deps, lines, common, parts } = await startParts(it);
+  const { ids, queue, references, options, deps, lines, core } = await startParts(it);
   return {
     ...{ it, references, options, deps, lines, enqueue: queue.enqueueGrouped },
     ...createActions(it, { references, mutations: deps.mutations, nextId: () => ids.next(1) }),
@@ -126,12 +91,14 @@ export async function startGround(): Promise<Ground> {
     async startWorker(leaseMs = LEASE_MS) {
       const queues = Object.fromEntries(referenceQueues.map(({ name }) => [name, { concurrency: 2 }]));
       const tuning = { ...parseOptions(queueOptions, { leaseMs }), queues };
+      const common = { clock: systemClock, random: systemRandom, log: deps.log };
       const worker = createWorker(tuning, { ...common, queue, handlers: references.handlers });
       await worker.start(never());
       return worker;
     },
     async stop() {
-      for (const part of parts.toReversed()) await part.stop(AbortSignal.timeout(STOP_MS_MAX));
+      await references.stop(AbortSignal.timeout(STOP_MS_MAX));
+      await core.stop();
       await it.stop();
     },
   };

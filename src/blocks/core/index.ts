@@ -1,0 +1,1 @@
+export { type Core, type CoreDeps, type CoreOptions, coreMigrations, createCore } from './core.ts';
