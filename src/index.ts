@@ -15,9 +15,11 @@ export {
 } from '#base/errors';
 export { createLifecycle, type Health, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
 export type { Log } from '#base/log';
+export { createLoop, type Loop, type LoopSteps } from '#base/loop';
 export type { Metrics } from '#base/metrics';
 export { optionsSchema, parseOptions } from '#base/options';
 export type { Random } from '#base/random';
+export type { Runtime } from '#base/runtime';
 export type { JsonValue } from '#base/values/json';
 export { parseTime, toTime } from '#base/values/time';
 export {

@@ -11,8 +11,8 @@ import type { Static } from 'typebox';
 import Type from 'typebox';
 import { type Clock, sleep, type Timer } from './clock.ts';
 import { defineErrors, describeError } from './errors.ts';
-import type { Log } from './log.ts';
 import { optionsErrors, parseOptions } from './options.ts';
+import type { Runtime } from './runtime.ts';
 
 export const faultErrors = defineErrors('base', {
   fault_injected: {
@@ -65,9 +65,7 @@ interface Armed {
   disarmed: AbortController;
 }
 
-interface Arming {
-  clock: Clock;
-  log: Log;
+interface Arming extends Pick<Runtime, 'clock' | 'log'> {
   points: Map<string, Armed>;
   crash: () => void;
 }
@@ -115,9 +113,7 @@ async function pass(name: string, { clock, log, points, crash }: Arming): Promis
   await (action === 'delay' ? Promise.race([sleep(clock, delayMs), ended]) : ended);
 }
 
-export interface FaultsDeps {
-  clock: Clock;
-  log: Log;
+export interface FaultsDeps extends Pick<Runtime, 'clock' | 'log'> {
   /** Ends the process at once, as `kill -9` does. */
   crash: () => void;
 }

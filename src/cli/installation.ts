@@ -6,11 +6,9 @@
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Clock } from '#base/clock';
-import type { Log } from '#base/log';
 import { deferMasterKey } from '#base/master-key';
 import { createMetrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { createTracer } from '#base/trace';
 import { locateEmbedded } from '#blocks/postgres';
 import { type CoreRuntime, createCoreRuntime } from '#server/core-runtime';
@@ -57,10 +55,7 @@ function databaseOptionsFor(
   return { ...options, primary: place.primary, startTimeoutMs };
 }
 
-export interface InstallationDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface InstallationDeps extends Runtime {
   report: (line: string) => void;
 }
 

@@ -3,8 +3,9 @@
  * there is read.
  */
 import assert from 'node:assert/strict';
-import { type Clock, sleep } from '#base/clock';
+import { sleep } from '#base/clock';
 import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { LoadAnswer } from '#blocks/load';
 import type { DrillOperation, SystemDrill } from '#blocks/system';
 import type { DrilledSystem } from './drilled-systems.ts';
@@ -27,9 +28,7 @@ const AT_ONCE = 8;
 /** Items of a system that are also read one by one. */
 const SAMPLE_MAX = 200;
 
-export interface ReadBackDeps {
-  clock: Clock;
-  random: Random;
+export interface ReadBackDeps extends Pick<Runtime, 'clock' | 'random'> {
   signal: AbortSignal;
 }
 

@@ -3,8 +3,7 @@
  * again under the same Idempotency-Key until it is.
  */
 import assert from 'node:assert/strict';
-import type { Clock } from '#base/clock';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { LoadAnswer, LoadRequest } from '#blocks/load';
 import type { DrilledItem, DrillOperation, DrillRequest } from '#blocks/system';
 import { type DrilledSystem, isStale } from './drilled-systems.ts';
@@ -97,7 +96,7 @@ const isPlainCreation = ({ effect, ...operation }: DrillOperation) =>
 
 export function createWorkload(
   { seed, run, systems, emphasis, rootKey }: WorkloadOptions,
-  { clock, random }: { clock: Clock; random: Random },
+  { clock, random }: Pick<Runtime, 'clock' | 'random'>,
 ): Workload {
   const weighted = weigh(systems, emphasis);
   const creations = weighted.filter(({ operation }) => isPlainCreation(operation));

@@ -10,11 +10,11 @@ import Fastify, {
   type FastifySchema,
   type RouteOptions,
 } from 'fastify';
-import type { Clock } from '#base/clock';
 import { createDeadline, type Deadline, withSignal } from '#base/deadline';
 import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Histogram } from '#base/metrics/histogram';
+import type { Runtime } from '#base/runtime';
 import { type Trace, type Tracer, traceHeaders } from '#base/trace';
 import type { Database } from '#blocks/database';
 import type { Identity, Principal } from '#blocks/identity';
@@ -40,9 +40,7 @@ export interface ApiOptions {
   requestTimeoutMs: number;
 }
 
-export interface ApiDeps {
-  clock: Clock;
-  log: Log;
+export interface ApiDeps extends Pick<Runtime, 'clock' | 'log'> {
   tracer: Tracer;
   identity: Identity;
   mutations: Mutations;

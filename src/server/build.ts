@@ -2,12 +2,10 @@
  * The composition root: every part of a server, put together in the order in which it starts.
  */
 import { resolve } from 'node:path';
-import type { Clock } from '#base/clock';
 import { composeLifecycles, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { deferMasterKey } from '#base/master-key';
 import { createMetrics, type Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { createTracer } from '#base/trace';
 import { createIdentity } from '#blocks/identity';
 import type { SystemDefinition } from '#blocks/system';
@@ -22,10 +20,7 @@ import { createSystemsRuntime } from './systems/runtime.ts';
 import { createAccessSamples } from './trace/access-samples.ts';
 import { VERSION } from './version.ts';
 
-export interface ServerDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface ServerDeps extends Runtime {
   secrets: ServerSecrets;
   /** Told in a person's words what the start is doing. */
   report: (line: string) => void;

@@ -3,12 +3,10 @@
  * listener on top of it; commands that look at or repair data have it alone.
  */
 import assert from 'node:assert/strict';
-import type { Clock } from '#base/clock';
 import { composeLifecycles, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { MasterKey } from '#base/master-key';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Tracer } from '#base/trace';
 import {
   type Backups,
@@ -30,10 +28,7 @@ import { createXminWatch, telemetryMigrations, type XminWatch } from '#blocks/te
 import type { ServerOptions } from './options.ts';
 import { VERSION } from './version.ts';
 
-export interface CoreRuntimeDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface CoreRuntimeDeps extends Runtime {
   metrics: Metrics;
   tracer: Tracer;
   masterKey: MasterKey;

@@ -3,8 +3,7 @@
  */
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '#base/clock';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { type Session, withSession } from '#blocks/database';
 import { backupErrors } from './errors.ts';
 import { takeRows } from './logical.ts';
@@ -50,9 +49,7 @@ export interface BackupRequest {
   keep?: number | undefined;
 }
 
-export interface BackupDeps {
-  clock: Clock;
-  random: Random;
+export interface BackupDeps extends Pick<Runtime, 'clock' | 'random'> {
   signal: AbortSignal;
   /** Of the program. */
   version: string;

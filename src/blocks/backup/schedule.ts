@@ -4,14 +4,12 @@
  */
 import { existsSync, realpathSync } from 'node:fs';
 import Type from 'typebox';
-import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { type Database, withSession } from '#blocks/database';
 import {
   type DefinedQueue,
@@ -58,10 +56,7 @@ export function backupQueues({ timeoutMs }: BackupOptions): readonly DefinedQueu
 const PLACE = { workspaceId: '0', bucket: 0 };
 const TRANSACT_MS_MAX = 10_000;
 
-export interface BackupsDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface BackupsDeps extends Runtime {
   metrics: Metrics;
   database: Pick<Database, 'transact' | 'core'>;
   queue: Pick<Queue, 'prepareJob' | 'insertJobs' | 'wakeFor'>;

@@ -1,13 +1,10 @@
 /**
  * What systems stand on, put together: ids, the log, the queue, and the one call that writes to all of them, on one database.
  */
-
-import type { Clock } from '#base/clock';
 import { composeLifecycles, createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { MasterKey } from '#base/master-key';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Tracer } from '#base/trace';
 import type { Database, MigrationSet } from '#blocks/database';
 import {
@@ -48,10 +45,7 @@ export interface CoreOptions {
   mutation: MutationOptions;
 }
 
-export interface CoreDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface CoreDeps extends Runtime {
   metrics: Metrics;
   tracer: Tracer;
   masterKey: MasterKey;
@@ -109,6 +103,7 @@ function createLeading({ outbox }: CoreOptions, deps: CoreDeps, store: LeaseStor
   return { campaigns, leader: heldBy(0), maintainer: heldBy(1) };
 }
 
+/** The parts of one process, on a database that is started. Its start makes what is declared; @throws stream_partitions_fixed. */
 export function createCore(options: CoreOptions, deps: CoreDeps): Core {
   const { database, isCandidate = true, queues: definitions, schedules } = deps;
   const { core } = database;

@@ -1,11 +1,9 @@
 /**
  * What a database is to those who use it.
  */
-import type { Clock } from '#base/clock';
 import type { Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { MigrationSet } from './migrate/migration-files.ts';
 import type { ListenConnection, ListenOptions } from './primary/listen-connection.ts';
 import type { Queryable, Reader, Role } from './queryable.ts';
@@ -104,10 +102,7 @@ export interface Database extends Lifecycle {
   listen(options: ListenOptions): Promise<ListenConnection>;
 }
 
-export interface DatabaseDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface DatabaseDeps extends Runtime {
   metrics: Metrics;
   /** Holds the embedded Postgres. */
   dataDirectory: string;

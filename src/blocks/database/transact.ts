@@ -9,9 +9,9 @@
  * A failure before COMMIT is sent has changed nothing; one after it, without an answer, is `outcome_unknown`.
  */
 import assert from 'node:assert/strict';
-import { type Clock, sleep } from '#base/clock';
+import { sleep } from '#base/clock';
 import { withSignal } from '#base/deadline';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { formatPosition, unsureIn } from '#blocks/postgres';
 import { databaseErrors } from './errors.ts';
 import { isConflict, isRefusal, toCoded } from './failure.ts';
@@ -168,7 +168,7 @@ export async function transactOn<T>(
   pool: Pool,
   kind: TransactionKind,
   signal: AbortSignal,
-  deps: { clock: Clock; random: Random },
+  deps: Pick<Runtime, 'clock' | 'random'>,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   for (let tries = 1; ; tries++) {

@@ -5,19 +5,15 @@
  *                              └──killed, frozen, cut off──▶ silent ──silentMsMax──▶ lost ──forgetMs──▶ forgotten
  */
 import { hostname } from 'node:os';
-import { type Clock, togetherMs } from '#base/clock';
+import { togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { RegistryOptions } from './options.ts';
 import type { ProcessDescription, ProcessEntry, ProcessIdentity, RegistryStore } from './store.ts';
 
-export interface RegistryDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface RegistryDeps extends Runtime {
   store: RegistryStore;
   /** Asked at each beat. */
   describe: () => ProcessDescription;

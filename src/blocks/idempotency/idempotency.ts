@@ -11,13 +11,12 @@
  *
  * A record answers until it is deleted, which is at the earliest after the retention.
  */
-import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import type { LoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
 import { type MasterKey, masterKeyErrors } from '#base/master-key';
+import type { Runtime } from '#base/runtime';
 import { bytes, isConstraintViolation, numbers, type Queryable, sql } from '#blocks/database';
 import { idempotencyErrors } from './errors.ts';
 import { canonicalJson, hashFields } from './key.ts';
@@ -75,9 +74,7 @@ export interface Idempotency extends Lifecycle {
   isRepeated(error: unknown): boolean;
 }
 
-export interface IdempotencyDeps {
-  clock: Clock;
-  log: Log;
+export interface IdempotencyDeps extends Pick<Runtime, 'clock' | 'log'> {
   masterKey: MasterKey;
   /** Reads and deletes expired records. */
   core: Queryable;

@@ -2,13 +2,12 @@
  * Who calls: API keys of a workspace. So far there is one key, the root key of the default workspace.
  */
 import { hash } from 'node:crypto';
-import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Metrics } from '#base/metrics';
 import { parseOptions } from '#base/options';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { type MigrationSet, type Queryable, type Reader, sql } from '#blocks/database';
 import { identityErrors } from './errors.ts';
 import { type IdentityLimits, identityOptions } from './options.ts';
@@ -47,9 +46,7 @@ export interface IdentityOptions {
   limits?: IdentityLimits;
 }
 
-export interface IdentityDeps {
-  clock: Clock;
-  random: Random;
+export interface IdentityDeps extends Pick<Runtime, 'clock' | 'random'> {
   core: Queryable;
   /** Of `Database`: what callers who have shown no key yet can cause. */
   anonymous: (signal: AbortSignal) => Reader;

@@ -7,18 +7,14 @@ import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import { type Health, lifecycleErrors } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { idsErrors } from './errors.ts';
 import { ID_TIME_MS_MAX, ID_TIME_MS_MIN, WORKER_MAX } from './layout.ts';
 import type { IdsOptions } from './options.ts';
 import type { TakenWorker, WorkerLeaseStore } from './store.ts';
 
-export interface IdsDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface IdsDeps extends Runtime {
   store: WorkerLeaseStore;
 }
 

@@ -8,13 +8,11 @@
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { DirectoryLock } from '#blocks/postgres';
 import { toStartError } from './errors.ts';
 import { listJournals, lockIfFree, makeOwnDirectory } from './files/directories.ts';
@@ -50,10 +48,7 @@ export interface Journal extends Lifecycle {
   onChange(listener: () => void): () => void;
 }
 
-export interface JournalDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface JournalDeps extends Runtime {
   metrics: Metrics;
   tick: Tick;
   /** Holds the journals of all names and processes of this machine; made if it is not there. */

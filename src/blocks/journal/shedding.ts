@@ -1,9 +1,9 @@
 /**
  * Records that were not kept: counted, and told in the log once per second at most.
  */
-import type { Clock, Timer } from '#base/clock';
+import type { Timer } from '#base/clock';
 import { describeError } from '#base/errors';
-import type { Log } from '#base/log';
+import type { Runtime } from '#base/runtime';
 
 export interface Shedding {
   /** Told of each loss. */
@@ -17,7 +17,7 @@ export interface Shedding {
 
 const LOG_EVERY_MS = 1000;
 
-export function createShedding(journal: string, { clock, log }: { clock: Clock; log: Log }): Shedding {
+export function createShedding(journal: string, { clock, log }: Pick<Runtime, 'clock' | 'log'>): Shedding {
   let count = 0;
   let told = 0;
   let reason = '';

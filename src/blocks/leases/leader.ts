@@ -6,21 +6,18 @@
  *               └──a beat finds another epoch, or none got through in time───┘
  */
 import { hostname } from 'node:os';
-import { type Clock, togetherMs } from '#base/clock';
+import { togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
 import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { createFailureDetector } from './failure-detector.ts';
 import type { LeasesOptions } from './options.ts';
 import type { Held, LeaseStore } from './store.ts';
 
-export interface LeaderDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface LeaderDeps extends Runtime {
   store: LeaseStore;
   /** Told when the lease has been taken, and when it turns out to be held still after it had seemed to run out. */
   onTaken?: (held: Held) => void;

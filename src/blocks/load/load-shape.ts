@@ -1,8 +1,7 @@
 /**
  * What a load is asked for, and what it tells.
  */
-import type { Clock } from '#base/clock';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { LatencyHistogram } from './histogram.ts';
 
 /** One request. The generator adds `Host` and `Content-Length`. */
@@ -68,9 +67,7 @@ export interface LoadOptions {
   answers?: 'whole' | 'status';
 }
 
-export interface LoadDeps {
-  clock: Clock;
-  random: Random;
+export interface LoadDeps extends Pick<Runtime, 'clock' | 'random'> {
   /** Makes the request of arrival `n` = 0, 1, … when its time has come. */
   next: (n: number) => LoadRequest;
   /** Called once for each arrival, in the order in which they end. Must not throw. */

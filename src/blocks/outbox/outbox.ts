@@ -3,13 +3,12 @@
  * by the relay of one of the processes. See README.md for what is promised and why it holds.
  */
 import assert from 'node:assert/strict';
-import { type Clock, togetherMs } from '#base/clock';
+import { togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Tracer } from '#base/trace';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
@@ -52,10 +51,7 @@ export interface Outbox extends Lifecycle {
   assertRoom(): void;
 }
 
-export interface OutboxDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface OutboxDeps extends Runtime {
   metrics: Metrics;
   tracer: Pick<Tracer, 'records' | 'begin'>;
   database: Pick<Database, 'transact' | 'core'>;
@@ -86,7 +82,7 @@ function createGauge(
     rows,
     relay,
     isListening,
-  }: { clock: Clock; log: Log; rows: OutboxRows; relay: Relay; isListening: () => boolean },
+  }: Pick<Runtime, 'clock' | 'log'> & { rows: OutboxRows; relay: Relay; isListening: () => boolean },
 ) {
   let lag: OutboxLag = { events: 0, oldestMs: 0 };
   let keptFloor: bigint | undefined;
@@ -135,26 +131,14 @@ function createGauge(
 
 /** The outbox, with a relay that campaigns for the lease of the database's one relay. Its start does not wait for that. */
 export function createOutbox(options: OutboxOptions, deps: OutboxDeps): Outbox {
-  const { clock, random, log, tracer, database, ids, leases, streams } = deps;
+  const { clock, log, database, ids, leases, streams } = deps;
   const { isCandidate = true, wakeups = noWakeups } = deps;
   let unsubscribe = () => {};
   const rows = createOutboxRows({ database, core: database.core, leases, streams });
-  const leader = createLeader(LEASE, options, {
-    clock,
-    random,
-    log,
-    store: leases,
-    onTaken: () => relay.told(),
-  });
+  const leader = createLeader(LEASE, options, { ...deps, store: leases, onTaken: () => relay.told() });
   const relay = createRelay(options, {
-    clock,
-    random,
-    log,
-    tracer,
-    leader,
-    rows,
-    streams,
-    wakeups,
+    ...deps,
+    ...{ leader, rows, wakeups },
     onMoved(events, tookMs) {
       measures.moved(events, tookMs);
       gauge.stirred();

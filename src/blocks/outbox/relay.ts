@@ -8,14 +8,12 @@
  */
 
 import { backoffMs } from '#base/backoff';
-import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import { defineFaults } from '#base/faults';
 import type { Health } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop, type Loop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Tracer } from '#base/trace';
 import type { Held, Leader } from '#blocks/leases';
 import type { Streams } from '#blocks/stream';
@@ -29,10 +27,7 @@ const faults = defineFaults('outbox', {
   moved: 'the relay has moved a batch into the log, and committed; it does not know it yet',
 });
 
-export interface RelayDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface RelayDeps extends Runtime {
   tracer: Pick<Tracer, 'records' | 'begin'>;
   leader: Leader;
   rows: OutboxRows;

@@ -8,11 +8,9 @@
  */
 import assert from 'node:assert/strict';
 import { basename } from 'node:path';
-import type { Clock } from '#base/clock';
 import { describeError } from '#base/errors';
 import { createLifecycle, type Health } from '#base/lifecycle';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { createChangeWatch } from './directory/change-watch.ts';
 import {
   type DatabaseFile,
@@ -48,10 +46,7 @@ export interface EmbeddedPostgresOptions extends Partial<SiteOptions> {
   standbys?: number;
 }
 
-export interface EmbeddedPostgresDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface EmbeddedPostgresDeps extends Runtime {
   /** Told what a person who waits for the start may want to know, a line at a time. */
   report?: (line: string) => void;
 }
@@ -173,10 +168,7 @@ async function start(
   }
 }
 
-interface WatchDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+interface WatchDeps extends Runtime {
   signal: AbortSignal;
 }
 

@@ -4,11 +4,9 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { prepareCluster } from './directory/cluster.ts';
 import {
   changeDatabaseFile,
@@ -43,10 +41,7 @@ export interface EnsembleOptions {
   site: SiteOptions;
 }
 
-export interface EnsembleDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface EnsembleDeps extends Runtime {
   report: (line: string) => void;
   onPrivateDirectory: (directory: string) => void;
   /** Told of the primary's state, at each change of anything. */
@@ -150,7 +145,7 @@ export function createEnsemble(options: EnsembleOptions, deps: EnsembleDeps): Ow
       if (standbys.has(name)) continue;
       const at = siteOf(name);
       const kept = { name, site: at, settings, startTimeoutMs: options.startTimeoutMs };
-      standbys.set(name, keepStandby(kept, { clock, random, log, primary: leader, onChange: announce }));
+      standbys.set(name, keepStandby(kept, { ...deps, primary: leader, onChange: announce }));
     }
     const address = leader.address();
     if (!address) return;
@@ -206,9 +201,7 @@ export function createEnsemble(options: EnsembleOptions, deps: EnsembleDeps): Ow
     replay(name, from) {
       const kept = { name, site: siteOf(name), settings, startTimeoutMs: options.startTimeoutMs };
       const server: PostgresServer = createReplay(kept, siteOf(from).dataDirectory, {
-        clock,
-        random,
-        log,
+        ...deps,
         onChange: () => server === primary && announce(),
       });
       return opening(server);

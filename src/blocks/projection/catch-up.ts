@@ -1,10 +1,9 @@
 /**
  * Applies to a shadow what has come in the log since it was filled.
  */
-import { type Clock, sleep } from '#base/clock';
+import { sleep } from '#base/clock';
 import { describeError, isLoadstoneError } from '#base/errors';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { type Database, identifier, type Queryable } from '#blocks/database';
 import { type ProjectionDefinition, shadowName } from './definition.ts';
 import { projectionErrors } from './errors.ts';
@@ -23,10 +22,7 @@ export interface RebuildProgress {
   events: number;
 }
 
-export interface RebuildDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface RebuildDeps extends Runtime {
   database: Pick<Database, 'transact' | 'snapshot' | 'alter'>;
 }
 

@@ -3,12 +3,11 @@
  * README.md for what is promised and why it holds.
  */
 import assert from 'node:assert/strict';
-import { type Clock, sleep } from '#base/clock';
+import { sleep } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Tracer } from '#base/trace';
 import { type Database, identifier } from '#blocks/database';
 import type { Consumer, Handler, Streams } from '#blocks/stream';
@@ -49,10 +48,7 @@ export interface Projections extends Lifecycle {
   rebuild(name: string, options: RebuildOptions): Promise<Rebuild>;
 }
 
-export interface ProjectionsDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface ProjectionsDeps extends Runtime {
   metrics: Metrics;
   tracer: Tracer;
   database: Pick<Database, 'transact' | 'snapshot' | 'alter'>;

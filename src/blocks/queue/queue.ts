@@ -5,9 +5,8 @@
 import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Database, Queryable } from '#blocks/database';
 import type { Ids } from '#blocks/ids';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
@@ -92,10 +91,7 @@ export interface Queue extends Lifecycle {
   readonly forWorkers: WorkerSide;
 }
 
-export interface QueueDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface QueueDeps extends Runtime {
   metrics: Metrics;
   database: Pick<Database, 'transact' | 'core'>;
   ids: Pick<Ids, 'next'>;

@@ -2,11 +2,10 @@
  * How far each stream has grown, as this process knows: told at once by a relay in this process, and by those of
  * others through wakeups. Now and then it asks all the same: one query for all streams, and only while somebody watches.
  */
-import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import type { Health } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
+import type { Runtime } from '#base/runtime';
 import { createLookInterval, type News, type Wakeups } from '#blocks/wakeup';
 import { comparePositions, POSITION_MIN } from './event.ts';
 import type { LogStore, StreamHead } from './store.ts';
@@ -34,9 +33,7 @@ export function createHeads(
     log,
     store,
     wakeups,
-  }: {
-    clock: Clock;
-    log: Log;
+  }: Pick<Runtime, 'clock' | 'log'> & {
     store: Pick<LogStore, 'headsAfter'>;
     wakeups: Pick<Wakeups, 'on' | 'isListening' | 'lookMsMax'>;
   },

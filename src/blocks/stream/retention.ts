@@ -2,12 +2,10 @@
  * Segments: makes room before the log needs it, ends segments so that each is old or large enough to go as a whole, and
  * drops the oldest. Everything it does may be done by several processes at once.
  */
-import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import type { Health } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { comparePositions, POSITION_MIN } from './event.ts';
 import type { LogStore, Segment } from './store.ts';
 
@@ -17,10 +15,7 @@ export interface RetentionPolicy {
   segmentEvents: number;
 }
 
-export interface RetentionDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface RetentionDeps extends Runtime {
   store: Pick<LogStore, 'head' | 'segments' | 'addSegment' | 'sealBefore' | 'dropSegment' | 'unreadIn'>;
   onDroppedUnread: () => void;
 }

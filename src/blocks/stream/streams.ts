@@ -5,9 +5,8 @@
 import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Database, Queryable, Sql } from '#blocks/database';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import type { Handler } from './consumer/batches.ts';
@@ -106,10 +105,7 @@ export interface Streams extends Lifecycle {
   maintain(): Promise<void>;
 }
 
-export interface StreamsDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface StreamsDeps extends Runtime {
   metrics: Metrics;
   database: Pick<Database, 'transact'>;
   store: StreamStore;

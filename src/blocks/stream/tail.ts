@@ -4,12 +4,10 @@
  */
 
 import { backoffMs } from '#base/backoff';
-import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { comparePositions, type StreamEvent, type StreamInfo } from './event.ts';
 import type { EventDefinition, TypedEvent } from './event-definition.ts';
 import type { Heads } from './heads.ts';
@@ -38,10 +36,7 @@ export interface Tail {
   close(): Promise<void>;
 }
 
-export interface TailDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface TailDeps extends Runtime {
   store: Pick<LogStore, 'read' | 'firstKept' | 'head'>;
   heads: Heads;
 }

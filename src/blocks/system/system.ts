@@ -3,11 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import type { Static, TObject } from 'typebox';
-import type { Clock } from '#base/clock';
 import type { Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Database } from '#blocks/database';
 import type { CodeSpace, CodeSpaceOptions, Ids } from '#blocks/ids';
 import type { SystemModel } from '#blocks/plan';
@@ -23,10 +21,7 @@ import type { RawRoute } from './raw.ts';
 import type { Route } from './route.ts';
 
 /** What every system is given. */
-export interface SystemDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface SystemDeps extends Runtime {
   metrics: Metrics;
   /** For reads: what is written goes through `mutate` of a call or a job. */
   database: Pick<Database, 'reader' | 'anonymous'>;

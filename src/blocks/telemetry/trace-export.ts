@@ -4,17 +4,14 @@
  */
 import { diag, trace } from '@opentelemetry/api';
 import type { SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
-import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
+import type { Runtime } from '#base/runtime';
 import { emitTraceExportMetrics, type TraceExportCounts } from './metrics.ts';
 import type { TraceExportOptions } from './options.ts';
 
-export interface TraceExportDeps {
-  clock: Clock;
-  log: Log;
+export interface TraceExportDeps extends Pick<Runtime, 'clock' | 'log'> {
   metrics: Metrics;
   /** Told apart by these in the receiver: `service.name` and the like. */
   resource: Readonly<Record<string, string>>;

@@ -3,12 +3,11 @@
  *
  * States:  waiting ──everyMs──▶ looking ──answer or failure──▶ waiting          stopped (from any)
  */
-import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
+import type { Runtime } from '#base/runtime';
 import type { Queryable } from '#blocks/database';
 import { createAnnouncements } from './announcements.ts';
 import { concernsUs, diagnoseHolders, overLimit } from './diagnose-holders.ts';
@@ -32,9 +31,7 @@ export interface XminWatch extends Lifecycle {
   look(): XminLook;
 }
 
-export interface XminWatchDeps {
-  clock: Clock;
-  log: Log;
+export interface XminWatchDeps extends Pick<Runtime, 'clock' | 'log'> {
   metrics: Metrics;
   /** Asked as `loadstone_system`. */
   core: Queryable;

@@ -12,9 +12,8 @@ import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { type Database, LISTEN_APPLICATION, type ListenConnection, sql } from '#blocks/database';
 import { decodeNews, encodeNews } from './news.ts';
 import type { WakeupOptions } from './options.ts';
@@ -33,10 +32,7 @@ export interface Wakeups extends Lifecycle {
   readonly lookMsMax: number;
 }
 
-export interface WakeupsDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface WakeupsDeps extends Runtime {
   database: Pick<Database, 'core' | 'listen'>;
 }
 

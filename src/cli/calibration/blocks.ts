@@ -5,12 +5,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Type from 'typebox';
-import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { composeLifecycles } from '#base/lifecycle';
 import { silentLog } from '#base/log';
 import { optionsSchema } from '#base/options';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { sql } from '#blocks/database';
 import type { BlockCapacity, BlockName } from '#blocks/plan';
 import { createWorker, defineQueue, handlerOf } from '#blocks/queue';
@@ -24,9 +23,7 @@ import type { Quiet } from './quiet.ts';
 import { BUSY_CONCURRENCY_MIN, fitOrNull } from './routes.ts';
 import type { Speed } from './speed.ts';
 
-export interface BlocksDeps {
-  clock: Clock;
-  random: Random;
+export interface BlocksDeps extends Pick<Runtime, 'clock' | 'random'> {
   signal: AbortSignal;
   cores: Cores | undefined;
 }

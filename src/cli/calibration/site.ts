@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { extname, join } from 'node:path';
 import type { Clock } from '#base/clock';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import {
   createLoad,
   encodeRequest,
@@ -21,9 +21,7 @@ import { type Cores, cpuMsOf, cpuMsOfPostgres } from './cores.ts';
 import { calibrationErrors } from './errors.ts';
 import { type CalibratedSystem, type Measured, measuresOf } from './systems.ts';
 
-export interface SiteDeps {
-  clock: Clock;
-  random: Random;
+export interface SiteDeps extends Pick<Runtime, 'clock' | 'random'> {
   signal: AbortSignal;
   cores: Cores | undefined;
   /** Of the servers, without settings of their own. */

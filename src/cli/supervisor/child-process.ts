@@ -5,7 +5,7 @@ import type { Worker } from 'node:cluster';
 import type { Clock, Timer } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
-import type { Log } from '#base/log';
+import type { Runtime } from '#base/runtime';
 import { cliErrors } from '../errors.ts';
 import type { FromChild, FromSupervisor, MetricsSnapshot } from './child-messages.ts';
 
@@ -34,9 +34,7 @@ export interface Child {
   lastMetrics(): MetricsSnapshot;
 }
 
-export interface ChildDeps {
-  clock: Clock;
-  log: Log;
+export interface ChildDeps extends Pick<Runtime, 'clock' | 'log'> {
   /** The metrics of all processes, as text. */
   gather: () => Promise<string>;
 }

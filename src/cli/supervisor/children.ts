@@ -9,11 +9,10 @@ import cluster, { type Worker } from 'node:cluster';
 import { getCompileCacheDir } from 'node:module';
 import { dirname } from 'node:path';
 import { backoffMs } from '#base/backoff';
-import { type Clock, sleep } from '#base/clock';
+import { sleep } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { BINDS_FIRST, CHILD_NUMBER, CHILDREN } from './child-messages.ts';
 import { type Child, followChild } from './child-process.ts';
 
@@ -27,10 +26,7 @@ export interface ChildrenOptions {
   silentMsMax: number;
 }
 
-export interface ChildrenDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface ChildrenDeps extends Runtime {
   report: (line: string) => void;
   gather: () => Promise<string>;
   /** Told of each one that has ended. */

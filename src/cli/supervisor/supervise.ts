@@ -6,10 +6,8 @@
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
-import type { Clock } from '#base/clock';
 import { composeLifecycles, createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Server } from '#server/build';
 import { formatListen, localUrl, parseListen } from '#server/http/listen-address';
 import { createOwner } from '#server/process/owner';
@@ -19,10 +17,7 @@ import { drainMsMax } from '../start/stop-time.ts';
 import { type Children, createChildren } from './children.ts';
 import { createGatheredMetrics } from './gathered-metrics.ts';
 
-export interface SuperviseDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface SuperviseDeps extends Runtime {
   report: (line: string) => void;
   secrets: ServerSecrets;
 }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { type FaultFile, faultCatalogue } from '#base/faults';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Ages } from '../drilled-systems.ts';
 import { drillErrors } from '../errors.ts';
 import { waitUntil } from '../wait.ts';
@@ -48,9 +48,7 @@ export interface SystemTopologyPlan extends TopologyPlan {
   systems: readonly string[];
 }
 
-export interface TopologyDeps {
-  clock: Clock;
-  random: Random;
+export interface TopologyDeps extends Pick<Runtime, 'clock' | 'random'> {
   /** Ends the start. */
   signal: AbortSignal;
   /** What runs this program: Node, its flags and its entry. */

@@ -13,11 +13,11 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
-import { type Clock, sleep } from '#base/clock';
+import { sleep } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError, type LoadstoneError } from '#base/errors';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
+import type { Runtime } from '#base/runtime';
 import type { Tracer } from '#base/trace';
 import { serverErrors } from '../errors.ts';
 import type { ServerOptions } from '../options.ts';
@@ -47,9 +47,7 @@ export interface Listener {
   address(): ListenAddress;
 }
 
-export interface ListenerDeps {
-  clock: Clock;
-  log: Log;
+export interface ListenerDeps extends Pick<Runtime, 'clock' | 'log'> {
   tracer: Tracer;
   /** Which of the lines that anybody can cause are written. */
   samples: AccessSamples;

@@ -3,8 +3,8 @@
  * is under way behind it.
  */
 import type { Socket } from 'node:net';
-import type { Clock, Timer } from '#base/clock';
-import type { Log } from '#base/log';
+import type { Timer } from '#base/clock';
+import type { Runtime } from '#base/runtime';
 
 export interface UnreadAnswers {
   /** For each new connection. */
@@ -32,7 +32,7 @@ function unsentBytes(socket: Socket): number {
 
 export function createUnreadAnswers(
   options: { unreadMsMax: number },
-  deps: { clock: Clock; log: Log },
+  deps: Pick<Runtime, 'clock' | 'log'>,
 ): UnreadAnswers {
   const { unreadMsMax } = options;
   const { clock, log } = deps;

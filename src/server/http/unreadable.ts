@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '#base/clock';
 import type { ErrorDetails, ErrorFactory, LoadstoneError } from '#base/errors';
-import type { Log } from '#base/log';
+import type { Runtime } from '#base/runtime';
 import type { Tracer } from '#base/trace';
 import { serverErrors } from '../errors.ts';
 import type { AccessSamples } from '../trace/access-samples.ts';
@@ -61,12 +61,9 @@ export function closeSlowly(socket: Socket, clock: Clock): void {
 }
 
 /** Takes what node tells as `clientError`. */
-export function createUnreadable(deps: {
-  clock: Clock;
-  log: Log;
-  tracer: Tracer;
-  samples: AccessSamples;
-}): (error: Unreadable, socket: Socket) => void {
+export function createUnreadable(
+  deps: Pick<Runtime, 'clock' | 'log'> & { tracer: Tracer; samples: AccessSamples },
+): (error: Unreadable, socket: Socket) => void {
   const { clock, log, tracer, samples } = deps;
   /** Once is enough: whatever else comes of them is thrown away. */
   const told = new WeakSet<Socket>();

@@ -1,10 +1,8 @@
 /**
  * How a server shows itself: in the registry of processes from when it can, and as serving once it is.
  */
-import type { Clock } from '#base/clock';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Queryable } from '#blocks/database';
 import { createPostgresRegistry, createRegistry } from '#blocks/discovery';
 import type { SystemDefinition } from '#blocks/system';
@@ -13,10 +11,7 @@ import type { Listener } from '../http/listener.ts';
 import type { ServerOptions } from '../options.ts';
 import { VERSION } from '../version.ts';
 
-export interface PresenceDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface PresenceDeps extends Runtime {
   core: Queryable;
   /** Left out by whoever answers no requests. */
   listener?: Pick<Listener, 'address'>;

@@ -3,11 +3,10 @@
  * can be done with it are functions shared by all of them: closures made for each would cost a redirect some per cent.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '#base/clock';
 import { createDeadline, type Deadline, withSignal } from '#base/deadline';
 import { lifecycleErrors } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Histogram, HistogramSeries } from '#base/metrics/histogram';
+import type { Runtime } from '#base/runtime';
 import type { Tracer } from '#base/trace';
 import type { Identity, Principal } from '#blocks/identity';
 import { deprecationHeaders, PASS, type RawCall, type RawRoute } from '#blocks/system';
@@ -23,9 +22,7 @@ import type { AccessSamples } from '../trace/access-samples.ts';
 import { traceparentOf } from '../trace/traceparent.ts';
 import { createRawMatcher } from './matcher.ts';
 
-export interface RawDeps {
-  clock: Clock;
-  log: Log;
+export interface RawDeps extends Pick<Runtime, 'clock' | 'log'> {
   tracer: Tracer;
   identity: Pick<Identity, 'authenticate'>;
   samples: AccessSamples;

@@ -1,11 +1,9 @@
 /**
  * The systems of a server as one lifecycle: made when everything below them runs, then connected to the listener.
  */
-import type { Clock } from '#base/clock';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Tracer } from '#base/trace';
 import type { Identity } from '#blocks/identity';
 import { createWorker } from '#blocks/queue';
@@ -30,10 +28,7 @@ import { addOwnRoutes, addReferenceRoutes, type OwnDeps } from './own-routes.ts'
 import { checkQueues } from './queues-handled.ts';
 import { createJobHandler } from './work.ts';
 
-export interface SystemsRuntimeDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface SystemsRuntimeDeps extends Runtime {
   metrics: Metrics;
   tracer: Tracer;
   coreRuntime: CoreRuntime;

@@ -4,21 +4,16 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { sql, withSession } from '#blocks/database';
 import { createEmbeddedPostgres, SUPERUSER_NAME } from '#blocks/postgres';
 import { backupErrors } from '../errors.ts';
 import { setApart } from '../postgres-session.ts';
 import type { Target } from '../repository/chain.ts';
 
-export interface RecoveryDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface RecoveryDeps extends Runtime {
   signal: AbortSignal;
 }
 

@@ -7,9 +7,9 @@
  */
 import assert from 'node:assert/strict';
 import type pg from 'pg';
-import { type Clock, sleep } from '#base/clock';
+import { sleep } from '#base/clock';
 import { describeError, isLoadstoneError, type LoadstoneError } from '#base/errors';
-import type { Log } from '#base/log';
+import type { Runtime } from '#base/runtime';
 import type { Address } from '../address.ts';
 import { databaseErrors } from '../errors.ts';
 import { classify, endsConnection } from '../failure.ts';
@@ -22,9 +22,7 @@ import {
   readMigrations,
 } from './migration-files.ts';
 
-export interface MigrateDeps {
-  clock: Clock;
-  log: Log;
+export interface MigrateDeps extends Pick<Runtime, 'clock' | 'log'> {
   /** Ends it all: what is under way is rolled back. */
   signal: AbortSignal;
   /** Told in a person's words what is being waited for. */

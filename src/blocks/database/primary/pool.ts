@@ -2,10 +2,9 @@
  * Connections of one Postgres role: few, shared, with a bounded line of waiters.
  */
 import type pg from 'pg';
-import type { Clock } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { lifecycleErrors } from '#base/lifecycle';
-import type { Log } from '#base/log';
+import type { Runtime } from '#base/runtime';
 import { createClientPool } from '#blocks/postgres';
 import type { Address } from '../address.ts';
 import { databaseErrors } from '../errors.ts';
@@ -42,9 +41,7 @@ export interface Pool {
   close(deadline: AbortSignal, reason?: Error): Promise<number>;
 }
 
-export interface PoolDeps {
-  clock: Clock;
-  log: Log;
+export interface PoolDeps extends Pick<Runtime, 'clock' | 'log'> {
   /** Told of every failure to reach the server, also of a connection that broke while idle. */
   onFailure: (error: unknown) => void;
   /** Asks each connection whose it is when it opens, a round trip, and takes none of a primary that was replaced. */

@@ -6,13 +6,12 @@
  * While moving, requests get database_unavailable; who was at work on the old primary is cut off, and who waited for a
  * connection to it is sent away.
  */
-import type { Clock } from '#base/clock';
 import { createPatientDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
+import type { Runtime } from '#base/runtime';
 import type { Address } from '../address.ts';
 import { databaseErrors } from '../errors.ts';
 import { emitDatabaseMetrics } from '../metrics.ts';
@@ -24,9 +23,7 @@ import { createPool, type Pool, type PoolOptions } from './pool.ts';
 import type { PrimaryTerm } from './primary-term.ts';
 import { createProbe } from './probe.ts';
 
-export interface PrimaryDeps {
-  clock: Clock;
-  log: Log;
+export interface PrimaryDeps extends Pick<Runtime, 'clock' | 'log'> {
   metrics: Metrics;
   /** Where the primary may be replaced. */
   primaryTerm: PrimaryTerm | undefined;

@@ -2,12 +2,10 @@
  * One replica: looked at again and again on a connection of its own, read from while it is healthy. When it is ejected its
  * connections are cut, so that nobody waits for it.
  */
-import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { type CommitPosition, hasReached, parseLsn } from '#blocks/postgres';
 import type { Address } from '../address.ts';
 import { databaseErrors } from '../errors.ts';
@@ -40,10 +38,7 @@ export interface ReplicaOptions {
   statementTimeoutMs: number;
 }
 
-export interface ReplicaDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface ReplicaDeps extends Runtime {
   past: PrimaryPast;
   primaryTerm: PrimaryTerm;
   onEjected: () => void;

@@ -1,11 +1,9 @@
 /**
  * The replicas of a primary, and which of them a read may go to.
  */
-import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { type CommitPosition, parseLsn, parsePosition } from '#blocks/postgres';
 import type { Address } from '../address.ts';
 import { databaseErrors } from '../errors.ts';
@@ -19,10 +17,7 @@ import { createReplica, LOOK_EVERY_MS, type Replica, type ReplicaOptions } from 
 
 export interface ReplicasOptions extends Omit<ReplicaOptions, 'address' | 'name'> {}
 
-export interface ReplicasDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface ReplicasDeps extends Runtime {
   metrics: ReplicaMetrics;
   primaryTerm: PrimaryTerm;
   /** The primary, as the server itself. */
@@ -103,8 +98,7 @@ export function createReplicas(options: ReplicasOptions, deps: ReplicasDeps): Re
     }
     for (const [name, address] of wanted) {
       if (replicas.has(name)) continue;
-      const { primaryTerm } = deps;
-      const given = { clock, random, log, past, primaryTerm, onEjected: metrics.ejected };
+      const given = { ...deps, past, onEjected: metrics.ejected };
       replicas.set(name, createReplica({ ...options, address, name }, given));
     }
     metrics.show([...wanted.keys()].map((name) => replicas.get(name)?.health()));

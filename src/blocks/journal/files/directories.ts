@@ -3,9 +3,8 @@
  */
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { type DirectoryLock, lockDirectory } from '#blocks/postgres';
 import { journalErrors } from '../errors.ts';
 import { isJournalOf, makeJournalId } from './file-names.ts';
@@ -35,7 +34,7 @@ export function lockIfFree(directory: string): DirectoryLock | undefined {
 export function makeOwnDirectory(
   root: string,
   name: string,
-  deps: { clock: Clock; random: Random },
+  deps: Pick<Runtime, 'clock' | 'random'>,
 ): { journalId: string; lock: DirectoryLock } {
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     const journalId = makeJournalId(name, deps);

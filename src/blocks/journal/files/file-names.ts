@@ -5,8 +5,7 @@
  * disk) would have its next records taken for shipped ones.
  */
 import assert from 'node:assert/strict';
-import type { Clock } from '#base/clock';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 
 const NAME = /^[a-z][a-z0-9_]{0,30}$/;
 const EPOCH = /^[0-9a-f]{20}$/;
@@ -18,7 +17,7 @@ export function assertJournalName(name: string): void {
 }
 
 /** The epoch is 12 hexadecimal digits of time, so that ids sort by age, and 8 of chance. */
-export function makeJournalId(name: string, { clock, random }: { clock: Clock; random: Random }): string {
+export function makeJournalId(name: string, { clock, random }: Pick<Runtime, 'clock' | 'random'>): string {
   const time = Math.floor(clock.nowMs()).toString(16).padStart(12, '0');
   return `${name}-${time}${random.bytes(4).toString('hex')}`;
 }

@@ -5,24 +5,21 @@
  *                                           backing_off ◀──failure────────┘  ▲
  *                                                 └──────────time────────────┘          stopped (from any)
  */
+
 import { backoffMs } from '#base/backoff';
-import type { Clock, Timer } from '#base/clock';
+import type { Timer } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Database, Placement } from '#blocks/database';
 import type { Journal } from '../journal.ts';
 import { emitShipperMetrics } from '../metrics.ts';
 import type { ShipperOptions } from '../options.ts';
 import { type Apply, createShipment, type Shipment } from './shipment.ts';
 
-export interface ShipperDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface ShipperDeps extends Runtime {
   metrics: Metrics;
   /** Started before the shipper, and stopped after it. It may have one shipper. */
   journal: Journal;

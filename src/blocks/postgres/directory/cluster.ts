@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { embeddedErrors, toDataError, toProgramError } from '../errors.ts';
 import { programOf } from '../process/installation.ts';
 import type { Account } from '../process/launch.ts';
@@ -22,7 +23,7 @@ import { syncDirectory } from './sync-directory.ts';
  */
 export async function prepareCluster(
   site: Site,
-  deps: { clock: Clock; random: Random; signal: AbortSignal; report: (line: string) => void },
+  deps: Pick<Runtime, 'clock' | 'random'> & { signal: AbortSignal; report: (line: string) => void },
 ): Promise<void> {
   if (isCluster(site)) return;
   const { dataDirectory } = site;

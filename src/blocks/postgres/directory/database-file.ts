@@ -15,7 +15,7 @@ import Type from 'typebox';
 import { type Clock, sleep } from '#base/clock';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { listProblems } from '#base/options/schema';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { embeddedErrors, toDataError } from '../errors.ts';
 import { lockFile } from './directory-lock.ts';
 import { syncDirectory } from './sync-directory.ts';
@@ -123,7 +123,7 @@ const LOCK_TURNS_MAX = 1000;
  */
 export async function changeDatabaseFile(
   dataDirectory: string,
-  deps: { clock: Clock; random: Random },
+  deps: Pick<Runtime, 'clock' | 'random'>,
   change: (now: DatabaseFile) => DatabaseFile | undefined,
 ): Promise<DatabaseFile> {
   const lock = await lockInTurn(dataDirectory, deps);

@@ -2,9 +2,7 @@
  * A Postgres on one directory, primary or standby: what an earlier server has left there is settled, then it is started,
  * watched and restarted.
  */
-import type { Clock } from '#base/clock';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { createPostgresLock } from '../directory/postgres-lock.ts';
 import type { PostgresAddress } from '../engine.ts';
 import { DATABASE_NAME } from '../settings.ts';
@@ -27,10 +25,7 @@ export interface PostgresServerOptions {
   adopts: boolean;
 }
 
-export interface PostgresServerDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface PostgresServerDeps extends Runtime {
   report: (line: string) => void;
   onState: (state: PostgresState) => void;
 }

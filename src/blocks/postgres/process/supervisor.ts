@@ -12,8 +12,8 @@ import { backoffMs } from '#base/backoff';
 import { type Clock, sleep } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
-import type { Log } from '#base/log';
 import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { PostgresLock } from '../directory/postgres-lock.ts';
 import { embeddedErrors, toProgramError } from '../errors.ts';
 import { postgresArguments } from '../settings.ts';
@@ -46,10 +46,7 @@ export interface SupervisorOptions {
   prepare: () => Promise<void>;
 }
 
-export interface SupervisorDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface SupervisorDeps extends Runtime {
   report: (line: string) => void;
   onState: (state: PostgresState) => void;
 }

@@ -2,8 +2,8 @@
  * How a promotion is asked for, and how its outcome is learnt: by whoever has the data directory at hand, through
  * database.json. The owner of the Postgres servers carries it out; without one, its next start does.
  */
-import { type Clock, sleep } from '#base/clock';
-import type { Random } from '#base/random';
+import { sleep } from '#base/clock';
+import type { Runtime } from '#base/runtime';
 import {
   changeDatabaseFile,
   type DatabaseFile,
@@ -68,7 +68,7 @@ function choose(file: DatabaseFile, standby: string | undefined, isOwned: boolea
 export async function askForPromotion(
   dataDirectory: string,
   request: PromotionRequest,
-  deps: { clock: Clock; random: Random; signal: AbortSignal },
+  deps: Pick<Runtime, 'clock' | 'random'> & { signal: AbortSignal },
 ): Promise<PromotionOutcome> {
   const id = deps.random.bytes(9).toString('hex');
   const asked = await changeDatabaseFile(dataDirectory, deps, (now) => {
@@ -94,7 +94,7 @@ export async function askForPromotion(
 async function settled(
   dataDirectory: string,
   id: string,
-  deps: { clock: Clock; random: Random; signal: AbortSignal },
+  deps: Pick<Runtime, 'clock' | 'random'> & { signal: AbortSignal },
 ): Promise<DatabaseFile> {
   const beganMs = deps.clock.monotonicMs();
   for (;;) {
@@ -121,7 +121,7 @@ async function withdraw(
   dataDirectory: string,
   id: string,
   reason: string,
-  deps: { clock: Clock; random: Random },
+  deps: Pick<Runtime, 'clock' | 'random'>,
 ): Promise<boolean> {
   const isMine = (promotion: Promotion | undefined) => promotion?.id === id && promotion.state === 'asked';
   let withdrawn = false;

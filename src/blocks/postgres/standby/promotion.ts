@@ -15,8 +15,7 @@ import { type Clock, sleep } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { defineFaults } from '#base/faults';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { ask } from '../ask.ts';
 import { readControlFile } from '../directory/control-file.ts';
 import {
@@ -65,10 +64,7 @@ export interface Ensemble {
   crown(server: PostgresServer): void;
 }
 
-export interface PromotionDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface PromotionDeps extends Runtime {
   /** Aborts when the owner stops; what is not finished then is left to the next start. */
   signal: AbortSignal;
 }

@@ -14,11 +14,10 @@ import { existsSync, renameSync } from 'node:fs';
 import { rm, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { backoffMs } from '#base/backoff';
-import { type Clock, sleep } from '#base/clock';
+import { sleep } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { describeError } from '#base/errors';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { ask } from '../ask.ts';
 import { isCluster, makeDraftName, removeDrafts } from '../directory/cluster.ts';
 import type { DirectoryName } from '../directory/database-file.ts';
@@ -47,10 +46,7 @@ export interface StandbyOptions {
   startTimeoutMs: number;
 }
 
-export interface StandbyDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface StandbyDeps extends Runtime {
   /** What it follows. */
   primary: PostgresServer;
   onChange: () => void;
@@ -157,11 +153,7 @@ export function keepStandby(options: StandbyOptions, deps: StandbyDeps): Standby
     await replaceByBackup(
       site,
       { address, dataDirectory: primary.site.dataDirectory },
-      {
-        clock,
-        random,
-        signal: ending.signal,
-      },
+      { clock, random, signal: ending.signal },
     );
   }
 
@@ -339,7 +331,7 @@ export async function dropSlotsExcept(
 async function replaceByBackup(
   site: Site,
   source: { address: PostgresAddress; dataDirectory: string },
-  deps: { clock: Clock; random: Random; signal: AbortSignal },
+  deps: Pick<Runtime, 'clock' | 'random'> & { signal: AbortSignal },
 ): Promise<void> {
   const { dataDirectory, launch } = site;
   refuseForeign(site);

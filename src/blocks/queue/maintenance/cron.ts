@@ -3,11 +3,9 @@
  * enqueues: whoever finds it moved on does nothing, so no run is enqueued twice or lost, whichever process leads.
  */
 import assert from 'node:assert/strict';
-import type { Clock } from '#base/clock';
 import { createDeadline } from '#base/deadline';
-import type { Log } from '#base/log';
 import { createLoop, type Loop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { JsonValue } from '#base/values/json';
 import type { Database } from '#blocks/database';
 import type { Place, PreparedJob, UncheckedJob } from '../job.ts';
@@ -72,10 +70,7 @@ export function dueRuns(
   return { runs: [...caughtUp, ...onTime], toMs };
 }
 
-export interface CronDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface CronDeps extends Runtime {
   leader: LeaderLease;
   database: Pick<Database, 'transact'>;
   store: ScheduleStore;

@@ -3,10 +3,9 @@
  * the history; clearing out what queues that drop have too much; and cron. One process does it for all, under a lease;
  * the others read what it has measured.
  */
-import { type Clock, togetherMs } from '#base/clock';
-import type { Log } from '#base/log';
+import { togetherMs } from '#base/clock';
 import { createLoop, type Loop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Definition } from '../definition.ts';
 import type { Admission } from '../enqueue/admission.ts';
 import { createThroughput } from '../enqueue/throughput.ts';
@@ -18,10 +17,7 @@ export interface LeaderLease {
   held(): boolean;
 }
 
-export interface MaintenanceDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface MaintenanceDeps extends Runtime {
   leader: LeaderLease;
   /** Which process trims the queues of `definitions`. */
   maintainer: LeaderLease;

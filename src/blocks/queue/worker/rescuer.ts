@@ -2,10 +2,8 @@
  * What a worker does besides its turns: looks for jobs that other processes tell of, and now and then for those of which
  * nobody has told; makes scheduled jobs ready in time, and takes over the jobs of workers that are gone.
  */
-import type { Clock } from '#base/clock';
-import type { Log } from '#base/log';
 import { createLoop, type Loop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { createLookInterval, type News, type Wakeups } from '#blocks/wakeup';
 import type { JobStore } from '../store.ts';
 import type { WorkerLane } from './worker-lane.ts';
@@ -17,10 +15,7 @@ const LOOK_GAP_MS = 5;
 const REAP_MS = 1000;
 const RETRY_MS = 1000;
 
-export interface RescuerDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface RescuerDeps extends Runtime {
   store: Pick<JobStore, 'look' | 'promote' | 'reap'>;
   wakeups: Pick<Wakeups, 'isListening' | 'lookMsMax'>;
   /** Jobs of a queue are ready that this worker does not take: others may. */

@@ -17,8 +17,8 @@ import { deadlineErrors, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import { defineFaults } from '#base/faults';
 import { type Health, lifecycleErrors } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Definition } from '../definition.ts';
 import { queueErrors } from '../errors.ts';
 import type { ClaimedJob, Handler } from '../job.ts';
@@ -60,10 +60,7 @@ export interface WorkerLaneOptions {
   prefetchMax: number;
 }
 
-export interface WorkerLaneDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface WorkerLaneDeps extends Runtime {
   store: Pick<JobStore, 'completeAndClaim' | 'leave'>;
   scores: Scores;
   handler: Handler;

@@ -3,11 +3,9 @@
  */
 import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
-import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Handler } from '../job.ts';
 import type { QueueOptions } from '../options.ts';
 import type { Queue } from '../queue.ts';
@@ -19,10 +17,7 @@ export interface WorkerOptions extends Pick<QueueOptions, 'pollMs' | 'leaseMs' |
   queues: Readonly<Record<string, { concurrency: number }>>;
 }
 
-export interface WorkerDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface WorkerDeps extends Runtime {
   queue: Queue;
   /** By queue. */
   handlers: Readonly<Record<string, Handler>>;

@@ -14,10 +14,9 @@
  */
 
 import { backoffMs } from '#base/backoff';
-import type { Clock } from '#base/clock';
 import { describeError, isLoadstoneError } from '#base/errors';
 import { defineFaults } from '#base/faults';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Transaction } from '#blocks/database';
 import type { StreamEvent } from '../event.ts';
 import type { AsideEvent, AsideKey, AsideStore, GroupStore, Move, NewAside } from '../store.ts';
@@ -38,9 +37,7 @@ export interface BatchPolicy {
   backoffMaxMs: number;
 }
 
-export interface BatchDeps extends AttemptDeps {
-  clock: Clock;
-  random: Random;
+export interface BatchDeps extends AttemptDeps, Pick<Runtime, 'clock' | 'random'> {
   group: Pick<GroupStore, 'advance'>;
   aside: Pick<AsideStore, 'add' | 'first' | 'done' | 'failed'>;
   handler: Handler;

@@ -7,12 +7,10 @@
  */
 
 import { backoffMs } from '#base/backoff';
-import type { Clock } from '#base/clock';
 import { withSignal } from '#base/deadline';
 import { createLifecycle, type Health, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Database } from '#blocks/database';
 import { nameHolder } from '#blocks/leases';
 import { streamErrors } from '../errors.ts';
@@ -77,10 +75,7 @@ export interface Consumer extends Lifecycle {
   refresh(): void;
 }
 
-export interface ConsumerDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface ConsumerDeps extends Runtime {
   database: Pick<Database, 'transact'>;
   store: StreamStore;
   heads: Heads;
@@ -258,20 +253,14 @@ export function createConsumer(
     const group = store.group(stream, options.group);
     const aside = store.aside(stream, options.group);
     const membership = createMembership(options, {
-      clock,
-      log,
-      group,
-      aside,
+      ...deps,
+      ...{ group, aside },
       me: nameHolder(random),
       onBeat: loop.hurry,
     });
     const batches = createBatches(options, {
-      clock,
-      random,
-      group,
-      aside,
-      handler,
-      database: deps.database,
+      ...deps,
+      ...{ group, aside, handler },
       stopping: loop.signal,
       onHandled: (events: readonly StreamEvent[]) => measures.handled(events, clock.nowMs()),
       onRefused(event, attempts, error, isParked) {

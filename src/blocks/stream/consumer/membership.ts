@@ -9,12 +9,12 @@
  * in the transaction that has the effects.
  */
 import assert from 'node:assert/strict';
-import { type Clock, togetherMs } from '#base/clock';
+import { togetherMs } from '#base/clock';
 import { createDeadline, withSignal } from '#base/deadline';
 import { describeError } from '#base/errors';
 import type { Health } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
+import type { Runtime } from '#base/runtime';
 import { createFailureDetector } from '#blocks/leases';
 import { streamErrors } from '../errors.ts';
 import type { AsideKey, AsideStore, GroupState, GroupStore, PartitionState } from '../store.ts';
@@ -51,9 +51,7 @@ export interface Membership {
   health(): Health;
 }
 
-export interface MembershipDeps {
-  clock: Clock;
-  log: Log;
+export interface MembershipDeps extends Pick<Runtime, 'clock' | 'log'> {
   group: GroupStore;
   aside: Pick<AsideStore, 'load'>;
   /** The member's name, unique for ever. */

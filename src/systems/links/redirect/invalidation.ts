@@ -5,18 +5,13 @@
  * States:  closed ──start──▶ following ──the tail ends by itself──▶ lost: everything is forgotten ──backed off──▶ following
  */
 import { backoffMs } from '#base/backoff';
-import type { Clock } from '#base/clock';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import { createLoop } from '#base/loop';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Streams, Tail } from '#blocks/stream';
 import { type LinkEvent, linkChanged, linkDeleted, linkExpired } from '../events.ts';
 
-export interface InvalidationDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface InvalidationDeps extends Runtime {
   streams: Pick<Streams, 'follow'>;
   forget: (code: string) => void;
   forgetAll: () => void;

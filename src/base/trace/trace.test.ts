@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from './random.ts';
-import { createTracer, traceHeaders } from './trace.ts';
+import { seededRandom } from '../random.ts';
+import { createTracer, traceHeaders } from '../trace.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = `00-${TRACE_ID}-b7ad6b7169203331-01`;

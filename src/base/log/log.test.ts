@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createManualClock } from './clock.ts';
-import { defineErrors } from './errors.ts';
-import { createLog, type LogLevel } from './log.ts';
+import { createManualClock } from '../clock.ts';
+import { defineErrors } from '../errors.ts';
+import { createLog, type LogLevel } from '../log.ts';
 
 const errors = defineErrors('log_test', {
   well_dry: { status: 503, title: 'The well is dry', doc: 'Wait for rain.', retryable: true },
