@@ -5,12 +5,11 @@
  *                                           backing_off ◀──failure────────┘  ▲
  *                                                 └──────────time────────────┘          stopped (from any)
  */
-
 import { backoffMs } from '#base/backoff';
-import type { Timer } from '#base/clock';
 import { createDeadline } from '#base/deadline';
 import { isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle, lifecycleErrors } from '#base/lifecycle';
+import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
 import type { Runtime } from '#base/runtime';
 import type { Database, Placement } from '#blocks/database';
@@ -34,13 +33,6 @@ export interface ShipperDeps extends Runtime {
   apply: Apply;
 }
 
-type State =
-  | { kind: 'idle' }
-  | { kind: 'lingering'; timer: Timer; sinceMs: number }
-  | { kind: 'backing_off'; timer: Timer }
-  | { kind: 'shipping'; run: Promise<void> }
-  | { kind: 'stopped' };
-
 const RETRY_MS_MIN = 100;
 /** The database is away, or what it did is unknown: a smaller batch would fare no better. */
 const AWAY_CODES = new Set([
@@ -59,7 +51,9 @@ export function createShipper(options: ShipperOptions, deps: ShipperDeps): Lifec
   const name = journal.journalName;
   const closing = new AbortController();
   const shipments = new Map<string, Shipment>();
-  let state: State = { kind: 'idle' };
+  let shipping: Promise<void> | undefined;
+  /** Since when records wait for a batch to become whole. */
+  let lingerSinceMs: number | undefined;
   let batchLimit = batchMax;
   let failures = 0;
   let shipped = 0;
@@ -89,8 +83,7 @@ export function createShipper(options: ShipperOptions, deps: ShipperDeps): Lifec
   function lagMs(): number {
     if (waiting() === 0) return 0;
     const [first] = shipmentList().flatMap((shipment) => shipment.inHand());
-    const sinceMs = first?.atMs ?? (state.kind === 'lingering' ? state.sinceMs : clock.nowMs());
-    return Math.max(0, clock.nowMs() - sinceMs);
+    return Math.max(0, clock.nowMs() - (first?.atMs ?? lingerSinceMs ?? clock.nowMs()));
   }
 
   async function shipOne(): Promise<void> {
@@ -118,76 +111,71 @@ export function createShipper(options: ShipperOptions, deps: ShipperDeps): Lifec
     return shipment.waiting() > shipment.source.end() - drainTo;
   }
 
-  async function run(): Promise<void> {
-    try {
-      do await shipOne();
-      while (goesOn());
-      if (state.kind !== 'stopped') rest();
-    } catch (error) {
-      backOff(error);
-    }
+  async function shipAll(): Promise<void> {
+    do await shipOne();
+    while (goesOn());
   }
 
-  function begin(): void {
-    state = { kind: 'shipping', run: Promise.resolve() };
-    state.run = run();
+  async function run(): Promise<number> {
+    lingerSinceMs = undefined;
+    if (!hasWork()) return Number.POSITIVE_INFINITY;
+    shipping = shipAll().finally(() => {
+      shipping = undefined;
+    });
+    await shipping;
+    return nextMs();
   }
 
-  function rest(): void {
-    state = { kind: 'idle' };
-    wake();
-  }
-
-  function wake(): void {
-    if (state.kind !== 'idle' && state.kind !== 'lingering') return;
-    if (waiting() >= batchMax) {
-      if (state.kind === 'lingering') state.timer.cancel();
-      begin();
-    } else if (state.kind === 'idle' && hasWork()) {
-      state = {
-        kind: 'lingering',
-        timer: clock.after(lingerMs, begin, 'background'),
-        sinceMs: clock.nowMs(),
-      };
-    }
+  /** A whole batch goes at once, another when its first record has lingered. */
+  function nextMs(): number {
+    if (waiting() >= batchMax) return 0;
+    if (!hasWork()) return Number.POSITIVE_INFINITY;
+    lingerSinceMs ??= clock.nowMs();
+    return lingerMs;
   }
 
   function hasWork(): boolean {
     return waiting() > 0 || journal.sources().some((source) => !source.isOwn || source.wantsRoom());
   }
 
-  function backOff(error: unknown): void {
-    failed += 1;
+  function unshipped(): { first: number | undefined; count: number; waiting: number } {
     const inHand = shipmentList().flatMap((shipment) => shipment.inHand());
+    return { first: inHand[0]?.sequence, count: inHand.length, waiting: waiting() };
+  }
+
+  function backOff(error: unknown): number {
+    failed += 1;
+    const records = unshipped();
     const isAway = isLoadstoneError(error) && AWAY_CODES.has(error.code);
-    const isSmaller = !isAway && inHand.length > 1;
-    if (isSmaller) batchLimit = Math.floor(inHand.length / 2);
+    if (!isAway && records.count > 1) batchLimit = Math.floor(records.count / 2);
     else failures += 1;
     const wait = { baseMs: RETRY_MS_MIN, maxMs: retryMsMax };
     const retryMs = Math.round(backoffMs(wait, failures + 1, random));
-    const records = { first: inHand[0]?.sequence, count: inHand.length, waiting: waiting() };
-    if (state.kind === 'stopped') {
-      log.warn({ journal: name, err: error, records }, 'records stay in the journal for the next start');
-      return;
-    }
     log.warn({ journal: name, err: error, records, retryMs }, 'records could not be shipped; trying again');
-    state = { kind: 'backing_off', timer: clock.after(retryMs, begin, 'background') };
+    return retryMs;
   }
 
+  const loop = createLoop(clock, { work: run, failed: backOff });
+
   async function drain(deadline: AbortSignal): Promise<void> {
-    const before = state;
     drainTo = journal.sources().at(-1)?.end() ?? 0;
-    state = { kind: 'stopped' };
-    if ('timer' in before) before.timer.cancel();
-    if (before.kind === 'shipping') return before.run;
-    if (!deadline.aborted && hasWork()) await run();
+    const stopped = loop.stop(deadline);
+    try {
+      if (shipping) await shipping;
+      else if (!deadline.aborted && hasWork()) await shipAll();
+    } catch (error) {
+      failed += 1;
+      const records = unshipped();
+      log.warn({ journal: name, err: error, records }, 'records stay in the journal for the next start');
+    }
+    await stopped;
   }
 
   let ignore = () => {};
   return createLifecycle(`shipper of the journal ${name}`, {
     async start() {
-      ignore = journal.onChange(wake);
-      wake();
+      ignore = journal.onChange(() => loop.hurry(nextMs()));
+      loop.begin(nextMs());
     },
     async stop(deadline) {
       ignore();
