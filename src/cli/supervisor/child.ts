@@ -3,7 +3,7 @@
  * with its supervisor, at once: then there is no Postgres either, and nobody to give its port to.
  */
 import { createDeadline, withSignal } from '#base/deadline';
-import { describeError } from '#base/errors';
+import { describeError, isLoadstoneError } from '#base/errors';
 import { createMetrics, type Metrics } from '#base/metrics';
 import { createServer, type Server, type ServerDeps } from '#server/build';
 import type { ServerOptions } from '#server/options';
@@ -168,7 +168,8 @@ export async function serveAsChild(configure: () => Promise<Configured>): Promis
   try {
     await serve(await configure());
   } catch (error) {
-    await tell({ kind: 'failed', line: describeError(error) });
+    const code = isLoadstoneError(error) ? { code: error.code } : {};
+    await tell({ kind: 'failed', line: describeError(error), ...code });
     process.exit(EXIT_FAILED);
   }
 }

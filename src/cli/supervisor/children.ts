@@ -167,8 +167,7 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
     limit.done();
   }
 
-  async function replace(place: Place): Promise<void> {
-    const next = fork(place.number);
+  async function replace(place: Place, next: Child): Promise<void> {
     await next.ready;
     const old = place.child;
     place.child = next;
@@ -179,23 +178,24 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
     await started.promise;
     if (stopping.signal.aborted) return;
     isAskedAgain = false;
-    report(`replacing ${places.length} processes, one by one`);
+    const counted = `${places.length} ${places.length === 1 ? 'process' : 'processes'}`;
+    report(`replacing ${counted}, one by one`);
     for (const place of places) {
       if (stopping.signal.aborted) return;
-      const attempt = replace(place);
+      const next = fork(place.number);
+      const attempt = replace(place, next);
       place.replacing = attempt.catch(() => {});
       try {
         await attempt;
       } catch (error) {
         if (stopping.signal.aborted) return;
-        report(
-          `process ${place.number} is not replaced, and the others go on as they are: ${describeError(error)}`,
-        );
+        const why = `${describeError(error)} (${next.failureCode()})`;
+        report(`process ${place.number} is not replaced, and all go on as they are: ${why}`);
         log.error({ process: place.number, err: error }, 'a process could not be replaced');
         return;
       }
     }
-    report(`replaced ${places.length} processes`);
+    report(`replaced ${counted}`);
   }
 
   function replaceAll(): Promise<void> {

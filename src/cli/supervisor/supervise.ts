@@ -6,6 +6,7 @@
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import { relative } from 'node:path';
 import type { Clock } from '#base/clock';
 import { composeLifecycles, createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Log } from '#base/log';
@@ -18,6 +19,7 @@ import type { Configuration, StartFlags } from '../config.ts';
 import { drainMsMax } from '../start/stop-time.ts';
 import { type Children, createChildren } from './children.ts';
 import { createGatheredMetrics } from './gathered-metrics.ts';
+import { createWatch, directoriesOf } from './watch.ts';
 
 export interface SuperviseDeps {
   clock: Clock;
@@ -75,6 +77,26 @@ function createParts(children: () => Children): { first: Lifecycle; all: Lifecyc
   };
 }
 
+/** Replaces the processes when a file of somebody's own system changes. */
+function createReplacing(
+  systems: readonly string[],
+  except: string,
+  children: () => Children | undefined,
+  deps: SuperviseDeps,
+) {
+  return createWatch(
+    { directories: directoriesOf(systems), except },
+    {
+      ...deps,
+      onChange(file) {
+        deps.report(`changed: ${relative(process.cwd(), file)}`);
+        // Before there are any, there is none that has read the older file.
+        void children()?.replaceAll();
+      },
+    },
+  );
+}
+
 export function createSupervisor(
   { options, definitions }: Pick<Configuration, 'options' | 'definitions'>,
   flags: StartFlags,
@@ -111,7 +133,9 @@ export function createSupervisor(
     async stop() {},
   });
   const { first, all } = createParts(children);
+  const watching = flags.watch ? [createReplacing(options.systems, dataDirectory, () => made, deps)] : [];
   const whole = composeLifecycles('supervisor', [
+    ...watching,
     owner.directory,
     address,
     first,
