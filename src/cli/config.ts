@@ -180,7 +180,7 @@ async function read(flags: StartFlags, env: NodeJS.ProcessEnv): Promise<Configur
     ...pickSystems(raw),
   });
   if (flags.watch && !listed.systems.some(isSystemPath))
-    throw invalid('watch: nothing to watch; name a system by its path, such as --systems links,./my-system');
+    throw invalid('watch: nothing to watch; name a system by its path, such as --systems ./my-system');
   const from = file === undefined ? process.cwd() : dirname(file);
   const definitions = await loadSystems(listed.systems, from);
   const systems = listed.systems.map((name) => (isSystemPath(name) ? resolve(from, name) : name));

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from '#base/clock';
 import { eventually } from '#base/testing/eventually.fixture';
 import { identifier, sql } from '#blocks/database';
 import { locateDatabase, lookInto } from '#fixtures/database';
-import { startTestServer, type TestServer } from '../server.fixture.ts';
+import { startTestServer, type TestServer } from '#server/server.fixture';
 
 interface Counts {
   live: number;

@@ -6,8 +6,8 @@ import { after, before, test } from 'node:test';
 import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
 import { locateDatabase, lookInto, makeTestDirectory } from '#fixtures/database';
-import { linksModel } from '#systems/links';
-import { startTestServer, type TestServer } from '../server.fixture.ts';
+import { startTestServer, type TestServer } from '#server/server.fixture';
+import { linksModel } from '../model.ts';
 
 const TOLERANCE = 0.25;
 const URL_BYTES = 100;

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startTestServer, type TestServer } from '../server.fixture.ts';
+import { startTestServer, type TestServer } from '#server/server.fixture';
 
 interface Line {
   route?: string;

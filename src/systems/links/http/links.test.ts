@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { problem, startTestServer, type TestServer } from '../server.fixture.ts';
+import { problem, startTestServer, type TestServer } from '#server/server.fixture';
 
 interface LinkBody {
   id: string;

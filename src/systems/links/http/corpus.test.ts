@@ -3,8 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { hostileBodies, readRealUrls } from '#system-fixtures/links';
-import { problem, startTestServer, type TestServer } from '../server.fixture.ts';
+import { problem, startTestServer, type TestServer } from '#server/server.fixture';
+import { hostileBodies, readRealUrls } from '../fixture.ts';
 
 const realUrls = readRealUrls();
 

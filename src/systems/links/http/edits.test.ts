@@ -7,7 +7,7 @@ import { after, before, suite, test } from 'node:test';
 import { eventually } from '#base/testing/eventually.fixture';
 import { identifier, sql } from '#blocks/database';
 import { locateDatabase, lookInto } from '#fixtures/database';
-import { problem, startTestServer, type TestServer } from '../server.fixture.ts';
+import { problem, startTestServer, type TestServer } from '#server/server.fixture';
 
 const HOUR_MS = 3_600_000;
 const EDITS = 60;
