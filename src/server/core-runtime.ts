@@ -20,6 +20,7 @@ import {
 } from '#blocks/backup';
 import { createDatabase, type Database, type MigrationSet } from '#blocks/database';
 import { discoveryMigrations } from '#blocks/discovery';
+import { createXminWatch, doctorMigrations, type XminWatch } from '#blocks/doctor';
 import { createIdempotency, idempotencyMigrations } from '#blocks/idempotency';
 import { identityMigrations } from '#blocks/identity';
 import { createIds, createPostgresWorkerLeases, type Ids, idsMigrations } from '#blocks/ids';
@@ -31,7 +32,6 @@ import { createQueue, type Queue, type QueueDefinition, queueMigrations, type Sc
 import { createReferences, type References, referenceQueues, referenceSchedules } from '#blocks/references';
 import { createPostgresStreams, createStreams, type Streams, streamMigrations } from '#blocks/stream';
 import type { SystemDefinition } from '#blocks/system';
-import { createXminWatch, telemetryMigrations, type XminWatch } from '#blocks/telemetry';
 import { createWakeups } from '#blocks/wakeup';
 import type { ServerOptions } from './options.ts';
 import { VERSION } from './version.ts';
@@ -72,7 +72,7 @@ const OWN_MIGRATIONS: readonly MigrationSet[] = [
   queueMigrations,
   idempotencyMigrations,
   projectionMigrations,
-  telemetryMigrations,
+  doctorMigrations,
   discoveryMigrations,
   backupMigrations,
 ];

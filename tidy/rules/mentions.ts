@@ -2,7 +2,7 @@
  * A system is one directory. Where its word stands outside of it is listed in tidy/mentions.ts with a reason, so that no
  * knowledge of a system gathers in other rooms.
  */
-import type { Property } from 'oxc-parser';
+import type { ObjectProperty } from 'oxc-parser';
 import { isTest, roomNames, roomOf } from '../rooms.ts';
 import type { Finding, Rule } from '../rule.ts';
 import { nameOf, stringValue, walk } from '../syntax.ts';
@@ -19,7 +19,7 @@ interface Listed {
 }
 
 const propertiesOf = (node: { properties: readonly unknown[] }) =>
-  (node.properties as Property[]).filter(({ type }) => type === 'Property');
+  (node.properties as ObjectProperty[]).filter(({ type }) => type === 'Property');
 
 /** Read from the syntax tree, so that the rule needs nothing but files. */
 function readList(module: Module): Listed[] {

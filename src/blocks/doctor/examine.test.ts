@@ -6,7 +6,7 @@ import { type Queryable, sql } from '#blocks/database';
 import { makeTestDatabase, startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { examine } from './examine.ts';
 import type { Finding } from './finding.ts';
-import { telemetryMigrations } from './migrations.ts';
+import { doctorMigrations } from './migrations.ts';
 import { xminWatchOptions } from './options.ts';
 import { openSession, type Session } from './session.fixture.ts';
 
@@ -17,7 +17,7 @@ describe('examine', () => {
   let it: TestDatabase;
   const sessions: Session[] = [];
   before(async () => {
-    it = await startTestDatabase({ migrations: [telemetryMigrations] });
+    it = await startTestDatabase({ migrations: [doctorMigrations] });
   });
   afterEach(async () => {
     for (const session of sessions.splice(0)) await session.close();

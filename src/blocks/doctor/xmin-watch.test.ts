@@ -15,7 +15,7 @@ import {
 } from '#fixtures/database';
 import { diagnoseHolders, remedyOf } from './diagnose-holders.ts';
 import { describeHolder, readHolders, type XminHolder } from './holders.ts';
-import { telemetryMigrations } from './migrations.ts';
+import { doctorMigrations } from './migrations.ts';
 import { type XminWatchOptions, xminWatchOptions } from './options.ts';
 import { openSession, openStandby, type Session } from './session.fixture.ts';
 import { createXminWatch, type XminWatch } from './xmin-watch.ts';
@@ -83,7 +83,7 @@ describe('the xmin watch', () => {
       );
     }
     await first.stop();
-    it = await startTestDatabase({ dataDirectory, migrations: [telemetryMigrations] });
+    it = await startTestDatabase({ dataDirectory, migrations: [doctorMigrations] });
     await it.admin.run(sql`create role other_login login`);
   });
   afterEach(async () => {
@@ -304,7 +304,7 @@ describe('the xmin watch', () => {
     await it.admin.run(sql`grant loadstone_owner, loadstone_app, loadstone_system to poor with set true`);
     await it.admin.run(sql`create database poors owner poor strategy file_copy`);
     const primary = it.url.replace('loadstone_super@/loadstone', 'poor@/poors');
-    const poor = makeTestDatabase({ options: { primary }, migrations: [telemetryMigrations] });
+    const poor = makeTestDatabase({ options: { primary }, migrations: [doctorMigrations] });
     await poor.database.start(never());
 
     const session = await openSnapshot({ user: 'other_login', database: 'poors' });

@@ -1,6 +1,6 @@
 /**
  * What a look at what holds back vacuum costs, and an examination. Run it with Node:
- * `node src/blocks/telemetry/telemetry.bench.ts`.
+ * `node src/blocks/doctor/doctor.bench.ts`.
  */
 import { systemClock } from '#base/clock';
 import { parseOptions } from '#base/options';
@@ -8,13 +8,13 @@ import { sql } from '#blocks/database';
 import { startTestDatabase } from '#fixtures/database';
 import { examine } from './examine.ts';
 import { readHolders } from './holders.ts';
-import { telemetryMigrations } from './migrations.ts';
+import { doctorMigrations } from './migrations.ts';
 import { xminWatchOptions } from './options.ts';
 import { openSession } from './session.fixture.ts';
 
 const SESSIONS = 40;
 const options = parseOptions(xminWatchOptions, {});
-const it = await startTestDatabase({ migrations: [telemetryMigrations] });
+const it = await startTestDatabase({ migrations: [doctorMigrations] });
 const { core } = it.database;
 
 /** The tenth percentile is what it costs when nothing else wants the processor just then. */
