@@ -128,7 +128,7 @@ export {
   type Learnt,
   type ListOrder,
   listOrder,
-  type MutationPlace,
+  type MutationPlacement,
   type Older,
   type OlderVersion,
   OWN_PATHS,

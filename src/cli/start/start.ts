@@ -107,8 +107,8 @@ async function create(configuration: Configuration, flags: StartFlags, deps: Ser
     return (await import('../supervisor/supervise.ts')).createSupervisor(configuration, flags, deps);
   }
   const { createServer } = await import('#server/build');
-  const place = isJoined ? await ownerOf(options.data) : ({ kind: 'own' } as const);
-  return createServer(options, systemOptions, definitions, { ...deps, place });
+  const ownership = isJoined ? await ownerOf(options.data) : ({ kind: 'own' } as const);
+  return createServer(options, systemOptions, definitions, { ...deps, ownership });
 }
 
 /** For drills alone: LOADSTONE_FAULTS names the file that says what is to go wrong, the clock included. */

@@ -91,7 +91,7 @@ function createOrders({ options: given, systemOptions, definitions }: Configurat
     metrics,
     // The supervisor tells a person how far all of them are.
     report: (line) => log.debug(line),
-    place: {
+    ownership: {
       kind: 'join',
       owner: (signal) => withSignal(begun.promise, signal),
       binds: process.env[BINDS_FIRST] === undefined ? 'last' : 'first',

@@ -14,7 +14,7 @@ import type { Random } from '#base/random';
 import type { Server } from '#server/build';
 import { formatListen, localUrl, parseListen } from '#server/http/listen-address';
 import { createOwner } from '#server/process/owner';
-import type { ServerSecrets } from '#server/process/place';
+import type { ServerSecrets } from '#server/process/ownership';
 import type { Configuration, StartFlags } from '../config.ts';
 import { drainMsMax } from '../start/stop-time.ts';
 import { type Children, createChildren } from './children.ts';

@@ -9,7 +9,7 @@ import type { Log } from '#base/log';
 import type { Random } from '#base/random';
 import type { JsonValue } from '#base/values/json';
 import type { Database } from '#blocks/database';
-import type { Place, PreparedJob, UncheckedJob } from '../job.ts';
+import type { JobPlacement, PreparedJob, UncheckedJob } from '../job.ts';
 import { createLoop, type Loop } from '../loop.ts';
 import type { JobStore, ScheduleStore } from '../store.ts';
 import { type CronPattern, parseCronPattern } from './cron-pattern.ts';
@@ -21,7 +21,7 @@ import type { LeaderLease } from './maintenance.ts';
  */
 export type CatchUp = 'none' | 'last' | 'all';
 
-export interface Schedule extends Place {
+export interface Schedule extends JobPlacement {
   /** Unique; lower-case letters, digits and `_`. */
   name: string;
   /** Such as `0 3 * * *`. A schedule whose pattern has been changed begins anew. */
@@ -80,7 +80,7 @@ export interface CronDeps {
   database: Pick<Database, 'transact'>;
   store: ScheduleStore;
   jobs: Pick<JobStore, 'insert'>;
-  prepare: (job: UncheckedJob, place: Place) => PreparedJob;
+  prepare: (job: UncheckedJob, place: JobPlacement) => PreparedJob;
   wake: (jobs: readonly PreparedJob[]) => void;
 }
 

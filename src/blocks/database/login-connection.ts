@@ -28,7 +28,7 @@ export interface Partition {
   bounds: string;
 }
 
-export interface Session extends Queryable {
+export interface LoginConnection extends Queryable {
   /** The rows of a table in COPY's text format, which is right for every type and from version to version. */
   copyOut(table: CopiedTable): AsyncIterable<Buffer>;
   /** The way back. @returns how many rows that were */
@@ -180,7 +180,7 @@ async function addPartition(client: pg.Client, { schema, name, parent, bounds }:
   );
 }
 
-function createSession(client: pg.Client): Session {
+function createLoginConnection(client: pg.Client): LoginConnection {
   async function ask<Row>({ text, values }: Sql): Promise<{ rows: Row[]; rowCount: number | null }> {
     try {
       const { rows, rowCount } = await client.query({ text, values: [...values] });
@@ -200,17 +200,17 @@ function createSession(client: pg.Client): Session {
 }
 
 /**
- * Logs in at a `postgres://` address, hands the session to `use`, and ends it; whatever `use` has left open is undone.
+ * Logs in at a `postgres://` address, hands the connection to `use`, and ends it; whatever `use` has left open is undone.
  * @throws database_unavailable, database_unsupported, the signal's reason, and what `use` throws
  */
-export async function withSession<T>(
+export async function withLoginConnection<T>(
   url: string,
   signal: AbortSignal,
-  use: (session: Session) => Promise<T>,
+  use: (connection: LoginConnection) => Promise<T>,
 ): Promise<T> {
   let failed: { error: unknown } | undefined;
   const used = (client: pg.Client) =>
-    use(createSession(client)).catch((error: unknown) => {
+    use(createLoginConnection(client)).catch((error: unknown) => {
       failed = { error };
       throw error;
     });

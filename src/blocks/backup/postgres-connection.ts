@@ -2,7 +2,7 @@
  * What a backup asks of the embedded Postgres, over one connection as its superuser.
  */
 import { createHash } from 'node:crypto';
-import { type Session, sql } from '#blocks/database';
+import { type LoginConnection, sql } from '#blocks/database';
 import { backupErrors } from './errors.ts';
 import type { MigrationState } from './repository/manifest.ts';
 
@@ -16,8 +16,8 @@ export interface Cluster {
 }
 
 /** @throws backup_unsupported */
-export async function lookAtCluster(session: Session): Promise<Cluster> {
-  const row = await session.first<Cluster & { spaces: string[] }>(sql`
+export async function lookAtCluster(connection: LoginConnection): Promise<Cluster> {
+  const row = await connection.first<Cluster & { spaces: string[] }>(sql`
     select current_setting('data_directory') as "dataDirectory", current_setting('server_version') as version,
       (select system_identifier::text from pg_control_system()) as "systemIdentifier",
       (select id::text from core.backup_incarnation) as incarnation,
@@ -33,8 +33,8 @@ export async function lookAtCluster(session: Session): Promise<Cluster> {
 }
 
 /** The rooms and how far each has been migrated. */
-export async function readMigrationState(session: Session): Promise<MigrationState[]> {
-  return session.rows<MigrationState>(sql`
+export async function readMigrationState(connection: LoginConnection): Promise<MigrationState[]> {
+  return connection.rows<MigrationState>(sql`
     select room, max(number)::integer as number from core.migrations group by room order by room`);
 }
 
@@ -43,17 +43,17 @@ export async function readMigrationState(session: Session): Promise<MigrationSta
  * into that one's backups by itself, nor can its log be joined to theirs.
  * @returns how many schedules of backups it has given up
  */
-export async function setApart(session: Session): Promise<number> {
-  const known = await session.first<{ isThere: boolean }>(sql`
+export async function setApart(connection: LoginConnection): Promise<number> {
+  const known = await connection.first<{ isThere: boolean }>(sql`
     select to_regclass('core.backup_incarnation') is not null as "isThere"`);
   if (!known?.isThere) return 0;
-  await session.run(sql`update core.backup_incarnation set id = gen_random_uuid()`);
-  return session.run(sql`delete from core.backup_schedules`);
+  await connection.run(sql`update core.backup_incarnation set id = gen_random_uuid()`);
+  return connection.run(sql`delete from core.backup_schedules`);
 }
 
 /** By Postgres's own clock, which is the one that commits are stamped with. */
-export async function askTime(session: Session): Promise<Date> {
-  const row = await session.first<{ now: Date }>(sql`select clock_timestamp() as now`);
+export async function askTime(connection: LoginConnection): Promise<Date> {
+  const row = await connection.first<{ now: Date }>(sql`select clock_timestamp() as now`);
   return row?.now ?? new Date(Number.NaN);
 }
 
@@ -62,15 +62,15 @@ export async function askTime(session: Session): Promise<Date> {
  * told to stop at one that nothing comes after, Postgres gives up.
  * @returns where the log stood before
  */
-export async function markLog(session: Session): Promise<string> {
-  const row = await session.first<{ lsn: string }>(sql`select pg_current_wal_insert_lsn()::text as lsn`);
-  await session.run(sql`select pg_current_xact_id()`);
+export async function markLog(connection: LoginConnection): Promise<string> {
+  const row = await connection.first<{ lsn: string }>(sql`select pg_current_wal_insert_lsn()::text as lsn`);
+  await connection.run(sql`select pg_current_xact_id()`);
   return row?.lsn ?? '';
 }
 
 /** Closes the current segment, whole and on disk. @returns the end of what is in it */
-export async function switchSegment(session: Session): Promise<string> {
-  return (await session.first<{ lsn: string }>(sql`select pg_switch_wal()::text as lsn`))?.lsn ?? '';
+export async function switchSegment(connection: LoginConnection): Promise<string> {
+  return (await connection.first<{ lsn: string }>(sql`select pg_switch_wal()::text as lsn`))?.lsn ?? '';
 }
 
 // Replication slots: they keep Postgres from removing log that has not been copied yet.
@@ -87,25 +87,29 @@ export interface Slot {
   restartLsn: string;
 }
 
-export async function findSlot(session: Session, name: string): Promise<Slot | undefined> {
-  return session.first<Slot>(sql`
+export async function findSlot(connection: LoginConnection, name: string): Promise<Slot | undefined> {
+  return connection.first<Slot>(sql`
     select wal_status as status, restart_lsn::text as "restartLsn" from pg_replication_slots where slot_name = ${name}`);
 }
 
-/** A temporary one ends with the session. */
-export async function makeSlot(session: Session, name: string, isTemporary: boolean): Promise<void> {
-  await session.run(sql`select pg_create_physical_replication_slot(${name}, true, ${isTemporary})`);
+/** A temporary one ends with the connection. */
+export async function makeSlot(
+  connection: LoginConnection,
+  name: string,
+  isTemporary: boolean,
+): Promise<void> {
+  await connection.run(sql`select pg_create_physical_replication_slot(${name}, true, ${isTemporary})`);
 }
 
-export async function dropSlot(session: Session, name: string): Promise<void> {
-  await session.run(sql`
+export async function dropSlot(connection: LoginConnection, name: string): Promise<void> {
+  await connection.run(sql`
     select pg_drop_replication_slot(slot_name) from pg_replication_slots
     where slot_name = ${name} and not active`);
 }
 
 /** From here on the slot keeps the log. */
-export async function advanceSlot(session: Session, name: string, lsn: string): Promise<void> {
-  await session.run(sql`
+export async function advanceSlot(connection: LoginConnection, name: string, lsn: string): Promise<void> {
+  await connection.run(sql`
     select pg_replication_slot_advance(slot_name, least(${lsn}::pg_lsn, pg_current_wal_lsn()))
     from pg_replication_slots where slot_name = ${name} and restart_lsn < ${lsn}::pg_lsn`);
 }

@@ -8,7 +8,7 @@ import type { Cursor } from './events.ts';
 
 export { assertKept, lockAside, moveGroup, readHead } from '#blocks/stream';
 
-export interface Place {
+export interface Progress {
   streamId: number;
   /** The name of the stream. */
   stream: string;
@@ -21,7 +21,7 @@ export interface Place {
 }
 
 /** @throws stream_unknown */
-export async function readPlace(tx: Queryable, { stream, name }: ProjectionDefinition): Promise<Place> {
+export async function readProgress(tx: Queryable, { stream, name }: ProjectionDefinition): Promise<Progress> {
   const { streamId, partitions } = await readStream(tx, stream);
   const [cursors, head] = await Promise.all([readCursors(tx, { streamId, group: name }), readHead(tx)]);
   return {
@@ -35,6 +35,6 @@ export async function readPlace(tx: Queryable, { stream, name }: ProjectionDefin
 }
 
 /** One cursor at the same position for each partition. */
-export function cursorsAt(position: string, { partitions }: Pick<Place, 'partitions'>): Cursor[] {
+export function cursorsAt(position: string, { partitions }: Pick<Progress, 'partitions'>): Cursor[] {
   return Array.from({ length: partitions }, (_, partition) => ({ partition, after: position }));
 }

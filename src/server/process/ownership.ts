@@ -19,7 +19,7 @@ export interface ServerSecrets {
  * @param binds `first`: the port is known to be free before anything else, and answers 503 until the start is over. `last`:
  * other processes answer on the same socket, so this one takes no connection before it can serve
  */
-export type Place =
+export type Ownership =
   | { kind: 'own' }
   | { kind: 'join'; owner: (signal: AbortSignal) => Promise<void>; binds: 'first' | 'last' };
 
@@ -35,16 +35,16 @@ export interface SettleDeps {
  */
 export function settleIn(
   dataDirectory: string,
-  place: Place,
+  ownership: Ownership,
   locks: boolean,
   { random, secrets, setMasterKey }: SettleDeps,
 ): Lifecycle {
-  const isShared = place.kind === 'join';
+  const isShared = ownership.kind === 'join';
   const readKey = () => setMasterKey(loadMasterKey(dataDirectory, secrets.masterKey, random, { isShared }));
-  if (place.kind === 'join') {
+  if (ownership.kind === 'join') {
     return createLifecycle('data directory', {
       async start(signal) {
-        await place.owner(signal);
+        await ownership.owner(signal);
         readKey();
       },
       async stop() {},
