@@ -78,7 +78,7 @@ function longFunctions(module: Module): Finding[] {
 }
 
 /** From its name to the quotes that end its body. */
-const SQL_FUNCTION = /^create (?:or replace )?function\s+([\w.]+)[^]*?\bas\s+(\$\w*\$)[^]*?\2;?/gim;
+const SQL_FUNCTION = /^create (?:or replace )?function\s+([\w.]+).*?\bas\s+(\$\w*\$).*?\2;?/gims;
 
 /** What an earlier migration says of a function that a later one replaces counts no more, nor does what one drops. */
 function longSqlFunctions(tree: Tree): Finding[] {
