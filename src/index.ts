@@ -130,7 +130,7 @@ export {
   type Learnt,
   type ListOrder,
   listOrder,
-  type MutationPlace,
+  type MutationPlacement,
   type Older,
   type OlderVersion,
   OWN_PATHS,

@@ -94,7 +94,7 @@ export const edges: readonly Edge[] = [
   { from: 'system', to: 'ids', reason: 'a system is given the ids it names its rows by' },
   { from: 'system', to: 'mutation', reason: 'the one way for a route or a job to write' },
   {
-    from: 'telemetry',
+    from: 'doctor',
     to: 'database',
     reason: 'what holds back vacuum, and how Postgres is, is asked of Postgres',
   },

@@ -2,6 +2,7 @@
  * The house rules. Those that need more than files (the generated references) are in reference.ts.
  */
 import type { Rule } from './rule.ts';
+import { access } from './rules/access.ts';
 import { bans } from './rules/bans.ts';
 import { circles } from './rules/circles.ts';
 import { commands } from './rules/commands.ts';
@@ -10,6 +11,7 @@ import { docstrings } from './rules/docstrings.ts';
 import { imports } from './rules/imports.ts';
 import { layout } from './rules/layout.ts';
 import { leftovers } from './rules/leftovers.ts';
+import { mentions } from './rules/mentions.ts';
 import { migrations } from './rules/migrations.ts';
 import { names } from './rules/names.ts';
 import { portable } from './rules/portable.ts';
@@ -20,10 +22,12 @@ import { readTree, type Tree } from './tree.ts';
 
 export const houseRules: readonly Rule[] = [
   syntax,
+  access,
   imports,
   circles,
   bans,
   sql,
+  mentions,
   migrations,
   sizes,
   names,

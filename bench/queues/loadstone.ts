@@ -12,7 +12,7 @@ import { createQueue, createWorker, type Queue, queueOptions } from '#blocks/que
 import { CONCURRENCY, PAYLOAD, type Subject } from './subject.ts';
 
 const NAME = 'bench';
-const PLACE = { workspaceId: '1', bucket: 0 };
+const PLACEMENT = { workspaceId: '1', bucket: 0 };
 /** A worker number gives 32,000 ids a second, and so one process as many jobs; this one enqueues more. */
 const WORKER_NUMBERS = 8;
 const WAITING_MAX = 100_000_000;
@@ -21,7 +21,7 @@ export interface Loadstone extends Subject {
   /** As another process would: the worker is not told. */
   enqueueUntold(): Promise<void>;
   queue: Queue;
-  place: typeof PLACE;
+  place: typeof PLACEMENT;
   queueName: string;
 }
 
@@ -58,20 +58,20 @@ export function createLoadstone(database: Database): Loadstone {
     name: 'loadstone',
     settings: `concurrency ${CONCURRENCY}, default options`,
     queue,
-    place: PLACE,
+    place: PLACEMENT,
     queueName: NAME,
     async start() {
       for (const generator of generators) await generator.start(never);
       await queue.start(never);
     },
     async enqueue() {
-      await queue.enqueueGrouped(PLACE, [job], { signal: never });
+      await queue.enqueueGrouped(PLACEMENT, [job], { signal: never });
     },
     async enqueueUntold() {
-      await another.enqueueGrouped(PLACE, [job], { signal: never });
+      await another.enqueueGrouped(PLACEMENT, [job], { signal: never });
     },
     async enqueueMany(count) {
-      await queue.enqueueGrouped(PLACE, Array(count).fill(job), { signal: never });
+      await queue.enqueueGrouped(PLACEMENT, Array(count).fill(job), { signal: never });
     },
     async work(onJob) {
       const worker = createWorker(

@@ -2,7 +2,10 @@
  * The shapes of the API: validation, OpenAPI and the reference are made from these.
  */
 import {
+  defineRaw,
   defineRoute,
+  defineStep,
+  olderVersion,
   pageOf,
   pageQuery,
   queueErrors,
@@ -129,25 +132,33 @@ export const viewProduct = defineRoute({
   errors: [errors.product_not_found],
 });
 
+const units = Type.Integer({ description: 'In living orders.', examples: [2] });
+const views = Type.Integer({ description: 'Looks at it that were counted.', examples: [40] });
+const Sales = Type.Object({ units, views }, { ...closed, title: 'Sales' });
+
 export const getSales = defineRoute({
   method: 'GET',
-  path: '/v1/products/:id/sales',
+  path: '/v2/products/:id/sales',
   id: 'getSales',
   summary: 'How a product sells',
   description: 'Made from events and jobs: behind the truth by milliseconds, and by as much as they lag.',
   access: 'orders:read',
   params: ById,
-  replies: {
-    200: Type.Object(
-      {
-        units: Type.Integer({ description: 'In living orders.', examples: [2] }),
-        views: Type.Integer({ description: 'Looks at it that were counted.', examples: [40] }),
-      },
-      { ...closed, title: 'Sales' },
-    ),
-  },
+  replies: { 200: Sales },
   errors: [errors.product_not_found],
   consistency: 'eventual',
+});
+
+/** For programs from the time when looks were not counted. The handler of /v2 answers, through this step. */
+export const getUnitsSold = olderVersion(getSales, {
+  path: '/v1/products/:id/sales',
+  id: 'getUnitsSold',
+  replies: {
+    200: defineStep(Sales, Type.Object({ units }, { ...closed, title: 'UnitsSold' }), (sales) => ({
+      units: sales.units,
+    })),
+  },
+  deprecated: { since: '2026-12-01', sunset: '2027-12-01', link: 'https://example.com/orders/v2' },
 });
 
 export const placeOrder = defineRoute({
@@ -193,6 +204,16 @@ export const listOrders = defineRoute({
   query: pageQuery(undefined, { state: Type.Optional(OrderState) }),
   replies: { 200: pageOf(Order) },
   errors: [systemErrors.cursor_invalid],
+});
+
+export const exportOrders = defineRaw({
+  method: 'GET',
+  path: '/v1/orders/export',
+  id: 'exportOrders',
+  summary: 'All orders as CSV, newest first',
+  access: 'orders:read',
+  replies: { 200: null },
+  consistency: 'eventual',
 });
 
 export const cancelOrder = defineRoute({

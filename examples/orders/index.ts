@@ -4,6 +4,7 @@
 import { defineSystem } from 'loadstone';
 import { queues } from './api.ts';
 import { ordersDrill } from './drill.ts';
+import { createExport } from './export.ts';
 import { createJobs } from './jobs.ts';
 import { ordersModel } from './model.ts';
 import { ordersOptions } from './options.ts';
@@ -20,5 +21,8 @@ export default defineSystem({
   projections: [sales],
   model: ordersModel,
   drill: ordersDrill,
-  create: (options, deps) => ({ routes: createRoutes(options, deps), jobs: createJobs(deps) }),
+  create: (options, deps) => ({
+    routes: [...createRoutes(options, deps), createExport(deps)],
+    jobs: createJobs(deps),
+  }),
 });

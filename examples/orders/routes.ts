@@ -3,6 +3,7 @@
  */
 import {
   type ErrorFactory,
+  handleOlder,
   handleRoute,
   isId,
   type MutationTx,
@@ -64,7 +65,16 @@ async function supply(
 }
 
 function productRoutes({ clock, ids }: Pick<SystemDeps, 'clock' | 'ids'>): Route[] {
+  const getSales = handleRoute(api.getSales, async ({ params: { id } }, context) => {
+    placeOf(id, errors.product_not_found);
+    const body = await store.readSales(context.reader(), context.principal.workspaceId, id);
+    if (body === undefined) throw errors.product_not_found();
+    return { status: 200, body };
+  });
   return [
+    getSales,
+    handleOlder(api.getUnitsSold, getSales),
+
     handleRoute(api.addProduct, ({ body: { name, stock } }, { principal: { workspaceId }, mutate }) =>
       mutate(
         { shardKey: name },
@@ -113,13 +123,6 @@ function productRoutes({ clock, ids }: Pick<SystemDeps, 'clock' | 'ids'>): Route
         () => ({ status: 202 }),
       ),
     ),
-
-    handleRoute(api.getSales, async ({ params: { id } }, { principal: { workspaceId }, reader }) => {
-      placeOf(id, errors.product_not_found);
-      const body = await store.readSales(reader(), workspaceId, id);
-      if (body === undefined) throw errors.product_not_found();
-      return { status: 200, body };
-    }),
   ];
 }
 

@@ -12,7 +12,7 @@ import type { CoreRuntime } from '#server/core-runtime';
 import { SYSTEMS_DEFAULT } from '#server/systems/list';
 import { type Configuration, readConfiguration, type StartFlags } from './config.ts';
 import { unknownVariables } from './environment.ts';
-import { createInstallation, type DatabasePlace, locateDatabase } from './installation.ts';
+import { createInstallation, type DatabaseLocation, locateDatabase } from './installation.ts';
 import { openLog } from './open-log.ts';
 import { onStopSignals } from './start/stop-signals.ts';
 
@@ -122,15 +122,15 @@ function createInterrupts(clock: Clock) {
 
 function open(
   configuration: Configuration,
-  place: DatabasePlace,
+  location: DatabaseLocation,
   { log, report }: { log: Log; report: (line: string) => void },
 ): CoreRuntime {
-  if (place.kind === 'stopped') {
+  if (location.kind === 'stopped') {
     tell(
       'no server runs in the data directory: its Postgres is started for this command, and stopped after it',
     );
   }
-  return createInstallation(configuration, place, {
+  return createInstallation(configuration, location, {
     clock: systemClock,
     random: systemRandom,
     log,
@@ -155,10 +155,10 @@ export interface Particulars {
 
 function partsOf(
   { database, ids, streams, outbox }: CoreRuntime,
-  place: DatabasePlace,
+  location: DatabaseLocation,
   need: Need,
 ): Lifecycle {
-  const withRelay = need === 'relay' && place.kind !== 'running';
+  const withRelay = need === 'relay' && location.kind !== 'running';
   return composeLifecycles('installation', withRelay ? [database, ids, streams, outbox] : [database]);
 }
 
@@ -188,11 +188,11 @@ export async function onInstallation(
   check(configuration);
   const { interrupted, givenUp, atOnce } = createInterrupts(clock);
   const patience = createPatience(clock);
-  const place = locateDatabase(configuration.options);
+  const location = locateDatabase(configuration.options);
   const { format } = configuration.options.log;
   const { log } = openLog({ level: logLevel, format }, { clock, env: process.env });
-  const coreRuntime = open(configuration, place, { log, report: patience.report });
-  const parts = partsOf(coreRuntime, place, need);
+  const coreRuntime = open(configuration, location, { log, report: patience.report });
+  const parts = partsOf(coreRuntime, location, need);
   try {
     await parts.start(interrupted);
     patience.done();

@@ -27,6 +27,8 @@ export interface StartFlags {
   role?: string | undefined;
   /** The data directory of an installation whose owner runs already. */
   join?: string | undefined;
+  /** Start anew what serves when a file of a system changes that is named by a path. */
+  watch?: boolean | undefined;
 }
 
 export interface Configuration {
@@ -141,12 +143,13 @@ function locateFile(flag: string | undefined, env: NodeJS.ProcessEnv): string | 
  */
 function forJoining(
   raw: Record<string, unknown>,
-  { data, listen, join, processes }: StartFlags,
+  { data, listen, join, processes, watch }: StartFlags,
   env: NodeJS.ProcessEnv,
 ): Record<string, unknown> {
   if (join === undefined) return raw;
   if (data !== undefined) throw invalid('join: names the data directory already; leave out --data');
   if (processes !== undefined) throw invalid('join: adds one process; leave out --processes');
+  if (watch) throw invalid('watch: restarts all that serve; give it to the start that is joined');
   if (isMapping(raw.database) && raw.database.primary !== undefined) {
     throw invalid(
       'join: with database.primary nobody owns the database, and any process may be started beside others; leave out --join',
@@ -176,6 +179,8 @@ async function read(flags: StartFlags, env: NodeJS.ProcessEnv): Promise<Configur
   const listed = parseOptions(Type.Object({ systems: serverOptions.properties.systems }), {
     ...pickSystems(raw),
   });
+  if (flags.watch && !listed.systems.some(isSystemPath))
+    throw invalid('watch: nothing to watch; name a system by its path, such as --systems ./my-system');
   const from = file === undefined ? process.cwd() : dirname(file);
   const definitions = await loadSystems(listed.systems, from);
   const systems = listed.systems.map((name) => (isSystemPath(name) ? resolve(from, name) : name));

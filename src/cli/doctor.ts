@@ -2,7 +2,7 @@
  * `loadstone doctor`: asks Postgres how it is. Exit status 1 when data, or the service, is at stake.
  */
 import type { Command } from 'commander';
-import { examine, type Finding, renderFindings, renderFindingsJson } from '#blocks/telemetry';
+import { examine, type Finding, renderFindings, renderFindingsJson } from '#blocks/doctor';
 import {
   type Answer,
   addInstallationFlags,

@@ -16,6 +16,11 @@ export const cliErrors = defineErrors('cli', {
     title: 'A process of the server did not start',
     doc: 'One of the processes that `processes` asks for ended before it could serve, with the reason that is told. At the start that ends all of them; later the others go on, and it is tried again.',
   },
+  watch_impossible: {
+    status: 500,
+    title: 'There is nothing to watch, or it cannot be watched',
+    doc: '`start --watch` restarts when a file of a system changes that `systems` names by a path. It needs such a system, with at most 1,000 directories, and as many watches of the operating system (Linux: `fs.inotify.max_user_watches`).',
+  },
   owner_missing: {
     status: 500,
     title: 'There is no server to join',

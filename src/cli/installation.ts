@@ -22,10 +22,13 @@ import { holdsDatabase } from './start/join.ts';
  * `named`: by `database.primary`. `running`: the Postgres that another process runs in the data directory. `stopped`: none
  * runs there, so the command does, and holds the directory's lock as a server would.
  */
-export type DatabasePlace = { kind: 'named' | 'running'; primary: string } | { kind: 'stopped' };
+export type DatabaseLocation = { kind: 'named' | 'running'; primary: string } | { kind: 'stopped' };
 
 /** @throws installation_missing: nothing is made here that is not there; installation_unreadable */
-export function locateDatabase({ data, database }: Pick<ServerOptions, 'data' | 'database'>): DatabasePlace {
+export function locateDatabase({
+  data,
+  database,
+}: Pick<ServerOptions, 'data' | 'database'>): DatabaseLocation {
   if (database.primary !== undefined) return { kind: 'named', primary: database.primary };
   const directory = resolve(data);
   checkReadable(directory);
@@ -47,12 +50,12 @@ export function locateDatabase({ data, database }: Pick<ServerOptions, 'data' | 
 const REACH_MS_MAX = 10_000;
 
 function databaseOptionsFor(
-  place: DatabasePlace,
+  location: DatabaseLocation,
   options: ServerOptions['database'],
 ): ServerOptions['database'] {
-  if (place.kind === 'stopped') return options;
+  if (location.kind === 'stopped') return options;
   const startTimeoutMs = Math.min(options.startTimeoutMs, REACH_MS_MAX);
-  return { ...options, primary: place.primary, startTimeoutMs };
+  return { ...options, primary: location.primary, startTimeoutMs };
 }
 
 export interface InstallationDeps extends Runtime {
@@ -62,10 +65,10 @@ export interface InstallationDeps extends Runtime {
 /** The core runtime of an installation, of which the caller starts and stops what it needs. */
 export function createInstallation(
   { options, definitions }: Pick<Configuration, 'options' | 'definitions'>,
-  place: DatabasePlace,
+  location: DatabaseLocation,
   deps: InstallationDeps,
 ): CoreRuntime {
-  const database = databaseOptionsFor(place, options.database);
+  const database = databaseOptionsFor(location, options.database);
   return createCoreRuntime({ ...options, database, role: 'all' }, definitions, {
     ...deps,
     metrics: createMetrics(),

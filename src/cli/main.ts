@@ -39,6 +39,7 @@ function addStartCommand(program: Command): void {
       '--processes <n>',
       'processes that serve, on one socket; SIGHUP replaces them one by one (default 1)',
     )
+    .option('--watch', 'start anew, without an interruption, when a file of your own system changes')
     .option('--join <dir>', 'add a process to the server that runs in this data directory')
     .addOption(
       new Option('--role <role>', 'what the process does (default all)').choices(['all', 'api', 'worker']),

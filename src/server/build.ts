@@ -15,7 +15,7 @@ import { localUrl } from './http/listen-address.ts';
 import { createListener, type Listener } from './http/listener.ts';
 import type { ServerOptions } from './options.ts';
 import { createAnnouncement } from './process/announcement.ts';
-import { type Place, type ServerSecrets, settleIn } from './process/place.ts';
+import { type Ownership, type ServerSecrets, settleIn } from './process/ownership.ts';
 import { createSystemsRuntime } from './systems/runtime.ts';
 import { createAccessSamples } from './trace/access-samples.ts';
 import { VERSION } from './version.ts';
@@ -25,7 +25,7 @@ export interface ServerDeps extends Runtime {
   /** Told in a person's words what the start is doing. */
   report: (line: string) => void;
   /** Default: it owns its data directory. */
-  place?: Place;
+  ownership?: Ownership;
   /** Default: new ones. */
   metrics?: Metrics;
   /** What /metrics answers; default: the metrics of this process. */
@@ -47,13 +47,13 @@ function describe({ role }: ServerOptions): Record<string, string> {
 }
 
 /** Whoever joins may have to wait for the owner, and shows meanwhile that its port is free. */
-function firstParts(place: Place, directory: Lifecycle, { port }: Listener): Lifecycle[] {
-  if (place.kind === 'own') return [directory, port];
-  return place.binds === 'first' ? [port, directory] : [directory];
+function firstParts(ownership: Ownership, directory: Lifecycle, { port }: Listener): Lifecycle[] {
+  if (ownership.kind === 'own') return [directory, port];
+  return ownership.binds === 'first' ? [port, directory] : [directory];
 }
 
-function lastParts(place: Place, { port, front }: Listener): Lifecycle[] {
-  return place.kind === 'join' && place.binds === 'last' ? [port, front] : [front];
+function lastParts(ownership: Ownership, { port, front }: Listener): Lifecycle[] {
+  return ownership.kind === 'join' && ownership.binds === 'last' ? [port, front] : [front];
 }
 
 /** @param systemOptions each system's parsed options, by its name */
@@ -63,7 +63,7 @@ export function createServer(
   definitions: readonly SystemDefinition[],
   deps: ServerDeps,
 ): Server {
-  const { random, secrets, metrics = createMetrics(), place = { kind: 'own' } } = deps;
+  const { random, secrets, metrics = createMetrics(), ownership = { kind: 'own' } } = deps;
   const dataDirectory = resolve(options.data);
   const tracer = createTracer(random);
   const stopping = new AbortController();
@@ -78,7 +78,7 @@ export function createServer(
   const coreRuntime = createCoreRuntime(options, definitions, {
     ...deps,
     ...{ metrics, tracer, masterKey, dataDirectory },
-    embedded: place.kind,
+    embedded: ownership.kind,
   });
   const { core, anonymous } = coreRuntime.database;
   const keys = { rootKey: secrets.rootKey, limits: options.identity };
@@ -94,13 +94,13 @@ export function createServer(
   });
 
   const locks = options.database.primary !== undefined;
-  const directory = settleIn(dataDirectory, place, locks, { ...deps, setMasterKey });
+  const directory = settleIn(dataDirectory, ownership, locks, { ...deps, setMasterKey });
   const presence = createAnnouncement(options, definitions, { ...deps, core, listener });
   const traceExport = createTraceExport(options.traces, { ...deps, metrics, resource: describe(options) });
   const consumers =
     options.role === 'api' ? [] : [coreRuntime.projections, coreRuntime.references, coreRuntime.backups];
   const whole = composeLifecycles('server', [
-    ...firstParts(place, directory, listener),
+    ...firstParts(ownership, directory, listener),
     traceExport,
     coreRuntime,
     presence.registry,
@@ -108,7 +108,7 @@ export function createServer(
     ...consumers,
     coreRuntime.xminWatch,
     systemsRuntime,
-    ...lastParts(place, listener),
+    ...lastParts(ownership, listener),
     presence.announcement,
   ]);
 

@@ -19,12 +19,12 @@ import {
 import { type Core, coreMigrations, createCore } from '#blocks/core';
 import { createDatabase, type Database, type MigrationSet } from '#blocks/database';
 import { discoveryMigrations } from '#blocks/discovery';
+import { createXminWatch, doctorMigrations, type XminWatch } from '#blocks/doctor';
 import { identityMigrations } from '#blocks/identity';
 import { createProjections, type Projections, projectionMigrations } from '#blocks/projection';
 import type { Queue, QueueDefinition, Schedule } from '#blocks/queue';
 import { createReferences, type References, referenceQueues, referenceSchedules } from '#blocks/references';
 import type { SystemDefinition } from '#blocks/system';
-import { createXminWatch, telemetryMigrations, type XminWatch } from '#blocks/telemetry';
 import type { ServerOptions } from './options.ts';
 import { VERSION } from './version.ts';
 
@@ -53,7 +53,7 @@ const OWN_MIGRATIONS: readonly MigrationSet[] = [
   ...coreMigrations,
   identityMigrations,
   projectionMigrations,
-  telemetryMigrations,
+  doctorMigrations,
   discoveryMigrations,
   backupMigrations,
 ];

@@ -14,7 +14,7 @@ import { createServer, type Server } from './build.ts';
 import { type ServerOptions, serverOptions } from './options.ts';
 import { loadSystems } from './systems/systems.ts';
 
-const ROOT_KEY = 'a-root-key-for-tests-only-0123456789';
+export const ROOT_KEY = 'a-root-key-for-tests-only-0123456789';
 
 export interface TestServer {
   server: Server;

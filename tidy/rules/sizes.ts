@@ -1,6 +1,6 @@
 /**
  * A file fits in a head and a function on a screen. The bodies of functions inside a function count for themselves,
- * so a factory is as long as what it holds besides them.
+ * so a factory is as long as what it holds besides them. A function in SQL counts as its last migration leaves it.
  */
 import { posix } from 'node:path';
 import type { ArrowFunctionExpression, Function as ESTreeFunction, Node } from 'oxc-parser';
@@ -77,6 +77,28 @@ function longFunctions(module: Module): Finding[] {
   return findings;
 }
 
+/** From its name to the quotes that end its body. */
+const SQL_FUNCTION = /^create (?:or replace )?function\s+([\w.]+).*?\bas\s+(\$\w*\$).*?\2;?/gims;
+
+/** What an earlier migration says of a function that a later one replaces counts no more, nor does what one drops. */
+function longSqlFunctions(tree: Tree): Finding[] {
+  const files = tree.files.filter(({ path }) => path.startsWith('src/') && path.endsWith('.sql'));
+  const last = new Map<string, Finding & { lines: number }>();
+  for (const file of files) {
+    const room = posix.dirname(file.path);
+    for (const [, name] of file.text.matchAll(/^drop function (?:if exists )?([\w.]+)/gim))
+      last.delete(`${room} ${name}`);
+    for (const { 0: text, 1: name = '', index } of file.text.matchAll(SQL_FUNCTION)) {
+      const lines = text.split('\n').length;
+      const message = `${name} has ${lines} lines; at most ${FUNCTION_LINES_MAX}`;
+      last.set(`${room} ${name}`, { file: file.path, line: file.lineAt(index), message, lines });
+    }
+  }
+  return [...last.values()]
+    .filter(({ lines }) => lines > FUNCTION_LINES_MAX)
+    .map(({ file, line, message }) => ({ file, line, message }));
+}
+
 function fullFolders(tree: Tree): Finding[] {
   const folders = Map.groupBy(tree.files, ({ path }) => posix.dirname(path));
   return [...folders]
@@ -98,7 +120,12 @@ function find(tree: Tree): Finding[] {
       line: max + 1,
       message: `${file.lineCount} lines; at most ${max}`,
     }));
-  return [...longFiles, ...fullFolders(tree), ...tree.modules.flatMap(longFunctions)];
+  return [
+    ...longFiles,
+    ...fullFolders(tree),
+    ...tree.modules.flatMap(longFunctions),
+    ...longSqlFunctions(tree),
+  ];
 }
 
 export const sizes: Rule = { name: 'sizes', find };

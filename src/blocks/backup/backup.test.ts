@@ -9,7 +9,7 @@ import { sql } from '#blocks/database';
 import { locateInstallation } from '#blocks/postgres';
 import { makeTestDirectory } from '#fixtures/database';
 import { backupDeps, never, startBackedUp } from './backup.fixture.ts';
-import { slotNameFor } from './postgres-session.ts';
+import { slotNameFor } from './postgres-connection.ts';
 import { checkBackups } from './repository/check.ts';
 import { listBackups, openRepository } from './repository/repository.ts';
 import { restorePhysical } from './restore/restore.ts';

@@ -4,7 +4,7 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Runtime } from '#base/runtime';
-import { type Session, withSession } from '#blocks/database';
+import { type LoginConnection, withLoginConnection } from '#blocks/database';
 import { backupErrors } from './errors.ts';
 import { takeRows } from './logical.ts';
 import {
@@ -16,7 +16,7 @@ import {
   takeBase,
   takeLog,
 } from './physical.ts';
-import { lookAtCluster, readMigrationState, slotNameFor } from './postgres-session.ts';
+import { lookAtCluster, readMigrationState, slotNameFor } from './postgres-connection.ts';
 import { findSuperfluous, nextSegment } from './repository/chain.ts';
 import { createOpener, isOpenedBy } from './repository/check.ts';
 import { isWithin, toTargetError } from './repository/file-system.ts';
@@ -123,13 +123,13 @@ function joinFrom(directory: string, cluster: PhysicalDeps['cluster']): number {
   });
 }
 
-async function copyPhysical(writing: Writing, session: Session, sink: Sink): Promise<Content> {
+async function copyPhysical(writing: Writing, connection: LoginConnection, sink: Sink): Promise<Content> {
   const { request, deps } = writing;
   const directory = realpathSync(request.directory);
-  const cluster = await lookAtCluster(session);
+  const cluster = await lookAtCluster(connection);
   refuseStrangers(directory, cluster);
   const physical: PhysicalDeps = {
-    session,
+    connection,
     cluster,
     sink,
     random: deps.random,
@@ -138,7 +138,7 @@ async function copyPhysical(writing: Writing, session: Session, sink: Sink): Pro
   };
   const common = {
     postgres: { version: cluster.version },
-    migrations: await readMigrationState(session),
+    migrations: await readMigrationState(connection),
     tables: null,
   };
   const slot = slotNameFor(directory);
@@ -149,17 +149,17 @@ async function copyPhysical(writing: Writing, session: Session, sink: Sink): Pro
   }
   deps.report('copying the database');
   const next = nextSegment(listBackups(directory).filter(isGood), cluster);
-  const isKept = next !== undefined && (await isLogKept(session, slot, { ...cluster, segment: next }));
-  if (request.keepsLog) await keepLogAnew(session, slot);
+  const isKept = next !== undefined && (await isLogKept(connection, slot, { ...cluster, segment: next }));
+  if (request.keepsLog) await keepLogAnew(connection, slot);
   const { stopLsn, ...held } = await takeBase(physical, isKept ? next : undefined);
   return { ...common, ...held, copiedTo: stopLsn };
 }
 
-async function copyLogical(writing: Writing, session: Session, sink: Sink): Promise<Content> {
+async function copyLogical(writing: Writing, connection: LoginConnection, sink: Sink): Promise<Content> {
   const { deps } = writing;
   deps.report('copying the rows of all tables, as of one moment');
   const statedAt = new Date(deps.clock.nowMs()).toISOString();
-  const rows = await takeRows(session, sink, {
+  const rows = await takeRows(connection, sink, {
     signal: deps.signal,
     copyJournals: () => copyJournals(writing, sink),
   });
@@ -170,9 +170,9 @@ async function write(writing: Writing): Promise<Manifest> {
   const { source, request, deps, draft, keys, encryption, files } = writing;
   const sink = createSink(writing);
   const began = new Date(deps.clock.nowMs()).toISOString();
-  return withSession(source.url, deps.signal, async (session) => {
+  return withLoginConnection(source.url, deps.signal, async (connection) => {
     const copy = source.engine === 'embedded' ? copyPhysical : copyLogical;
-    const { copiedTo, ...content } = await copy(writing, session, sink);
+    const { copiedTo, ...content } = await copy(writing, connection, sink);
     const key = source.masterKey;
     const text = keys ? key?.text : undefined;
     if (text !== undefined) await sink.store(MASTER_KEY_FILE, [Buffer.from(text)]);
@@ -189,7 +189,8 @@ async function write(writing: Writing): Promise<Manifest> {
       files,
     };
     draft.publish(manifest, keys);
-    if (copiedTo !== undefined) await letGo(session, slotNameFor(realpathSync(request.directory)), copiedTo);
+    if (copiedTo !== undefined)
+      await letGo(connection, slotNameFor(realpathSync(request.directory)), copiedTo);
     return manifest;
   });
 }

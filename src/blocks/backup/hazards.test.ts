@@ -13,7 +13,7 @@ import { createEmbeddedPostgres, locateInstallation } from '#blocks/postgres';
 import { makeTestDirectory } from '#fixtures/database';
 import { backupDeps, never, startBackedUp } from './backup.fixture.ts';
 import { takeBackup } from './backup.ts';
-import { slotNameFor } from './postgres-session.ts';
+import { slotNameFor } from './postgres-connection.ts';
 import { checkBackups } from './repository/check.ts';
 import { createKeyring, newEncryption } from './repository/key.ts';
 import { MANIFEST_FILE, type Manifest, renderManifest } from './repository/manifest.ts';

@@ -3,9 +3,9 @@
  * format for each table. The tables themselves are made by migrations when it is restored; what is made at run time
  * (the segments of the log, the days of the job history) is told by the manifest.
  */
-import { type CopiedTable, type Session, sql } from '#blocks/database';
+import { type CopiedTable, type LoginConnection, sql } from '#blocks/database';
 import type { Sink } from './physical.ts';
-import { readMigrationState } from './postgres-session.ts';
+import { readMigrationState } from './postgres-connection.ts';
 import type { LogicalTables, Manifest } from './repository/manifest.ts';
 
 interface FoundTable extends CopiedTable {
@@ -51,9 +51,9 @@ function counting(source: AsyncIterable<Buffer>, onRows: (rows: number) => void)
   })();
 }
 
-async function takeTable(session: Session, sink: Sink, table: FoundTable) {
+async function takeTable(connection: LoginConnection, sink: Sink, table: FoundTable) {
   let rows = 0;
-  const source = counting(session.copyOut(table), (more) => {
+  const source = counting(connection.copyOut(table), (more) => {
     rows += more;
   });
   const { schema, name, columns } = table;
@@ -63,30 +63,30 @@ async function takeTable(session: Session, sink: Sink, table: FoundTable) {
 
 /** @throws database_unavailable and what the sink throws */
 export async function takeRows(
-  session: Session,
+  connection: LoginConnection,
   sink: Sink,
   { signal, copyJournals }: { signal: AbortSignal; copyJournals: () => Promise<void> },
 ): Promise<Pick<Manifest, 'postgres' | 'migrations' | 'tables'>> {
   // Before the snapshot: what is shipped after the copy is in the rows.
   await copyJournals();
-  await session.run(sql`begin isolation level repeatable read, read only`);
-  await session.run(sql`set local role loadstone_owner`);
-  const found = await session.rows(TABLES);
+  await connection.run(sql`begin isolation level repeatable read, read only`);
+  await connection.run(sql`set local role loadstone_owner`);
+  const found = await connection.rows(TABLES);
   const contents: LogicalTables['contents'] = [];
   for (const table of found) {
     signal.throwIfAborted();
-    contents.push(await takeTable(session, sink, table));
+    contents.push(await takeTable(connection, sink, table));
   }
   const partitions = found.flatMap(({ schema, name, parent, bounds }) =>
     parent !== null && bounds !== null ? [{ schema, name, parent, bounds }] : [],
   );
-  const version = await session.first<{ version: string }>(
+  const version = await connection.first<{ version: string }>(
     sql`select current_setting('server_version') as version`,
   );
-  const migrations = await readMigrationState(session);
+  const migrations = await readMigrationState(connection);
   // Not of the snapshot, so last: at least as far as any row of it.
-  const sequences = await session.rows(SEQUENCES);
-  await session.run(sql`commit`);
+  const sequences = await connection.rows(SEQUENCES);
+  await connection.run(sql`commit`);
   return {
     postgres: { version: version?.version ?? '' },
     migrations,

@@ -8,7 +8,7 @@
 import { join } from 'node:path';
 import { isLoadstoneError } from '#base/errors';
 import type { Random } from '#base/random';
-import { type Session, sql } from '#blocks/database';
+import { type LoginConnection, sql } from '#blocks/database';
 import { leftOutOf } from '#blocks/postgres';
 import { backupErrors } from './errors.ts';
 import {
@@ -20,7 +20,7 @@ import {
   makeSlot,
   markLog,
   switchSegment,
-} from './postgres-session.ts';
+} from './postgres-connection.ts';
 import { lsnToBytes, readSegment, segmentBefore, segmentName, segmentOf } from './repository/log-segment.ts';
 import type { Base, HeldLog } from './repository/manifest.ts';
 import type { StoredFile } from './repository/stored-file.ts';
@@ -35,7 +35,7 @@ export interface Sink {
 }
 
 export interface PhysicalDeps {
-  session: Session;
+  connection: LoginConnection;
   cluster: Cluster;
   sink: Sink;
   random: Random;
@@ -96,8 +96,8 @@ const stated = (time: Date) => new Date(Math.floor(time.getTime())).toISOString(
 /** Postgres has microseconds, which the driver cuts off. */
 const justAfter = (time: Date) => new Date(Math.floor(time.getTime()) + 1).toISOString();
 
-async function stopBackup(session: Session): Promise<{ lsn: string; label: string }> {
-  const row = await session.first<{ lsn: string; label: string }>(sql`
+async function stopBackup(connection: LoginConnection): Promise<{ lsn: string; label: string }> {
+  const row = await connection.first<{ lsn: string; label: string }>(sql`
     select lsn::text as lsn, labelfile as label from pg_backup_stop(wait_for_archive => false)`);
   return { lsn: row?.lsn ?? '', label: row?.label ?? '' };
 }
@@ -111,19 +111,19 @@ export async function takeBase(
   deps: PhysicalDeps,
   joinFrom: number | undefined,
 ): Promise<Held & { base: Base }> {
-  const { session, cluster, sink, signal } = deps;
+  const { connection, cluster, sink, signal } = deps;
   const { segmentBytes, dataDirectory } = cluster;
   const temporary = `loadstone_base_${deps.random.bytes(6).toString('hex')}`;
-  await makeSlot(session, temporary, true);
-  const begun = await session.first<{ lsn: string }>(sql`
+  await makeSlot(connection, temporary, true);
+  const begun = await connection.first<{ lsn: string }>(sql`
     select pg_backup_start('loadstone', true)::text as lsn`);
   const startLsn = begun?.lsn ?? '';
   await sink.storeTree(BASE, filesOf(dataDirectory, signal));
-  const statedAt = stated(await askTime(session));
+  const statedAt = stated(await askTime(connection));
   await deps.copyJournals();
-  const markedLsn = await markLog(session);
-  const { lsn: stopLsn, label } = await stopBackup(session);
-  const consistentAt = justAfter(await askTime(session));
+  const markedLsn = await markLog(connection);
+  const { lsn: stopLsn, label } = await stopBackup(connection);
+  const consistentAt = justAfter(await askTime(connection));
   await sink.store(LABEL, [Buffer.from(label)]);
   const startSegment = segmentOf(startLsn, segmentBytes);
   const range = {
@@ -131,13 +131,13 @@ export async function takeBase(
     last: segmentBefore(stopLsn, segmentBytes),
   };
   await copySegments(deps, range);
-  await refuseLost(session, temporary);
+  await refuseLost(connection, temporary);
   const base = { startLsn, stopLsn, consistentAt };
   return { base, log: heldLog(cluster, range, markedLsn), stopLsn, statedAt };
 }
 
-async function refuseLost(session: Session, slot: string): Promise<void> {
-  const found = await findSlot(session, slot);
+async function refuseLost(connection: LoginConnection, slot: string): Promise<void> {
+  const found = await findSlot(connection, slot);
   if (found && found.status !== 'lost') return;
   throw backupErrors.backup_base_needed({
     detail: 'so much was written during the backup that Postgres has removed log that it needs; repeat it',
@@ -149,26 +149,26 @@ async function refuseLost(session: Session, slot: string): Promise<void> {
  * @throws backup_base_needed when the log cannot be joined; then it is not kept any longer either
  */
 export async function takeLog(deps: PhysicalDeps, slot: string, first: number): Promise<Held> {
-  const { session, cluster } = deps;
+  const { connection, cluster } = deps;
   try {
-    await keepLog(session, slot);
-    const statedAt = stated(await askTime(session));
+    await keepLog(connection, slot);
+    const statedAt = stated(await askTime(connection));
     await deps.copyJournals();
-    const markedLsn = await markLog(session);
-    const stopLsn = await switchSegment(session);
+    const markedLsn = await markLog(connection);
+    const stopLsn = await switchSegment(connection);
     const range = { first, last: segmentBefore(stopLsn, cluster.segmentBytes) };
     await copySegments(deps, range);
     return { log: heldLog(cluster, range, markedLsn), stopLsn, statedAt };
   } catch (error) {
-    if (isLoadstoneError(error) && error.code === 'backup_base_needed') await dropSlot(session, slot);
+    if (isLoadstoneError(error) && error.code === 'backup_base_needed') await dropSlot(connection, slot);
     throw error;
   }
 }
 
 /** @throws backup_base_needed when Postgres has given up keeping it */
-async function keepLog(session: Session, slot: string): Promise<void> {
-  const found = await findSlot(session, slot);
-  if (!found) return makeSlot(session, slot, false);
+async function keepLog(connection: LoginConnection, slot: string): Promise<void> {
+  const found = await findSlot(connection, slot);
+  if (!found) return makeSlot(connection, slot, false);
   if (found.status !== 'lost') return;
   throw backupErrors.backup_base_needed({
     detail:
@@ -177,19 +177,19 @@ async function keepLog(session: Session, slot: string): Promise<void> {
 }
 
 /** The same, where what was to be kept may be lost: from now on it is kept again. */
-export async function keepLogAnew(session: Session, slot: string): Promise<void> {
-  const found = await findSlot(session, slot);
-  if (found?.status === 'lost') await dropSlot(session, slot);
-  if (!found || found.status === 'lost') await makeSlot(session, slot, false);
+export async function keepLogAnew(connection: LoginConnection, slot: string): Promise<void> {
+  const found = await findSlot(connection, slot);
+  if (found?.status === 'lost') await dropSlot(connection, slot);
+  if (!found || found.status === 'lost') await makeSlot(connection, slot, false);
 }
 
 /** Whether all log from this segment on is being kept. */
 export async function isLogKept(
-  session: Session,
+  connection: LoginConnection,
   slot: string,
   { segment, segmentBytes }: { segment: number; segmentBytes: number },
 ): Promise<boolean> {
-  const found = await findSlot(session, slot);
+  const found = await findSlot(connection, slot);
   if (!found || found.status === 'lost') return false;
   return lsnToBytes(found.restartLsn) <= BigInt(segment) * BigInt(segmentBytes);
 }

@@ -10,7 +10,7 @@ import { createLifecycle, type Lifecycle } from '#base/lifecycle';
 import { createLoop } from '#base/loop';
 import type { Metrics } from '#base/metrics';
 import type { Runtime } from '#base/runtime';
-import { type Database, withSession } from '#blocks/database';
+import { type Database, withLoginConnection } from '#blocks/database';
 import {
   type DefinedQueue,
   defineQueue,
@@ -24,7 +24,7 @@ import { type TakenBackup, takeBackup } from './backup.ts';
 import { backupErrors } from './errors.ts';
 import { emitBackupMetrics } from './metrics.ts';
 import type { BackupOptions } from './options.ts';
-import { dropSlot, slotNameFor } from './postgres-session.ts';
+import { dropSlot, slotNameFor } from './postgres-connection.ts';
 import { readBackupSecret } from './repository/key.ts';
 import {
   type BackupSchedule,
@@ -53,7 +53,7 @@ export function backupQueues({ timeoutMs }: BackupOptions): readonly DefinedQueu
 }
 
 /** Of the server itself, so of no workspace. */
-const PLACE = { workspaceId: '0', bucket: 0 };
+const PLACEMENT = { workspaceId: '0', bucket: 0 };
 const TRANSACT_MS_MAX = 10_000;
 
 export interface BackupsDeps extends Runtime {
@@ -115,7 +115,7 @@ export async function unscheduleBackup(
     throw backupErrors.backup_schedule_invalid({ detail: `no ${what} backup is scheduled` });
   if (what === 'base' || engine === 'external') return;
   const real = existsSync(directory) ? realpathSync(directory) : directory;
-  await withSession(url, signal, (session) => dropSlot(session, slotNameFor(real)));
+  await withLoginConnection(url, signal, (connection) => dropSlot(connection, slotNameFor(real)));
 }
 
 function isBaseNeeded(error: unknown): boolean {
@@ -175,11 +175,11 @@ export function createBackups(options: BackupOptions, deps: BackupsDeps): Backup
     const { what } = schedule;
     const nextMs = nextRun(schedule.pattern, nowMs);
     const keys = { concurrencyKey: 'backup', uniqueKey: what, onDuplicate: 'ignore' } as const;
-    const prepared = [queue.prepareJob(backupQueue.job({ what }, keys), PLACE, undefined)];
+    const prepared = [queue.prepareJob(backupQueue.job({ what }, keys), PLACEMENT, undefined)];
     const deadline = createDeadline(clock, TRANSACT_MS_MAX);
     try {
       const isOurs = await database.transact(
-        { system: 'backup', ...PLACE },
+        { system: 'backup', ...PLACEMENT },
         { signal: deadline.signal, role: 'system' },
         async (tx) => {
           const moved = await moveOn(tx, schedule, nextMs);

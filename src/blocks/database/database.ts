@@ -37,19 +37,19 @@ const OWN_MIGRATIONS: MigrationSet = {
 
 /** The engine is the embedded Postgres, unless `options.primary` names another server. */
 export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Database {
-  const place = options.primary === undefined ? createPlace(options, deps) : undefined;
+  const engine = options.primary === undefined ? createEngine(options, deps) : undefined;
   const countMax = options.replicas.length + options.standbys;
   // Who could replace an embedded primary is a standby; who could replace another is not known here.
-  const primaryTerm = place && countMax === 0 ? undefined : createPrimaryTerm();
+  const primaryTerm = engine && countMax === 0 ? undefined : createPrimaryTerm();
   const primary = createPrimary(options, { ...deps, primaryTerm });
   const reads =
-    primaryTerm && countMax > 0 ? createReads(options, deps, { primary, primaryTerm, place }) : undefined;
+    primaryTerm && countMax > 0 ? createReads(options, deps, { primary, primaryTerm, engine }) : undefined;
   let current: Address | undefined;
   let stopListening = () => {};
 
   /** Goes where the primary is now. */
   function follow(): void {
-    const address = addressOf(options, place);
+    const address = addressOf(options, engine);
     if (current === undefined || isSame(address, current)) return;
     current = address;
     primary.move(address);
@@ -58,31 +58,31 @@ export function createDatabase(options: DatabaseOptions, deps: DatabaseDeps): Da
   const lifecycle = createLifecycle('database', {
     async start(signal) {
       refuseContradiction(options);
-      deps.report(place && deps.embedded !== 'join' ? 'starting Postgres' : 'connecting to Postgres');
-      await place?.start(signal);
+      deps.report(engine && deps.embedded !== 'join' ? 'starting Postgres' : 'connecting to Postgres');
+      await engine?.start(signal);
       try {
         deps.report('migrating');
-        await bringUpToDate(() => addressOf(options, place), options, deps, signal);
-        current = addressOf(options, place);
+        await bringUpToDate(() => addressOf(options, engine), options, deps, signal);
+        current = addressOf(options, engine);
         await primary.open(current, signal);
         await reads?.replicas.start(signal);
       } catch (error) {
         // In order: a start that has failed has no time left, and Postgres would have to recover at the next one.
         const deadline = createDeadline(deps.clock, FAILED_STOP_MS, signal);
-        if (!signal.aborted) await place?.stop(deadline.signal).finally(deadline.done);
+        if (!signal.aborted) await engine?.stop(deadline.signal).finally(deadline.done);
         throw error;
       }
-      stopListening = place?.onChange(follow) ?? stopListening;
+      stopListening = engine?.onChange(follow) ?? stopListening;
       follow();
     },
     async stop(deadline) {
       stopListening();
       const cut = [await primary.close(deadline), await reads?.replicas.close(deadline)];
       if (cut.some(Boolean)) deps.log.warn({ cut }, 'connections were still in use at the stop deadline');
-      await place?.stop(deadline);
+      await engine?.stop(deadline);
     },
     health() {
-      const own = place?.health() ?? { status: 'ok' };
+      const own = engine?.health() ?? { status: 'ok' };
       return own.status === 'failing' ? own : primary.health();
     },
   });
@@ -142,7 +142,7 @@ function refuseContradiction({ primary, replicas, standbys }: DatabaseOptions): 
   if (detail !== undefined) throw databaseErrors.database_unsupported({ detail });
 }
 
-function createPlace({ startTimeoutMs, standbys }: DatabaseOptions, deps: DatabaseDeps): PostgresEngine {
+function createEngine({ startTimeoutMs, standbys }: DatabaseOptions, deps: DatabaseDeps): PostgresEngine {
   const directory = join(deps.dataDirectory, 'postgres');
   if (deps.embedded === 'join') return createJoinedPostgres({ directory, startTimeoutMs }, deps);
   return createEmbeddedPostgres({ directory, startTimeoutMs, standbys }, deps);
@@ -154,8 +154,8 @@ function createReads(
   {
     primary,
     primaryTerm,
-    place,
-  }: { primary: Primary; primaryTerm: PrimaryTerm; place: PostgresEngine | undefined },
+    engine,
+  }: { primary: Primary; primaryTerm: PrimaryTerm; engine: PostgresEngine | undefined },
 ): ReadsDeps {
   const countMax = options.replicas.length + options.standbys;
   let named: Address[] | undefined;
@@ -168,7 +168,7 @@ function createReads(
       ...{ clock, random, log, metrics, primaryTerm },
       primary: (signal) => primary.pool('system').queryable(signal),
       addresses() {
-        if (place) return place.standbys().map(loginAt);
+        if (engine) return engine.standbys().map(loginAt);
         named ??= parseNamed();
         return named;
       },
@@ -185,10 +185,10 @@ function isSame(one: Address, other: Address): boolean {
   return one.host === other.host && one.port === other.port;
 }
 
-function addressOf({ primary }: DatabaseOptions, place: PostgresEngine | undefined): Address {
+function addressOf({ primary }: DatabaseOptions, engine: PostgresEngine | undefined): Address {
   if (primary !== undefined) return parseAddress(primary);
-  assert(place, 'without a primary the database is embedded');
-  return loginAt(place.address);
+  assert(engine, 'without a primary the database is embedded');
+  return loginAt(engine.address);
 }
 
 async function bringUpToDate(

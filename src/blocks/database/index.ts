@@ -3,6 +3,12 @@ export { BUCKETS, bucketOf } from './buckets.ts';
 export { createDatabase } from './database.ts';
 export { databaseErrors } from './errors.ts';
 export { isConstraintViolation, isDataError } from './failure.ts';
+export {
+  type CopiedTable,
+  type LoginConnection,
+  type Partition,
+  withLoginConnection,
+} from './login-connection.ts';
 export { createLookUps, type LookUps, type LookUpsOptions } from './look-ups.ts';
 export type { MigrationSet } from './migrate/migration-files.ts';
 export { databaseLimits, indexBytes, rowBytes } from './model.ts';
@@ -24,5 +30,4 @@ export {
   type ListenOptions,
 } from './primary/listen-connection.ts';
 export type { Queryable, Reader, Role } from './queryable.ts';
-export { type CopiedTable, type Partition, type Session, withSession } from './session.ts';
 export { identifier, nothing, type Sql, type SqlValue, sql } from './sql.ts';

@@ -1,5 +1,5 @@
 export { outboxErrors } from './errors.ts';
-export { checkEvent, type EventPlace, PAYLOAD_BYTES_MAX, type Told } from './insert.ts';
+export { checkEvent, type EventPlacement, PAYLOAD_BYTES_MAX, type Told } from './insert.ts';
 export { outboxMigrations } from './migrations.ts';
 export { backlogBytes } from './model.ts';
 export { type OutboxOptions, outboxOptions } from './options.ts';

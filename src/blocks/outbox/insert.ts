@@ -7,7 +7,7 @@ import { bucketOfKey, streamErrors, type UncheckedEvent } from '#blocks/stream';
 import { outboxErrors } from './errors.ts';
 
 /** Where the rows are that the events tell of. */
-export interface EventPlace {
+export interface EventPlacement {
   readonly workspaceId: string;
   readonly bucket: number;
 }
@@ -37,13 +37,13 @@ function writePayload({ type, payload }: UncheckedEvent): { text: string; bytes:
 
 /** Events of one caller, with the trace that they come from. */
 export interface Told {
-  place: EventPlace;
+  place: EventPlacement;
   events: readonly UncheckedEvent[];
   traceparent: string | undefined;
 }
 
 /** An event that has been checked, with everything its row needs. */
-interface Row extends EventPlace {
+interface Row extends EventPlacement {
   id: string;
   stream: string;
   keyBucket: number;

@@ -16,7 +16,7 @@ import { createLeader, type LeaseStore } from '#blocks/leases';
 import type { Streams, UncheckedEvent } from '#blocks/stream';
 import { noWakeups, type Wakeups } from '#blocks/wakeup';
 import { outboxErrors } from './errors.ts';
-import { EVENTS_MAX, type EventPlace, insertEvents, type Told } from './insert.ts';
+import { EVENTS_MAX, type EventPlacement, insertEvents, type Told } from './insert.ts';
 import { emitOutboxMetrics } from './metrics.ts';
 import type { OutboxOptions } from './options.ts';
 import { createRelay, type Relay } from './relay.ts';
@@ -37,7 +37,7 @@ export interface Outbox extends Lifecycle {
    */
   insertEvents(
     tx: Queryable,
-    place: EventPlace,
+    place: EventPlacement,
     events: readonly UncheckedEvent[],
     traceparent: string | undefined,
   ): Promise<void>;

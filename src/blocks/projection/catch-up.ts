@@ -10,7 +10,7 @@ import { projectionErrors } from './errors.ts';
 import { type Bound, type EventsRead, readLog } from './events.ts';
 import type { ProjectionOptions } from './options.ts';
 import { BATCH_BYTES_MAX } from './pending.ts';
-import { assertKept, cursorsAt, type Place, readHead } from './place.ts';
+import { assertKept, cursorsAt, type Progress, readHead } from './progress.ts';
 import { holdShadow, type Pair } from './shadow.ts';
 
 export interface RebuildProgress {
@@ -42,7 +42,7 @@ export interface Context {
 /** What a rebuild knows of its shadow. */
 export interface Work {
   pair: Pair;
-  place: Place;
+  progress: Progress;
   /** Up to here in the log the shadow is complete. */
   position: string;
   /** Of the events that waited in the outbox: those that the log does not have yet. */
@@ -65,10 +65,10 @@ export async function readNext(
   work: Work,
   bound: Bound,
 ): Promise<EventsRead & { to: string }> {
-  const { place, position } = work;
+  const { progress, position } = work;
   const until = await readHead(tx);
-  const cursors = cursorsAt(position, place);
-  const { events, isWhole } = await readLog(tx, place.streamId, { cursors, until }, bound);
+  const cursors = cursorsAt(position, progress);
+  const { events, isWhole } = await readLog(tx, progress.streamId, { cursors, until }, bound);
   await assertKept(tx, position);
   return { events, isWhole, to: isWhole ? until : (events.at(-1)?.position ?? position) };
 }

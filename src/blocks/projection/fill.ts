@@ -7,14 +7,14 @@ import { type ProjectionDefinition, shadowName } from './definition.ts';
 import { projectionErrors } from './errors.ts';
 import { readWaitingIds } from './events.ts';
 import type { PendingLimits } from './pending.ts';
-import { type Place, readPlace } from './place.ts';
+import { type Progress, readProgress } from './progress.ts';
 import { holdShadow, type Pair } from './shadow.ts';
 import { copyUpToDate, holdTable } from './verify.ts';
 
 export interface Filled {
-  place: Place;
+  progress: Progress;
   rows: number;
-  /** Events that come in the log after `place.head` although the shadow has their effects already. */
+  /** Events that come in the log after `progress.head` although the shadow has their effects already. */
   waiting: Set<string>;
 }
 
@@ -32,8 +32,8 @@ export async function fillShadow(
   // A migration may want the table while it is being rebuilt: it is held only if it is read.
   if (definition.settled) await holdTable(tx, definition);
   await holdShadow(tx, definition, pair);
-  const place = await readPlace(tx, definition);
-  const ids = await readWaitingIds(tx, place.streamId, limits.pendingMax);
+  const progress = await readProgress(tx, definition);
+  const ids = await readWaitingIds(tx, progress.streamId, limits.pendingMax);
   if (ids.length > limits.pendingMax) {
     const detail = `more than ${limits.pendingMax} events of ${definition.stream} wait in the outbox (projection.pendingMax)`;
     throw projectionErrors.projection_behind({ detail, retryAfterS: 10 });
@@ -44,18 +44,18 @@ export async function fillShadow(
     insert into ${shadow} (${names(compared)})
     select ${names(compared)} from (${definition.truth}) as truth where ${unsettled(definition)}`);
   const carriedOver =
-    definition.settled && place.cursors ? await carryOver(tx, definition, place, limits) : 0;
-  return { place, rows: fromTruth + carriedOver, waiting: new Set(ids) };
+    definition.settled && progress.cursors ? await carryOver(tx, definition, progress, limits) : 0;
+  return { progress, rows: fromTruth + carriedOver, waiting: new Set(ids) };
 }
 
 /** Settled rows come from the table, with the effects of all that it does not have yet: the group will not see those. */
 async function carryOver(
   tx: Queryable,
   definition: ProjectionDefinition,
-  place: Place,
+  progress: Progress,
   limits: PendingLimits,
 ): Promise<number> {
-  const { table, columns, pending } = await copyUpToDate(tx, definition, place, limits);
+  const { table, columns, pending } = await copyUpToDate(tx, definition, progress, limits);
   const [refused] = pending.refused;
   if (refused) {
     const detail = `event ${refused.eventId} of key ${refused.key}, which settled rows may depend on: ${refused.error}`;

@@ -10,7 +10,7 @@ import { POSITION_MIN } from '#blocks/stream';
 import type { ProjectionDefinition, ProjectionEvent } from './definition.ts';
 import { projectionErrors } from './errors.ts';
 import { type Bound, type EventsRead, readAside, readLog, readWaiting } from './events.ts';
-import type { Place } from './place.ts';
+import type { Progress } from './progress.ts';
 
 /** A key of which an event could not be applied. */
 export interface RefusedKey {
@@ -107,10 +107,10 @@ async function* batches<Event>(
 export async function applyPending(
   tx: Queryable,
   definition: ProjectionDefinition,
-  { place, table }: { place: Place & { cursors: NonNullable<Place['cursors']> }; table: Sql },
+  { progress, table }: { progress: Progress & { cursors: NonNullable<Progress['cursors']> }; table: Sql },
   { batchMax, pendingMax }: PendingLimits,
 ): Promise<Pending> {
-  const { streamId, cursors, head } = place;
+  const { streamId, cursors, head } = progress;
   const bound: Bound = { eventsMax: batchMax, bytesMax: BATCH_BYTES_MAX };
   const applier = createApplier(tx, definition, table);
   const parked = new Set<string>();
@@ -126,7 +126,7 @@ export async function applyPending(
   }
 
   const aside = batches((last: { position: string } | undefined) =>
-    readAside(tx, place, last?.position ?? POSITION_MIN, bound),
+    readAside(tx, progress, last?.position ?? POSITION_MIN, bound),
   );
   for await (const events of aside) {
     for (const event of events) if (event.isParked) parked.add(keyOf(event));

@@ -34,7 +34,7 @@ import { projectionErrors } from './errors.ts';
 import { type Filled, fillShadow } from './fill.ts';
 import type { ProjectionOptions } from './options.ts';
 import { BATCH_BYTES_MAX } from './pending.ts';
-import { lockAside, moveGroup } from './place.ts';
+import { lockAside, moveGroup } from './progress.ts';
 import { dropShadow, holdBoth, makeShadow, type Pair, swapShadow } from './shadow.ts';
 
 export interface Rebuild {
@@ -63,7 +63,7 @@ async function swap(context: Context, work: Work, batches: number): Promise<Swap
   const bound = { eventsMax: batches * options.batchMax, bytesMax: batches * BATCH_BYTES_MAX };
   try {
     return await alter<Swap>(context, async (tx) => {
-      await lockAside(tx, work.place);
+      await lockAside(tx, work.progress);
       await holdBoth(tx, definition, work.pair);
       const next = await readNext(tx, work, bound);
       if (!next.isWhole) return { kind: 'behind' };
@@ -71,7 +71,7 @@ async function swap(context: Context, work: Work, batches: number): Promise<Swap
       await tx.run(sql`set local role loadstone_system`);
       const applied = await applyNext(tx, context, work, next);
       await tx.run(sql`set local role loadstone_owner`);
-      const asideForgotten = await moveGroup(tx, work.place, next.to);
+      const asideForgotten = await moveGroup(tx, work.progress, next.to);
       await swapShadow(tx, work.pair);
       return { kind: 'done', asideForgotten, applied };
     });
@@ -135,7 +135,7 @@ async function remake(context: Context): Promise<number> {
     progress.rows = filled.rows;
     const analyzed = sql`analyze ${identifier(shadowName(definition))}`;
     await alter(context, (tx) => tx.run(analyzed), options.timeoutMs);
-    const work = { pair, place: filled.place, position: filled.place.head, waiting: filled.waiting };
+    const work = { pair, progress: filled.progress, position: filled.progress.head, waiting: filled.waiting };
     return await takePlace(context, work);
   } catch (error) {
     await clear(context, pair);

@@ -190,9 +190,9 @@ export async function startShopProcess(
     outbox,
     projections,
     async put(itemId, item) {
-      await database.transact({ system: shop.name, ...PLACE }, { signal: never }, async (tx) => {
+      await database.transact({ system: shop.name, ...PLACEMENT }, { signal: never }, async (tx) => {
         const events = await change(tx, shop, itemId, item);
-        await outbox.insertEvents(tx, PLACE, events, TRACEPARENT);
+        await outbox.insertEvents(tx, PLACEMENT, events, TRACEPARENT);
       });
       outbox.wake();
     },
@@ -205,7 +205,7 @@ export async function startShopProcess(
   };
 }
 
-const PLACE = { workspaceId: '1', bucket: 0 };
+const PLACEMENT = { workspaceId: '1', bucket: 0 };
 const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 /** The lock on the item's name stands for one on its row, which may not be there. */

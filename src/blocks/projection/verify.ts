@@ -8,7 +8,7 @@ import { type Comparison, compare } from './compare.ts';
 import { liveName, type ProjectionDefinition } from './definition.ts';
 import { projectionErrors } from './errors.ts';
 import { applyPending, type Pending, type PendingLimits, type RefusedKey } from './pending.ts';
-import { type Place, readPlace } from './place.ts';
+import { type Progress, readProgress } from './progress.ts';
 
 export interface Verification extends Comparison {
   name: string;
@@ -48,7 +48,7 @@ async function makeCopy(
 export interface UpToDate {
   table: Sql;
   columns: Columns;
-  place: Place;
+  progress: Progress;
   pending: Pending;
 }
 
@@ -56,10 +56,10 @@ export interface UpToDate {
 export async function copyUpToDate(
   tx: Queryable,
   definition: ProjectionDefinition,
-  place: Place,
+  progress: Progress,
   limits: PendingLimits,
 ): Promise<UpToDate> {
-  const { cursors } = place;
+  const { cursors } = progress;
   if (!cursors)
     throw projectionErrors.projection_not_built({ detail: `${definition.name} has not been built yet` });
   const columns = await readColumns(tx, definition);
@@ -67,8 +67,8 @@ export async function copyUpToDate(
   await tx.run(sql`
     insert into ${table} (${names(columns.written)})
     select ${names(columns.written)} from ${identifier(liveName(definition))}`);
-  const pending = await applyPending(tx, definition, { place: { ...place, cursors }, table }, limits);
-  return { table, columns, place, pending };
+  const pending = await applyPending(tx, definition, { progress: { ...progress, cursors }, table }, limits);
+  return { table, columns, progress, pending };
 }
 
 /** A swap of the table cannot come in between: taken before the first query, and so before the snapshot. */
@@ -86,7 +86,7 @@ export async function verifyIn(
   const { table, columns, pending } = await copyUpToDate(
     tx,
     definition,
-    await readPlace(tx, definition),
+    await readProgress(tx, definition),
     limits,
   );
   const expected = await makeCopy(tx, definition, 'expected');

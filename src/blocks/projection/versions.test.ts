@@ -20,7 +20,7 @@ import {
 } from './shop.fixture.ts';
 
 const signal = new AbortController().signal;
-const PLACE = { workspaceId: '1', bucket: 0 };
+const PLACEMENT = { workspaceId: '1', bucket: 0 };
 let it: TestDatabase;
 before(async () => {
   it = await startShopDatabase();
@@ -96,11 +96,11 @@ async function write(
   type: string,
   payload: { itemId: string; sum?: number },
 ) {
-  await it.database.transact({ system: shop.name, ...PLACE }, { signal }, async (tx) => {
+  await it.database.transact({ system: shop.name, ...PLACEMENT }, { signal }, async (tx) => {
     await tx.run(sql`insert into ${identifier(`${shop.name}.items`)} (workspace_id, bucket, item_id, kind, amount)
       values (1, 0, ${payload.itemId}, 'new', ${payload.sum ?? 0})`);
     const event = { stream: shop.name, type, key: payload.itemId, payload };
-    await process.outbox.insertEvents(tx, PLACE, [event], undefined);
+    await process.outbox.insertEvents(tx, PLACEMENT, [event], undefined);
   });
   process.outbox.wake();
 }

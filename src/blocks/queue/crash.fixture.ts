@@ -11,7 +11,7 @@ import type { Random } from '#base/random';
 import { eventually } from '#base/testing/eventually.fixture';
 import { makeTestDirectory } from '#fixtures/database';
 import type { UncheckedJob } from './job.ts';
-import { never, PLACE, type TestQueue, type TestQueues } from './queue.fixture.ts';
+import { never, PLACEMENT, type TestQueue, type TestQueues } from './queue.fixture.ts';
 import type { WorkerProcessArguments } from './worker/worker-process.fixture.ts';
 
 const PROGRAM = join(import.meta.dirname, 'worker', 'worker-process.fixture.ts');
@@ -71,7 +71,7 @@ export async function crash(all: TestQueues, name: string, settings: CrashSettin
       queue: name,
       payload: number,
     }));
-    const ids = await queue.queue.enqueueGrouped(PLACE, batch, { signal: never });
+    const ids = await queue.queue.enqueueGrouped(PLACEMENT, batch, { signal: never });
     const killAt = Math.floor(jobs * (0.05 + 0.8 * random.fraction()));
     await eventually('enough has been done', () => carriedOut().length >= killAt);
     const killedMs = systemClock.monotonicMs();

@@ -13,7 +13,7 @@ export {
 export { queueErrors } from './errors.ts';
 export type { JobInspection } from './inspect/inspection.ts';
 export type { Why } from './inspect/why.ts';
-export type { Handler, Job, OnDuplicate, Place, PreparedJob, UncheckedJob } from './job.ts';
+export type { Handler, Job, JobPlacement, OnDuplicate, PreparedJob, UncheckedJob } from './job.ts';
 export type { CatchUp, Schedule } from './maintenance/cron.ts';
 export { type CronPattern, parseCronPattern } from './maintenance/cron-pattern.ts';
 export type { LeaderLease } from './maintenance/maintenance.ts';

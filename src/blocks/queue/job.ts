@@ -12,7 +12,7 @@ export const KEY_LENGTH_MAX = 255;
 export const ERROR_LENGTH_MAX = 2000;
 
 /** Whose a job is, and where it lies. */
-export interface Place {
+export interface JobPlacement {
   workspaceId: string;
   /** The logical bucket, 0–1023: that of the transaction. */
   bucket: number;
@@ -43,7 +43,7 @@ export interface UncheckedJob {
 }
 
 /** A job that has been checked and named, ready to be written. */
-export interface PreparedJob extends Readonly<Place> {
+export interface PreparedJob extends Readonly<JobPlacement> {
   readonly jobId: string;
   readonly queue: string;
   readonly priority: number;
@@ -63,7 +63,7 @@ export interface PreparedJob extends Readonly<Place> {
 }
 
 /** A job in a worker's hand. */
-export interface ClaimedJob extends Place {
+export interface ClaimedJob extends JobPlacement {
   jobId: string;
   priority: number;
   /** Attempts that have ended before. */
@@ -76,7 +76,7 @@ export interface ClaimedJob extends Place {
 }
 
 /** What a handler is given. */
-export interface Job<Payload = JsonValue> extends Readonly<Place> {
+export interface Job<Payload = JsonValue> extends Readonly<JobPlacement> {
   readonly jobId: string;
   readonly queue: string;
   readonly payload: Payload;

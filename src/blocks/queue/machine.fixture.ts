@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { ClaimedJob, OnDuplicate, PreparedJob } from './job.ts';
 import { type JobEvent, type JobMachine, nextState } from './machine.ts';
-import { freshQueue, makeJob, makeTurn, PLACE, type SuiteStores, scoreAt } from './store.fixture.ts';
+import { freshQueue, makeJob, makeTurn, PLACEMENT, type SuiteStores, scoreAt } from './store.fixture.ts';
 import type { Lease } from './store.ts';
 import { locksOf } from './stores/complete-and-claim.ts';
 
@@ -123,7 +123,7 @@ export async function carryOut(stores: SuiteStores, { keyConcurrency, steps }: H
     ['scheduled', 'ready', 'held', 'running'].includes(job.machine.state.kind);
   const inHands = () => workers.flatMap(({ hand }) => hand);
   const locks = () => inHands().flatMap((claimed) => claimed.locks);
-  const locksOfJob = (job: ModelJob) => locksOf({ ...PLACE, ...job });
+  const locksOfJob = (job: ModelJob) => locksOf({ ...PLACEMENT, ...job });
   const count = (name: string | undefined) => locks().filter((lock) => lock === name).length;
   const keyLock = (job: ModelJob) => locksOfJob(job).find((lock) => lock.startsWith('c'));
   const inLine = (kind: 'ready' | 'held') =>

@@ -18,7 +18,7 @@ import { createPostgresMaintenance } from './stores/maintenance.ts';
 import { createWorker } from './worker/worker.ts';
 
 export const never = new AbortController().signal;
-export const PLACE = { workspaceId: '1', bucket: 9 };
+export const PLACEMENT = { workspaceId: '1', bucket: 9 };
 
 export interface TestQueueSettings {
   definitions: readonly QueueDefinition[];
@@ -96,7 +96,7 @@ function makeTestQueue(settings: TestQueueSettings, { database }: TestDatabase, 
     queue,
     options,
     async enqueue(job) {
-      const [id = ''] = await queue.enqueueGrouped(PLACE, [job], { signal: never });
+      const [id = ''] = await queue.enqueueGrouped(PLACEMENT, [job], { signal: never });
       return id;
     },
     worker,

@@ -7,7 +7,7 @@ import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
 import { queueErrors } from './errors.ts';
 import type { Job } from './job.ts';
-import { never, PLACE, startTestQueues, type TestQueue, type TestQueues } from './queue.fixture.ts';
+import { never, PLACEMENT, startTestQueues, type TestQueue, type TestQueues } from './queue.fixture.ts';
 
 let all: TestQueues;
 before(async () => {
@@ -48,13 +48,13 @@ test('a job is carried out with what it was given, and its result is kept', asyn
   };
   await queue.working({ [name]: handler }, async () => {
     const job = { queue: name, payload: { a: [1, 'é', null] } };
-    const [jobId = ''] = await queue.queue.enqueueGrouped(PLACE, [job], { signal: never, traceparent });
+    const [jobId = ''] = await queue.queue.enqueueGrouped(PLACEMENT, [job], { signal: never, traceparent });
     const done = await becomes(queue, jobId, 'done');
     assert.equal(done.detail, JSON.stringify({ reference: `files/${jobId}` }));
     const { signal, progress: _, heartbeat: __, ...job1 } = seen[0]!;
     assert.equal(signal.aborted, false);
     assert.deepEqual(job1, {
-      ...PLACE,
+      ...PLACEMENT,
       jobId,
       queue: name,
       payload: job.payload,
@@ -70,10 +70,10 @@ test('a job enqueued in a transaction is there when it commits, and only then', 
   const name = freshName();
   const queue = all.make({ definitions: [{ name }] });
   const seen: string[] = [];
-  const placement = { system: 'test', ...PLACE };
+  const placement = { system: 'test', ...PLACEMENT };
   const enqueueIn = (commits: boolean) =>
     all.db.database.transact(placement, { signal: never }, async (tx) => {
-      const job = queue.queue.prepareJob({ queue: name, payload: commits }, PLACE, undefined);
+      const job = queue.queue.prepareJob({ queue: name, payload: commits }, PLACEMENT, undefined);
       await queue.queue.insertJobs(tx, [job]);
       assert.deepEqual(seen, []);
       if (!commits) throw new Error('rolled back');
@@ -162,7 +162,7 @@ test('the line about a dead job has the trace of whoever enqueued it', async () 
   const enqueue = async (payload: string, traceId: string) => {
     const traceparent = `00-${traceId}-00f067aa0ba902b7-01`;
     const job = { queue: name, payload, attemptsMax: 1 };
-    return (await queue.queue.enqueueGrouped(PLACE, [job], { signal: never, traceparent }))[0] ?? '';
+    return (await queue.queue.enqueueGrouped(PLACEMENT, [job], { signal: never, traceparent }))[0] ?? '';
   };
   await queue.working({ [name]: handler }, async () => {
     const thrown = await enqueue('nonRetryable', '4bf92f3577b34da6a3ce929d0e0e4736');
@@ -191,10 +191,10 @@ test('a job is shown to its own workspace alone, with when it was enqueued and e
   const queue = all.make({ definitions: [{ name }] });
   const { inspection } = queue.queue;
   const jobId = await queue.enqueue({ queue: name, payload: 1 });
-  assert.equal((await inspection.show(jobId, PLACE.workspaceId)).state, 'ready');
+  assert.equal((await inspection.show(jobId, PLACEMENT.workspaceId)).state, 'ready');
   await assert.rejects(inspection.show(jobId, '2'), { code: 'job_missing' });
   await queue.working({ [name]: async () => 'there' }, () => becomes(queue, jobId, 'done'));
-  const done = await inspection.show(jobId, PLACE.workspaceId);
+  const done = await inspection.show(jobId, PLACEMENT.workspaceId);
   assert.equal(done.detail, '"there"');
   // Ids may be a second ahead of the clock.
   assert((done.finishedMs ?? 0) >= done.enqueuedMs - 1000);
@@ -239,7 +239,7 @@ test('priorities go first by their head start, and low ones run all the same', a
   const nowMs = Date.now();
   const order: string[] = [];
   const at = (label: string, agoMs: number, priority: number) => {
-    const job = queue.queue.prepareJob({ queue: name, payload: label, priority }, PLACE, undefined);
+    const job = queue.queue.prepareJob({ queue: name, payload: label, priority }, PLACEMENT, undefined);
     const score = job.score - agoMs * 4096;
     return { ...job, score, runAtMs: nowMs - agoMs };
   };
@@ -249,7 +249,7 @@ test('priorities go first by their head start, and low ones run all the same', a
     at('new low', 0, 0),
     at('older high', 500, 9),
   ];
-  await all.db.database.transact({ system: 'test', ...PLACE }, { signal: never }, (tx) =>
+  await all.db.database.transact({ system: 'test', ...PLACEMENT }, { signal: never }, (tx) =>
     queue.queue.insertJobs(tx, jobs),
   );
   await queue.working(
@@ -381,7 +381,7 @@ test('the jobs of one key run one at a time, in order', async () => {
     const key = number % 3 === 0 ? 'b' : 'a';
     return { queue: name, payload: { key, number }, concurrencyKey: key };
   });
-  await queue.queue.enqueueGrouped(PLACE, jobs, { signal: never });
+  await queue.queue.enqueueGrouped(PLACEMENT, jobs, { signal: never });
   for (const worker of workers) await worker.start(never);
   await eventually('all have run', () => done === 60);
   assert.deepEqual(
@@ -444,7 +444,7 @@ test('a queue is drained of all that nobody has in flight', async () => {
   const name = freshName();
   const queue = all.make({ definitions: [{ name }] });
   const jobs = Array.from({ length: 2500 }, () => ({ queue: name, payload: 1 }));
-  await queue.queue.enqueueGrouped(PLACE, jobs, { signal: never });
+  await queue.queue.enqueueGrouped(PLACEMENT, jobs, { signal: never });
   await queue.enqueue({ queue: name, payload: 1, delayMs: 60_000 });
   assert.equal(await queue.queue.inspection.drain(name, never), 2501);
   assert.equal(await queue.queue.inspection.drain(name, never), 0);
@@ -469,7 +469,7 @@ test('a full queue rejects with a time to retry after, and takes jobs again when
   const name = freshName();
   const queue = all.make({ definitions: [{ name, waitingMax: 3 }] });
   const jobs = Array.from({ length: 3 }, () => ({ queue: name, payload: 1 }));
-  await queue.queue.enqueueGrouped(PLACE, jobs, { signal: never });
+  await queue.queue.enqueueGrouped(PLACEMENT, jobs, { signal: never });
   await assert.rejects(
     queue.enqueue({ queue: name, payload: 1 }),
     (error: Error & { retryAfterS?: number }) => {
@@ -497,7 +497,7 @@ test('an enqueue into a full queue that blocks waits for room, not for ever', as
   await patient.queue.start(never);
   const waiting = patient.enqueue({ queue: name, payload: 2 });
   const two = [2, 3].map((payload) => ({ queue: name, payload }));
-  await assert.rejects(queue.queue.enqueueGrouped(PLACE, two, { signal: never }), { code: 'queue_full' });
+  await assert.rejects(queue.queue.enqueueGrouped(PLACEMENT, two, { signal: never }), { code: 'queue_full' });
   await queue.working({ [name]: async () => {} }, async () => {
     await becomes(queue, await waiting, 'done');
   });
@@ -566,6 +566,6 @@ test('what cannot be a job is refused before anything is written', () => {
   ];
   for (const [over, code] of invalid) {
     const job = { queue: name, payload: 1, ...over };
-    assert.throws(() => queue.prepareJob(job, PLACE, undefined), { code }, JSON.stringify(over));
+    assert.throws(() => queue.prepareJob(job, PLACEMENT, undefined), { code }, JSON.stringify(over));
   }
 });

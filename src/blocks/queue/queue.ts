@@ -16,7 +16,7 @@ import { createGroups } from './enqueue/groups.ts';
 import { createPrepare } from './enqueue/prepare.ts';
 import { queueErrors } from './errors.ts';
 import { createInspection, type JobInspection } from './inspect/inspection.ts';
-import type { Place, PreparedJob, UncheckedJob } from './job.ts';
+import type { JobPlacement, PreparedJob, UncheckedJob } from './job.ts';
 import { createCron, type Schedule } from './maintenance/cron.ts';
 import { createMaintenance, type LeaderLease } from './maintenance/maintenance.ts';
 import { createQueueMetrics, type QueueMetrics } from './metrics.ts';
@@ -59,7 +59,7 @@ export interface Queue extends Lifecycle {
    * Checks a job, names it and gives it its place in the queue; counts it as waiting. Needs no database.
    * @throws queue_unknown, queue_full, job_invalid, job_too_large, and what ids throw
    */
-  prepareJob(job: UncheckedJob, place: Place, traceparent: string | undefined): PreparedJob;
+  prepareJob(job: UncheckedJob, place: JobPlacement, traceparent: string | undefined): PreparedJob;
   /**
    * Writes prepared jobs in the caller's transaction (role app or system), in one round trip. They exist when it commits.
    * @throws job_duplicate
@@ -77,7 +77,11 @@ export interface Queue extends Lifecycle {
    * commit with their ids; waits for room in queues that block. All of one call are enqueued, or none.
    * @throws what prepareJob and insertJobs throw; database_unavailable, database_busy, outcome_unknown
    */
-  enqueueGrouped(place: Place, jobs: readonly UncheckedJob[], options: EnqueueOptions): Promise<string[]>;
+  enqueueGrouped(
+    place: JobPlacement,
+    jobs: readonly UncheckedJob[],
+    options: EnqueueOptions,
+  ): Promise<string[]>;
   /** Counts prepared jobs as waiting no more: the transaction that was to write them has failed. */
   release(jobs: readonly PreparedJob[]): void;
   /**

@@ -12,7 +12,7 @@ export interface SuiteStores {
   transact<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
 }
 
-export const PLACE = { workspaceId: '7', bucket: 3 };
+export const PLACEMENT = { workspaceId: '7', bucket: 3 };
 /** Scores as migrations read them: 4,096 a millisecond. */
 const ORIGIN_MS = Date.UTC(2026, 0, 1);
 export const scoreAt = (runAtMs: number, order = 0) => (runAtMs - ORIGIN_MS) * 4096 + order;
@@ -24,7 +24,7 @@ export function makeJob(queue: string, over: Partial<PreparedJob> = {}): Prepare
   const number = ++jobs;
   const runAtMs = over.runAtMs ?? Date.now() - 10_000;
   return {
-    ...PLACE,
+    ...PLACEMENT,
     jobId: String(1_000_000 + number),
     queue,
     priority: 0,

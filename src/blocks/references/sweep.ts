@@ -49,11 +49,11 @@ export const sweepQueue = defineQueue('reference_sweep', SweepPayload, {
 });
 
 /** Of the server itself, so of no workspace. */
-const PLACE = { workspaceId: '0', bucket: 0 };
+const PLACEMENT = { workspaceId: '0', bucket: 0 };
 
 /** When the references are swept. @param options `references` of the configuration */
 export function referenceSchedules({ sweepPattern }: { sweepPattern: string }): readonly DefinedSchedule[] {
-  const schedule = { name: 'reference_sweep', pattern: sweepPattern, payload: () => ({}), ...PLACE };
+  const schedule = { name: 'reference_sweep', pattern: sweepPattern, payload: () => ({}), ...PLACEMENT };
   return [sweepQueue.schedule(schedule)];
 }
 
@@ -92,7 +92,7 @@ export function createSweep({ pageMax, pagesPerJob }: SweepOptions, deps: SweepD
     const begun = declared.map(({ name }) =>
       sweepJob({ reference: name, after: undefined, findings: NOTHING_FOUND }, 'ignore'),
     );
-    if (begun.length > 0) await queue.enqueueGrouped(PLACE, begun, { signal, traceparent });
+    if (begun.length > 0) await queue.enqueueGrouped(PLACEMENT, begun, { signal, traceparent });
     return { references: begun.length };
   }
 

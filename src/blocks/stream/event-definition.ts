@@ -14,7 +14,7 @@ import { formatEventType, parseEventType } from './event-type.ts';
 export interface UncheckedEvent {
   /** Declared at the start of the program (`streams.declare`). */
   readonly stream: string;
-  /** Such as `link.created`: 1 to 100 characters. */
+  /** Such as `order.placed`: 1 to 100 characters. */
   readonly type: string;
   /** Events of one workspace and key stay in order: the id of the aggregate, 1 to 255 characters. */
   readonly key: string;

@@ -5,7 +5,7 @@
 
 const MARK = '@';
 
-/** `link.created` of version 1, `link.created@2` of version 2. */
+/** `order.placed` of version 1, `order.placed@2` of version 2. */
 export function formatEventType(name: string, version: number): string {
   return version === 1 ? name : `${name}${MARK}${version}`;
 }

@@ -1,7 +1,7 @@
 /**
  * Who may ask for what a route answers.
  *
- * `public`: anyone, without a key. Otherwise a permission: `links:write`, in words of the system that owns it. Any API key
+ * `public`: anyone, without a key. Otherwise a permission: `orders:write`, in words of the system that owns it. Any API key
  * has every permission so far; what a route needs is declared from the start, so that roles and end users only have to be
  * granted some of them.
  */

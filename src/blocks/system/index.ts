@@ -53,7 +53,7 @@ export {
   defineRoute,
   handleRoute,
   type Method,
-  type MutationPlace,
+  type MutationPlacement,
   type Precondition,
   type PublicCallContext,
   type Repetition,

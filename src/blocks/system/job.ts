@@ -6,7 +6,7 @@ import type { Log } from '#base/log';
 import type { JsonValue } from '#base/values/json';
 import type { MutationTx, SetRule } from '#blocks/mutation';
 import type { DefinedQueue, Job } from '#blocks/queue';
-import type { MutationPlace } from './route.ts';
+import type { MutationPlacement } from './route.ts';
 
 /** What the server knows about an attempt at a job besides the job. */
 export interface JobContext {
@@ -22,12 +22,12 @@ export interface JobContext {
    * @param place may name another workspace: for a job of the server itself, as that of a sweep
    */
   mutate<T>(
-    place: MutationPlace & { workspaceId?: string },
+    placement: MutationPlacement & { workspaceId?: string },
     rule: (tx: MutationTx) => Promise<T>,
   ): Promise<T>;
   /** The same for a rule that is written for many calls at once, so that jobs that run at once travel together. */
   mutateInSet<Input, Value, Found>(
-    place: MutationPlace & { workspaceId?: string },
+    placement: MutationPlacement & { workspaceId?: string },
     rule: SetRule<Input, Value, Found>,
     input: Input,
   ): Promise<Value>;

@@ -59,7 +59,7 @@ function joined(parts: readonly Sql[]): Sql {
 
 /**
  * An order in which a list can be read.
- * @param list its name, such as `links`
+ * @param list its name, such as `orders`
  * @param keys one or two; both go the same way, so that one comparison of rows, and one index, does for both
  */
 export function listOrder(

@@ -1,6 +1,6 @@
 /**
- * The first words of the server's own paths: no raw path of a system begins with one, and no link has one for its code. The
- * list can hardly grow, since a link may have the word by then. So later paths of the server go under `/-/`. A test of the
+ * The first words of the server's own paths: no raw path of a system begins with one, and no short code is one. The
+ * list can hardly grow, since somebody may have made the code by then. So later paths of the server go under `/-/`. A test of the
  * server holds the list against its routes.
  */
 

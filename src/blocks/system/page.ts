@@ -47,7 +47,7 @@ export function pageQuery<P extends TProperties = Record<never, never>>(
   );
 }
 
-/** The reply of a list. @param item with a `title` (`Link`): the page is called after it (`LinkPage`) */
+/** The reply of a list. @param item with a `title` (`Order`): the page is called after it (`OrderPage`) */
 export function pageOf<T extends TSchema>(item: T) {
   const { title } = item as { title?: string };
   return Type.Object(

@@ -100,7 +100,7 @@ export interface CallContext {
    * @param settling whom to tell, once, what has become of it: for a cache of what the rule changes
    */
   mutate<Value, Change extends JsonValue = JsonValue>(
-    place: MutationPlace,
+    placement: MutationPlacement,
     rule: (tx: MutationTx) => Promise<Value>,
     toReply: (value: Value) => Reply,
     settling?: Settling<Value, Change>,
@@ -110,7 +110,7 @@ export interface CallContext {
    * database travels together in the next. For rules that matter for throughput; see `SetRule`.
    */
   mutateInSet<Input, Value, Found, Change extends JsonValue = JsonValue>(
-    place: MutationPlace,
+    placement: MutationPlacement,
     rule: SetRule<Input, Value, Found>,
     input: Input,
     toReply: (value: Value) => Reply,
@@ -122,7 +122,7 @@ export interface CallContext {
  * Where a mutation's rows go: into the bucket that is known (ids carry it), or that of `shardKey`. Where the request has an
  * Idempotency-Key, that decides instead of a `shardKey`, so that its repetition finds the record.
  */
-export type MutationPlace = { bucket: number } | { shardKey: string };
+export type MutationPlacement = { bucket: number } | { shardKey: string };
 
 /** What a public route is told: nobody is known to call, so there is no principal, and nobody in whose name to write. */
 export type PublicCallContext = Omit<CallContext, 'principal' | 'mutate' | 'mutateInSet'>;

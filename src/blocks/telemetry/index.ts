@@ -1,15 +1,2 @@
-export { type DoctorLimits, diagnose, doctorLimits } from './diagnose.ts';
-export { examine } from './examine.ts';
-export type { Finding, Severity } from './finding.ts';
-export type { Held, XminHolder } from './holders.ts';
-export { telemetryMigrations } from './migrations.ts';
-export { type Observations, observe } from './observations.ts';
-export {
-  type TraceExportOptions,
-  traceExportOptions,
-  type XminWatchOptions,
-  xminWatchOptions,
-} from './options.ts';
-export { renderFindings, renderFindingsJson } from './render.ts';
+export { type TraceExportOptions, traceExportOptions } from './options.ts';
 export { createTraceExport, type TraceExportDeps } from './trace-export.ts';
-export { createXminWatch, type XminLook, type XminWatch, type XminWatchDeps } from './xmin-watch.ts';

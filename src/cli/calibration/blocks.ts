@@ -32,7 +32,7 @@ export interface BlocksDeps extends Pick<Runtime, 'clock' | 'random'> {
 type Call = () => Promise<number>;
 
 const NAME = 'calibration';
-const PLACE = { workspaceId: '1', bucket: 0 };
+const PLACEMENT = { workspaceId: '1', bucket: 0 };
 const ROWS = 1000;
 const JOB_CONCURRENCY = 64;
 /** Of one mutation. */
@@ -99,11 +99,11 @@ interface Stage {
 function createInserts({ coreRuntime, deps }: Stage): Call {
   const { signal } = deps;
   return async () => {
-    const id = coreRuntime.ids.next(PLACE.bucket);
-    await coreRuntime.database.transact({ system: NAME, ...PLACE }, { signal, role: 'app' }, (tx) =>
+    const id = coreRuntime.ids.next(PLACEMENT.bucket);
+    await coreRuntime.database.transact({ system: NAME, ...PLACEMENT }, { signal, role: 'app' }, (tx) =>
       tx.run(sql`
         insert into calibration.notes (id, workspace_id, bucket, note)
-        values (${id}, ${PLACE.workspaceId}, ${PLACE.bucket}, ${'a note of some forty characters, or so'})`),
+        values (${id}, ${PLACEMENT.workspaceId}, ${PLACEMENT.bucket}, ${'a note of some forty characters, or so'})`),
     );
     return 1;
   };
@@ -139,7 +139,7 @@ async function createJobs({ coreRuntime, deps, stopping }: Stage, options: Worke
   return async () => {
     const name = String(count++);
     const done = expected.expect(name, ['']);
-    await queue.enqueueGrouped(PLACE, [jobs.job(name)], { signal });
+    await queue.enqueueGrouped(PLACEMENT, [jobs.job(name)], { signal });
     await done;
     return 1;
   };
@@ -164,7 +164,7 @@ async function createEvents({ coreRuntime, deps, stopping }: Stage): Promise<Cal
     const name = String(count++);
     const keys = Array.from({ length: EVENTS }, (_, i) => `${name}-${i}`);
     const done = expected.expect(name, keys);
-    const placement = { system: NAME, workspaceId: PLACE.workspaceId, shardKey: name };
+    const placement = { system: NAME, workspaceId: PLACEMENT.workspaceId, shardKey: name };
     await coreRuntime.mutations.write({ placement, traceparent: undefined, signal }, async (tx) => {
       for (const key of keys) tx.publish(noteMade.of({ name, key }));
     });

@@ -3,7 +3,7 @@
  * they answer is what it says.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { loadDrilled } from '#drills/drilled-systems';
@@ -45,7 +45,8 @@ describe('the document that builds a system', () => {
       writeFileSync(join(cwd, path), text);
     }
     const data = join(cwd, 'data');
-    server = await scene.start({ cwd, data, args: ['--data', data, '--listen', FREE_PORT] });
+    server = await scene.start({ cwd, data, args: ['--data', data, '--listen', FREE_PORT, '--watch'] });
+    server.child.stdout?.pipe(createWriteStream(join(cwd, 'start.log')));
   });
 
   test('has files and commands', () => {

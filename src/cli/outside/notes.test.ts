@@ -6,6 +6,9 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { describeError, isLoadstoneError } from '#base/errors';
+import { sql } from '#blocks/database';
+import { locateDatabase, lookInto } from '#fixtures/database';
+import { loadSystems } from '#server/systems/systems';
 import { readConfiguration } from '../config.ts';
 import { createScene, FREE_PORT, type Loadstone, ROOT, type Scene } from '../process.fixture.ts';
 
@@ -133,6 +136,30 @@ describe('the example', () => {
 
   test('runs beside links', async () => {
     assert.equal(await server.follow(await server.shorten('https://example.com/')), 'https://example.com/');
+  });
+
+  test('a note takes about what its model says', async () => {
+    const [notes] = await loadSystems([NOTES], '/');
+    const { admin, close } = lookInto(locateDatabase(server.data));
+    const NOTES_MADE = 10_000;
+    for (const textBytes of [60, 600]) {
+      await admin.run(sql`create table public.notes (like notes.notes including all)`);
+      await admin.run(sql`insert into public.notes (workspace_id, bucket, note_id, text)
+        select 1, 0, i::bigint << 22, repeat('x', ${textBytes}::integer) from generate_series(1, ${NOTES_MADE}::integer) i`);
+      const row = await admin.first<{ bytes: number }>(
+        sql`select pg_total_relation_size('public.notes')::float8 as bytes`,
+      );
+      await admin.run(sql`drop table public.notes`);
+      const [model = 0, measured] = [
+        notes?.model?.operations.add?.(textBytes).rowBytesStored,
+        (row?.bytes ?? 0) / NOTES_MADE,
+      ];
+      assert(
+        Math.abs(model / measured - 1) <= 0.15,
+        `${textBytes}: ${model} by the model, ${measured} measured`,
+      );
+    }
+    await close();
   });
 
   test('keeps what it has through a restart', async () => {

@@ -1,13 +1,15 @@
 /**
  * The example of orders as it stands in its directory, through HTTP: what it sells, what it refuses, and what is left when
- * its server is killed under buyers.
+ * its server is killed under buyers. Only what is killed is a process of its own: each costs 2 s here.
  */
 import assert from 'node:assert/strict';
-import { cpSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '#base/testing/eventually.fixture';
-import { createScene, FREE_PORT, type Loadstone, ROOT } from '../process.fixture.ts';
+import { locateDatabase } from '#fixtures/database';
+import { ROOT_KEY, startTestServer, type TestServerOptions } from '#server/server.fixture';
+import { createScene, FREE_PORT, ROOT } from '../process.fixture.ts';
 
 interface Product {
   id: string;
@@ -22,26 +24,22 @@ interface Order {
   reference: string;
 }
 
+const ORDERS = join(ROOT, 'examples', 'orders');
 const scene = createScene({ after });
-let cwd: string;
-let server: Loadstone;
+const data = join(scene.directory(), 'data');
+const masterKey = randomBytes(32).toString('base64url');
+/** The one that is asked. */
+let server: { url: string; stop(): Promise<unknown> };
+scene.onEnd(async () => void (await server?.stop()));
 
-/** @param yaml options after those of the systems */
-async function start(yaml: string, ...args: string[]): Promise<void> {
-  writeFileSync(join(cwd, 'loadstone.yaml'), `systems: [./orders]\n${yaml}`);
-  const data = join(cwd, 'data');
-  const key = server?.key;
-  server = await scene.start({
-    ...{ cwd, data, args: ['--data', data, '--listen', FREE_PORT, ...args] },
-    ...(key === undefined ? {} : { key }),
-  });
-}
+const start = (given: TestServerOptions) =>
+  startTestServer({ systems: [ORDERS], dataDirectory: data, masterKey, ...given });
 
 async function ask<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
   const reply = await fetch(`${server.url}${path}`, {
     method,
     headers: {
-      authorization: `Bearer ${server.key}`,
+      authorization: `Bearer ${ROOT_KEY}`,
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },
@@ -81,21 +79,38 @@ async function orders(query = ''): Promise<Order[]> {
   return items;
 }
 
-async function verifies(): Promise<void> {
-  const { code, stdout, stderr } = await scene.run(
-    ['verify', '--data', server.data, '--config', 'loadstone.yaml'],
-    {
-      cwd,
-    },
+test('many buyers at once oversell nothing, though the server is killed, and every order answered is there', async () => {
+  const [stock, buyers] = [30, 80];
+  const args = ['--data', data, '--listen', FREE_PORT, '--systems', ORDERS];
+  const env = { LOADSTONE_ROOT_KEY: ROOT_KEY, LOADSTONE_MASTER_KEY: masterKey };
+  const killed = await scene.start({ data, args, env, key: ROOT_KEY });
+  server = killed;
+  const productId = await add(stock);
+  const buy = (n: number) => place(productId, 1, `buyer ${n}`, `buyer-${n}`).catch(() => undefined);
+  const all = Array.from({ length: buyers }, (_, n) => n);
+  const first = all.map(buy);
+  const answered = await Promise.race(first);
+  assert.equal(answered?.status, 201);
+  await killed.kill9();
+  const answers = await Promise.all(first);
+  server = await start({});
+  // Those that were answered are answered the same again; those that were not, now.
+  const again = await Promise.all(all.map(buy));
+  for (const [n, before] of answers.entries())
+    if (before?.status === 201) assert.equal(again[n]?.body.id, before.body.id);
+  assert.deepEqual(
+    [201, 409].map((wanted) => again.filter((each) => each?.status === wanted).length),
+    [stock, buyers - stock],
   );
-  assert.equal(code, 0, `${stdout}${stderr}`);
-  assert.match(stdout, /orders_sales/);
-}
-
-before(async () => {
-  cwd = scene.directory();
-  cpSync(join(ROOT, 'examples', 'orders'), join(cwd, 'orders'), { recursive: true });
-  await start('');
+  const { stock: left, supplied } = await product(productId);
+  assert.deepEqual([left, supplied], [0, stock]);
+  const sold = (await orders('&state=placed')).filter(({ reference }) => reference.startsWith('buyer '));
+  assert.equal(new Set(sold.map(({ reference }) => reference)).size, stock);
+  const command = (...words: string[]) => scene.run([...words, '--data', data, '--systems', ORDERS]);
+  const verified = await command('verify');
+  assert.match(verified.stdout, /orders_sales/);
+  const rebuilt = await command('rebuild', 'orders_sales');
+  assert.deepEqual([verified.code, rebuilt.code], [0, 0], verified.stderr + rebuilt.stderr);
 });
 
 describe('orders', () => {
@@ -140,9 +155,12 @@ describe('orders', () => {
     assert.equal((await ask('POST', `${path}/payment`)).body.code, 'order_closed');
     assert.equal((await ask('POST', `/v1/products/${productId}/views`)).status, 202);
     await eventually('it is sold and seen', async () => {
-      const { body: sales } = await ask<object>('GET', `/v1/products/${productId}/sales`);
+      const { body: sales } = await ask<object>('GET', `/v2/products/${productId}/sales`);
       return JSON.stringify(sales) === '{"units":4,"views":1}';
     });
+    const older = await ask<object>('GET', `/v1/products/${productId}/sales`);
+    assert.deepEqual([older.body, older.headers.get('deprecation')], [{ units: 4 }, '@1796083200']);
+    assert.equal(older.headers.get('sunset'), 'Wed, 01 Dec 2027 00:00:00 GMT');
     assert((await orders('&state=confirmed')).some(({ id }) => id === body.id));
     const { body: report } = await ask<{ jobId: string }>('POST', '/v1/orders/reports');
     await eventually('the report is there', async () => {
@@ -150,44 +168,35 @@ describe('orders', () => {
       return job.result?.confirmed === 1;
     });
   });
-});
 
-test('many buyers at once oversell nothing, though the server is killed, and every order answered is there', async () => {
-  const [stock, buyers] = [30, 80];
-  const productId = await add(stock);
-  const buy = (n: number) => place(productId, 1, `buyer ${n}`, `buyer-${n}`).catch(() => undefined);
-  const all = Array.from({ length: buyers }, (_, n) => n);
-  const first = all.map(buy);
-  const answered = await Promise.race(first);
-  assert.equal(answered?.status, 201);
-  await server.kill9();
-  const answers = await Promise.all(first);
-  await start('');
-  // Those that were answered are answered the same again; those that were not, now.
-  const again = await Promise.all(all.map(buy));
-  for (const [n, before] of answers.entries())
-    if (before?.status === 201) assert.equal(again[n]?.body.id, before.body.id);
-  assert.deepEqual(
-    [201, 409].map((wanted) => again.filter((each) => each?.status === wanted).length),
-    [stock, buyers - stock],
-  );
-  const { stock: left, supplied } = await product(productId);
-  assert.deepEqual([left, supplied], [0, stock]);
-  const sold = (await orders('&state=placed')).filter(({ reference }) => reference.startsWith('buyer '));
-  assert.equal(new Set(sold.map(({ reference }) => reference)).size, stock);
-  await verifies();
-  const rebuilt = await scene.run(['rebuild', 'orders_sales', '--data', server.data], { cwd });
-  assert.equal(rebuilt.code, 0, rebuilt.stderr);
+  test('are exported as CSV by whoever may read them, and that is counted', async () => {
+    const reference = 'desk "12", left';
+    const { body } = await place(await add(1), 1, reference);
+    const get = (key: string) =>
+      fetch(`${server.url}/v1/orders/export`, { headers: { authorization: `Bearer ${key}` } });
+    assert.equal((await get('none-that-anybody-has-made')).status, 401);
+    const exported = await get(ROOT_KEY);
+    assert.equal(exported.headers.get('content-type'), 'text/csv; charset=utf-8');
+    const [head, newest, ...others] = (await exported.text()).split('\r\n');
+    assert.equal(head, 'id,productId,quantity,reference,state,createdAt');
+    assert(newest?.startsWith(`${body.id},`) && newest.includes(',1,"desk ""12"", left",placed,'), newest);
+    assert.equal(others.length, (await orders()).length);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    assert.match(metrics, /^orders_exports_total\{result="whole"\} 1$/m);
+    assert.match(metrics, /_seconds_count\{method="GET",route="\/v1\/orders\/export",status="200"\} 1$/m);
+  });
 });
 
 describe('when more waits than may', () => {
   let productId: string;
   let unpaidId: string;
+  let worker: { stop(): Promise<unknown> } | undefined;
+  after(() => worker?.stop());
   before(async () => {
     await server.stop();
-    // Nobody here carries out jobs, until a worker joins.
-    const yaml = 'orders: { payWithinMs: 50 }\nqueue: { waitingMax: 2, blockMsMax: 60000 }\n';
-    await start(yaml, '--role', 'api');
+    // Nobody here carries out jobs, until a worker comes.
+    const queue = { waitingMax: 2, blockMsMax: 60_000 };
+    server = await start({ options: { role: 'api', queue }, systemOptions: { orders: { payWithinMs: 50 } } });
     productId = await add(10);
   });
 
@@ -222,10 +231,9 @@ describe('when more waits than may', () => {
     // What it could be answered at once is answered before this.
     await ask('GET', `/v1/products/${productId}`);
     assert.equal(asked.length, 2);
-    const worker = scene.spawn(['start', '--join', server.data, '--role', 'worker', '--listen', FREE_PORT], {
-      cwd,
-    });
-    assert.equal(await third, 202, worker.stderr());
+    const options = { role: 'worker', database: { primary: locateDatabase(data) } };
+    worker = await startTestServer({ systems: [ORDERS], options, masterKey });
+    assert.equal(await third, 202);
   });
 
   test('and an order that nobody has paid expires, so that its unit is in stock again', async () => {

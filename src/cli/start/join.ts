@@ -4,7 +4,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { holderOf, locateEmbedded } from '#blocks/postgres';
-import type { Place } from '#server/process/place';
+import type { Ownership } from '#server/process/ownership';
 import { cliErrors } from '../errors.ts';
 import { checkReadable } from '../readable.ts';
 
@@ -24,7 +24,7 @@ function isRunning(directory: string): boolean {
  * A primary that is not there yet is waited for by whoever connects to it.
  * @throws owner_missing when no server runs an embedded Postgres there
  */
-export async function ownerOf(data: string): Promise<Place> {
+export async function ownerOf(data: string): Promise<Ownership> {
   const directory = resolve(data);
   checkReadable(directory);
   if (isRunning(directory)) return { kind: 'join', owner: async () => {}, binds: 'first' };

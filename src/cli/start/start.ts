@@ -96,15 +96,19 @@ interface Started extends Server {
   replaceAll?: () => Promise<void>;
 }
 
+/** Whoever watches is supervised too, so that the next process serves before the last one ends, and Postgres outlives both. */
+const isSupervised = ({ options }: Configuration, { watch }: StartFlags) =>
+  options.processes > 1 || watch === true;
+
 /** Loaded here, because a supervisor has no need of the HTTP server, nor a server of the supervisor. */
 async function create(configuration: Configuration, flags: StartFlags, deps: ServerDeps): Promise<Started> {
   const { options, systemOptions, definitions, isJoined } = configuration;
-  if (options.processes > 1) {
+  if (isSupervised(configuration, flags)) {
     return (await import('../supervisor/supervise.ts')).createSupervisor(configuration, flags, deps);
   }
   const { createServer } = await import('#server/build');
-  const place = isJoined ? await ownerOf(options.data) : ({ kind: 'own' } as const);
-  return createServer(options, systemOptions, definitions, { ...deps, place });
+  const ownership = isJoined ? await ownerOf(options.data) : ({ kind: 'own' } as const);
+  return createServer(options, systemOptions, definitions, { ...deps, ownership });
 }
 
 /** For drills alone: LOADSTONE_FAULTS names the file that says what is to go wrong, the clock included. */
@@ -135,16 +139,17 @@ async function markForDrills(server: Started, configuration: Configuration, log:
 }
 
 /** @param number of the process among those of a supervisor */
-function partOf({ options, isJoined }: Configuration, number: number | undefined): ProcessPart {
-  const { role, processes } = options;
+function partOf(configuration: Configuration, flags: StartFlags, number: number | undefined): ProcessPart {
+  const { options, isJoined } = configuration;
+  const { role } = options;
   if (number !== undefined) return { kind: 'child', number, count: Number(process.env[CHILDREN] ?? number) };
-  return processes > 1 ? { kind: 'supervisor' } : { kind: 'server', role, isJoined };
+  return isSupervised(configuration, flags) ? { kind: 'supervisor' } : { kind: 'server', role, isJoined };
 }
 
 async function prepare(flags: StartFlags) {
   const configuration = await readConfiguration(flags, process.env);
   const number = cluster.isWorker ? Number(process.env[CHILD_NUMBER] ?? 1) : undefined;
-  setProcessTitle(partOf(configuration, number), resolve(configuration.options.data));
+  setProcessTitle(partOf(configuration, flags, number), resolve(configuration.options.data));
   const { level, format } = configuration.options.log;
   const opened = openLog({ level, format, process: number }, { clock: systemClock, env: process.env });
   const { log } = opened;
@@ -181,7 +186,7 @@ export async function start(flags: StartFlags): Promise<void> {
     const serves = options.role !== 'worker';
     const firstSteps = serves ? definitions.find((each) => each.firstSteps)?.firstSteps : undefined;
     const { processes } = options;
-    const supervisor = processes > 1 ? { pid: process.pid, processes } : undefined;
+    const supervisor = isSupervised(configuration, flags) ? { pid: process.pid, processes } : undefined;
     const isKeySet = secrets.rootKey !== undefined;
     print(welcome(server, { firstKey, isKeySet, firstSteps, supervisor }, systemRandom));
     return;

@@ -25,8 +25,8 @@ export type FromChild =
   | { kind: 'ready' }
   /** Its event loop goes round. */
   | { kind: 'alive' }
-  /** It could not start, for this reason, in a person's words. */
-  | { kind: 'failed'; line: string }
+  /** It could not start, for this reason, in a person's words; with the code of the error, if it has one. */
+  | { kind: 'failed'; line: string; code?: string }
   | { kind: 'metrics'; question: number; snapshot: MetricsSnapshot }
   /** Its last metrics: it is about to end. */
   | { kind: 'farewell'; snapshot: MetricsSnapshot }

@@ -23,6 +23,8 @@ export interface Child {
   hasExited(): boolean;
   /** Whether it has told why it cannot start. */
   hasSaidWhy(): boolean;
+  /** Of the error that it has told, or that it has ended. */
+  failureCode(): string;
   begin(): void;
   drain(): void;
   /** Gives up requests in flight; killed when that takes long. */
@@ -122,6 +124,7 @@ export function followChild(
   const gone = new AbortController();
   const pid = worker.process.pid ?? 0;
   let said: string | undefined;
+  let failureCode = 'child_failed';
   let isReady = false;
   let last: MetricsSnapshot = [];
   /** What it is to be told as soon as it listens. */
@@ -169,7 +172,7 @@ export function followChild(
     life?.heard();
     if (message.kind === 'attentive') tellAll();
     else if (message.kind === 'ready') onReady();
-    else if (message.kind === 'failed') said = message.line;
+    else if (message.kind === 'failed') ({ line: said, code: failureCode = failureCode } = message);
     else if (message.kind === 'gather') void answerGather(message.question);
     else if (message.kind !== 'alive') {
       last = message.snapshot;
@@ -199,6 +202,7 @@ export function followChild(
     isReady: () => isReady && !gone.signal.aborted,
     hasExited: () => gone.signal.aborted,
     hasSaidWhy: () => said !== undefined,
+    failureCode: () => failureCode,
     begin: () => send({ kind: 'begin' }),
     drain: () => send({ kind: 'drain' }),
     stopAtOnce() {

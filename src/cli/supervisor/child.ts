@@ -3,7 +3,7 @@
  * with its supervisor, at once: then there is no Postgres either, and nobody to give its port to.
  */
 import { createDeadline, withSignal } from '#base/deadline';
-import { describeError } from '#base/errors';
+import { describeError, isLoadstoneError } from '#base/errors';
 import { createMetrics, type Metrics } from '#base/metrics';
 import { createServer, type Server, type ServerDeps } from '#server/build';
 import type { ServerOptions } from '#server/options';
@@ -91,7 +91,7 @@ function createOrders({ options: given, systemOptions, definitions }: Configurat
     metrics,
     // The supervisor tells a person how far all of them are.
     report: (line) => log.debug(line),
-    place: {
+    ownership: {
       kind: 'join',
       owner: (signal) => withSignal(begun.promise, signal),
       binds: process.env[BINDS_FIRST] === undefined ? 'last' : 'first',
@@ -168,7 +168,8 @@ export async function serveAsChild(configure: () => Promise<Configured>): Promis
   try {
     await serve(await configure());
   } catch (error) {
-    await tell({ kind: 'failed', line: describeError(error) });
+    const code = isLoadstoneError(error) ? { code: error.code } : {};
+    await tell({ kind: 'failed', line: describeError(error), ...code });
     process.exit(EXIT_FAILED);
   }
 }

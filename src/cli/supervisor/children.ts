@@ -1,8 +1,8 @@
 /**
- * The processes that serve, kept alive: each has a place, and a place whose process dies gets another, with back-off. One
+ * The processes that serve, kept alive: each has a seat, and a seat whose process dies gets another, with back-off. One
  * that keeps dying is tried again for ever, and takes no other down.
  *
- * A place:  starting ──ready──▶ serving ──ends──▶ waiting ──back-off──▶ starting
+ * A seat:  starting ──ready──▶ serving ──ends──▶ waiting ──back-off──▶ starting
  *                                  └──replace: another is ready──▶ that one serves; the old one drains and ends
  */
 import cluster, { type Worker } from 'node:cluster';
@@ -39,7 +39,7 @@ export interface Children {
   /** Starts the others, lets all begin, and waits for them. @throws child_failed when one says why it cannot start */
   startAll(signal: AbortSignal): Promise<void>;
   /**
-   * Puts another process in each place, one after the other. Asked for while it does so, it does it once more; asked for
+   * Puts another process in each seat, one after the other. Asked for while it does so, it does it once more; asked for
    * while they start, when they have.
    */
   replaceAll(): Promise<void>;
@@ -51,7 +51,7 @@ export interface Children {
   crashes(): number;
 }
 
-interface Place {
+interface Seat {
   number: number;
   child: Child;
   /** Settles when an attempt to replace the process has ended. */
@@ -61,7 +61,7 @@ interface Place {
 const BACKOFF = { baseMs: 200, maxMs: 10_000 };
 /** One that has lived so long counts as sound. */
 const STABLE_MS = 30_000;
-/** Deaths without a word that the start puts up with, in one place. */
+/** Deaths without a word that the start puts up with, in one seat. */
 const START_DEATHS_MAX = 3;
 
 /** Another process of this program; modules that are compiled already are not compiled again. */
@@ -79,7 +79,7 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
   const { silentMsMax } = options;
   const { clock, random, log, report } = deps;
   const stopping = new AbortController();
-  const places: Place[] = [];
+  const seats: Seat[] = [];
   const all = new Set<Child>();
   const keeping: Promise<void>[] = [];
   let crashes = 0;
@@ -109,47 +109,47 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
     return child;
   }
 
-  /** Waits for the end of whoever has the place, and for what may take it next. */
-  async function ended(place: Place): Promise<string | undefined> {
-    const { child } = place;
+  /** Waits for the end of whoever has the seat, and for what may take it next. */
+  async function ended(seat: Seat): Promise<string | undefined> {
+    const { child } = seat;
     const how = await child.exited;
-    await place.replacing;
-    return place.child === child && !stopping.signal.aborted ? how : undefined;
+    await seat.replacing;
+    return seat.child === child && !stopping.signal.aborted ? how : undefined;
   }
 
-  async function keep(place: Place): Promise<void> {
+  async function keep(seat: Seat): Promise<void> {
     for (let failures = 0; !stopping.signal.aborted; ) {
       const beganMs = clock.monotonicMs();
-      const how = await ended(place);
+      const how = await ended(seat);
       if (how === undefined) continue;
       failures = clock.monotonicMs() - beganMs > STABLE_MS ? 1 : failures + 1;
       crashes += 1;
       const delayMs = backoffMs(BACKOFF, failures, random);
-      report(`process ${place.number} (pid ${place.child.pid}) ${how}; starting another`);
-      log.error({ process: place.number, how, inMs: Math.round(delayMs) }, 'a process has ended');
+      report(`process ${seat.number} (pid ${seat.child.pid}) ${how}; starting another`);
+      log.error({ process: seat.number, how, inMs: Math.round(delayMs) }, 'a process has ended');
       await sleep(clock, delayMs, stopping.signal).catch(() => {});
-      await place.replacing;
-      if (!stopping.signal.aborted && place.child.hasExited()) place.child = fork(place.number);
+      await seat.replacing;
+      if (!stopping.signal.aborted && seat.child.hasExited()) seat.child = fork(seat.number);
     }
   }
 
   function take(number: number): void {
-    places.push({ number, child: fork(number), replacing: undefined });
+    seats.push({ number, child: fork(number), replacing: undefined });
   }
 
-  /** Until the place has a process that serves. One that says why it cannot would say so again. */
-  async function settle(place: Place): Promise<void> {
+  /** Until the seat has a process that serves. One that says why it cannot would say so again. */
+  async function settle(seat: Seat): Promise<void> {
     for (let deaths = 1; ; deaths++) {
-      const { child } = place;
+      const { child } = seat;
       const failure = await child.ready.then(
         () => undefined,
         (error: unknown) => ({ error }),
       );
       if (failure === undefined) return;
       if (child.hasSaidWhy() || deaths === START_DEATHS_MAX || stopping.signal.aborted) throw failure.error;
-      log.error({ process: place.number, err: failure.error }, 'a process has ended while it started');
+      log.error({ process: seat.number, err: failure.error }, 'a process has ended while it started');
       await sleep(clock, backoffMs(BACKOFF, deaths, random), stopping.signal);
-      place.child = fork(place.number);
+      seat.child = fork(seat.number);
     }
   }
 
@@ -163,11 +163,10 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
     limit.done();
   }
 
-  async function replace(place: Place): Promise<void> {
-    const next = fork(place.number);
+  async function replace(seat: Seat, next: Child): Promise<void> {
     await next.ready;
-    const old = place.child;
-    place.child = next;
+    const old = seat.child;
+    seat.child = next;
     await drain(old);
   }
 
@@ -175,23 +174,24 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
     await started.promise;
     if (stopping.signal.aborted) return;
     isAskedAgain = false;
-    report(`replacing ${places.length} processes, one by one`);
-    for (const place of places) {
+    const counted = `${seats.length} ${seats.length === 1 ? 'process' : 'processes'}`;
+    report(`replacing ${counted}, one by one`);
+    for (const seat of seats) {
       if (stopping.signal.aborted) return;
-      const attempt = replace(place);
-      place.replacing = attempt.catch(() => {});
+      const next = fork(seat.number);
+      const attempt = replace(seat, next);
+      seat.replacing = attempt.catch(() => {});
       try {
         await attempt;
       } catch (error) {
         if (stopping.signal.aborted) return;
-        report(
-          `process ${place.number} is not replaced, and the others go on as they are: ${describeError(error)}`,
-        );
-        log.error({ process: place.number, err: error }, 'a process could not be replaced');
+        const why = `${describeError(error)} (${next.failureCode()})`;
+        report(`process ${seat.number} is not replaced, and all go on as they are: ${why}`);
+        log.error({ process: seat.number, err: error }, 'a process could not be replaced');
         return;
       }
     }
-    report(`replaced ${places.length} processes`);
+    report(`replaced ${counted}`);
   }
 
   function replaceAll(): Promise<void> {
@@ -205,23 +205,23 @@ export function createChildren(options: ChildrenOptions, deps: ChildrenDeps): Ch
 
   return {
     async bindFirst(signal) {
-      const onAbort = () => places[0]?.child.kill();
+      const onAbort = () => seats[0]?.child.kill();
       take(1);
       signal.addEventListener('abort', onAbort, { once: true });
-      await places[0]?.child.bound.finally(() => signal.removeEventListener('abort', onAbort));
+      await seats[0]?.child.bound.finally(() => signal.removeEventListener('abort', onAbort));
     },
     async startAll(signal) {
       hasBegun = true;
-      for (const { child } of places) child.begin();
+      for (const { child } of seats) child.begin();
       for (let number = 2; number <= options.count; number++) take(number);
       const onAbort = () => {
         stopping.abort(signal.reason);
         for (const child of all) void drain(child);
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      await Promise.all(places.map(settle));
+      await Promise.all(seats.map(settle));
       signal.removeEventListener('abort', onAbort);
-      keeping.push(...places.map(keep));
+      keeping.push(...seats.map(keep));
       started.resolve();
     },
     replaceAll,

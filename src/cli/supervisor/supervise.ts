@@ -6,16 +6,18 @@
 
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createNetServer } from 'node:net';
+import { relative } from 'node:path';
 import { composeLifecycles, createLifecycle, type Lifecycle } from '#base/lifecycle';
 import type { Runtime } from '#base/runtime';
 import type { Server } from '#server/build';
 import { formatListen, localUrl, parseListen } from '#server/http/listen-address';
 import { createOwner } from '#server/process/owner';
-import type { ServerSecrets } from '#server/process/place';
+import type { ServerSecrets } from '#server/process/ownership';
 import type { Configuration, StartFlags } from '../config.ts';
 import { drainMsMax } from '../start/stop-time.ts';
 import { type Children, createChildren } from './children.ts';
 import { createGatheredMetrics } from './gathered-metrics.ts';
+import { createWatch, directoriesOf } from './watch.ts';
 
 export interface SuperviseDeps extends Runtime {
   report: (line: string) => void;
@@ -70,6 +72,26 @@ function createParts(children: () => Children): { first: Lifecycle; all: Lifecyc
   };
 }
 
+/** Replaces the processes when a file of somebody's own system changes. */
+function createReplacing(
+  systems: readonly string[],
+  except: string,
+  children: () => Children | undefined,
+  deps: SuperviseDeps,
+) {
+  return createWatch(
+    { directories: directoriesOf(systems), except },
+    {
+      ...deps,
+      onChange(file) {
+        deps.report(`changed: ${relative(process.cwd(), file)}`);
+        // Before there are any, there is none that has read the older file.
+        void children()?.replaceAll();
+      },
+    },
+  );
+}
+
 export function createSupervisor(
   { options, definitions }: Pick<Configuration, 'options' | 'definitions'>,
   flags: StartFlags,
@@ -106,7 +128,9 @@ export function createSupervisor(
     async stop() {},
   });
   const { first, all } = createParts(children);
+  const watching = flags.watch ? [createReplacing(options.systems, dataDirectory, () => made, deps)] : [];
   const whole = composeLifecycles('supervisor', [
+    ...watching,
     owner.directory,
     address,
     first,

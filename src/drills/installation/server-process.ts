@@ -33,7 +33,7 @@ export interface ServerProcess extends ServerView {
   said(): string;
 }
 
-export interface ServerPlace {
+export interface ServerLocation {
   name: string;
   data: string;
   origin: string;
@@ -50,7 +50,7 @@ export interface ServerProcessDeps {
   env: Readonly<Record<string, string>>;
 }
 
-export function createServerProcess(place: ServerPlace, deps: ServerProcessDeps): ServerProcess {
+export function createServerProcess(place: ServerLocation, deps: ServerProcessDeps): ServerProcess {
   const { clock, command, env } = deps;
   const { name, origin, args, cwd, diskMiB } = place;
   let child: ChildProcess | undefined;

@@ -5,7 +5,7 @@
 import { formatWhole } from '#base/values/numbers';
 import { type Markup, markup, NOTHING } from './markup.ts';
 import type { DrillResult, Mark, Slice } from './result.ts';
-import { decades, placeLabels, roundTicks, textWidth } from './scale.ts';
+import { decades, positionLabels, roundTicks, textWidth } from './scale.ts';
 import { formatLatency, formatSeconds, oneLine, totals } from './text.ts';
 
 const WIDTH = 960;
@@ -116,7 +116,7 @@ function placeMarks(marks: readonly Mark[], xOf: Scale): { placed: PlacedMark[];
   const labels = sorted
     .slice(0, LABELS_MAX)
     .map(({ atMs }, at) => ({ x: xOf(atMs) + 4, width: textWidth(texts[at] ?? '', LABEL_PX) }));
-  const places = placeLabels(labels, { leftX: LEFT_X, rightX: RIGHT_X });
+  const places = positionLabels(labels, { leftX: LEFT_X, rightX: RIGHT_X });
   const rows = Math.max(0, ...places.map(({ row }) => row + 1));
   const placed = sorted.map((mark, at): PlacedMark => {
     const place = places[at];

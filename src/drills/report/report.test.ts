@@ -5,7 +5,7 @@ import { renderHtml } from './html.ts';
 import { makeResult } from './report.fixture.ts';
 import { formatResult } from './report.ts';
 import type { DrillResult } from './result.ts';
-import { decades, placeLabels, roundTicks, textWidth } from './scale.ts';
+import { decades, positionLabels, roundTicks, textWidth } from './scale.ts';
 import { summarize } from './text.ts';
 
 /** Whatever a server may have said, or a caller may have named a thing. */
@@ -214,7 +214,7 @@ describe('on a plot', () => {
     fc.assert(
       fc.property(fc.array(label, { maxLength: 16 }), (labels) => {
         const sized = labels.map(({ x, text }) => ({ x, width: textWidth(text, 12) }));
-        const places = placeLabels(sized, { leftX, rightX });
+        const places = positionLabels(sized, { leftX, rightX });
         for (const [at, one] of places.entries()) {
           for (const other of places.slice(at + 1)) {
             const meet = one.row === other.row && one.fromX < other.untilX && other.fromX < one.untilX;

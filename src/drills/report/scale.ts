@@ -17,7 +17,7 @@ export function decades(min: number, max: number): number[] {
   return Array.from({ length: Math.max(until, from + 1) - from + 1 }, (_, at) => 10 ** (from + at));
 }
 
-export interface LabelPlace {
+export interface LabelPosition {
   /** From the top. */
   row: number;
   /** Its left edge and its right edge. */
@@ -33,11 +33,11 @@ const GAP = 10;
  * A row for each label, so that no two of a row meet and none leaves the plot where it fits into it.
  * @param labels in any order; the places are in the same
  */
-export function placeLabels(
+export function positionLabels(
   labels: readonly { x: number; width: number }[],
   { leftX, rightX }: { leftX: number; rightX: number },
-): LabelPlace[] {
-  const placed: LabelPlace[] = [];
+): LabelPosition[] {
+  const placed: LabelPosition[] = [];
   const isFree = (row: number, fromX: number, untilX: number) =>
     placed.every((other) => other.row !== row || untilX + GAP <= other.fromX || other.untilX + GAP <= fromX);
   return labels.map(({ x, width }) => {
@@ -45,7 +45,7 @@ export function placeLabels(
     const fromX = anchor === 'end' ? x - width : x;
     let row = 0;
     while (!isFree(row, fromX, fromX + width)) row += 1;
-    const place: LabelPlace = { row, fromX, untilX: fromX + width, anchor };
+    const place: LabelPosition = { row, fromX, untilX: fromX + width, anchor };
     placed.push(place);
     return place;
   });

@@ -13,7 +13,7 @@ import type { ServerDeps } from '../build.ts';
 import { createCoreRuntime } from '../core-runtime.ts';
 import type { ServerOptions } from '../options.ts';
 import { type Announcement, createAnnouncement } from './announcement.ts';
-import { settleIn } from './place.ts';
+import { settleIn } from './ownership.ts';
 
 export interface Owner {
   /** Before anything else is started: lock and master key. */

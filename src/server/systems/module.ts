@@ -1,5 +1,5 @@
 /**
- * Loading the module of a system from elsewhere, and saying what is wrong with it so that its author finds the place.
+ * Loading the module of a system from elsewhere, and saying what is wrong with it so that its author can find it.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -89,28 +89,28 @@ function hook(): void {
   });
 }
 
-/** The place that Node has put above a stack: `/path/file.ts:2`, or the same as a URL. */
-function placeAbove(text: string | undefined): string | undefined {
+/** The location that Node has put above a stack: `/path/file.ts:2`, or the same as a URL. */
+function locationAbove(text: string | undefined): string | undefined {
   const [, path, line] = /^(?:file:\/\/)?(\/[^\n]*):(\d+)\n/.exec(text ?? '') ?? [];
   return path === undefined ? undefined : `${relative(process.cwd(), path) || path}:${line}`;
 }
 
 /** For JavaScript Node keeps the place to itself, but tells it on the command line. Nothing is run by that. */
-function placeByChecking(): string | undefined {
+function locationByChecking(): string | undefined {
   for (const file of loaded.toReversed().filter((path) => /\.[cm]?js$/.test(path))) {
     const { status, stderr } = spawnSync(process.execPath, ['--check', file], {
       encoding: 'utf8',
       timeout: CHECK_TIMEOUT_MS,
       env: {},
     });
-    const place = status === 0 ? undefined : placeAbove(stderr);
-    if (place !== undefined) return place;
+    const location = status === 0 ? undefined : locationAbove(stderr);
+    if (location !== undefined) return location;
   }
   return undefined;
 }
 
 /** Where a module has thrown: the first line of its stack that is in a file of nobody's package. */
-function placeThrown(stack = ''): string | undefined {
+function locationThrown(stack = ''): string | undefined {
   const [, path, line] =
     /^ +at .*?(?:file:\/\/)?(\/(?!.*\/node_modules\/)[^():\n]+):(\d+):\d+\)?$/m.exec(stack) ?? [];
   return path === undefined ? undefined : `${relative(process.cwd(), path) || path}:${line}`;
@@ -125,9 +125,11 @@ function explain(cause: unknown): string {
   const what = describeError(cause);
   if (!(cause instanceof Error)) return what;
   const isSyntax = cause instanceof SyntaxError;
-  const place =
-    placeAbove(cause.stack) ?? (isSyntax ? placeByChecking() : undefined) ?? placeThrown(cause.stack);
-  return place === undefined ? what : `${place}: ${what}`;
+  const location =
+    locationAbove(cause.stack) ??
+    (isSyntax ? locationByChecking() : undefined) ??
+    locationThrown(cause.stack);
+  return location === undefined ? what : `${location}: ${what}`;
 }
 
 /** @throws an Error whose message says what is wrong, and where */

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { parseIdempotencyKey } from '#blocks/idempotency';
 import type { Principal } from '#blocks/identity';
 import type { KeyedRequest, Mutation, Mutations } from '#blocks/mutation';
-import type { CallContext, MutationPlace, Reply, RouteShape } from '#blocks/system';
+import type { CallContext, MutationPlacement, Reply, RouteShape } from '#blocks/system';
 import { toOutcome } from '../http/answer.ts';
 
 /** One request, as far as its mutation is concerned. */
@@ -47,19 +47,19 @@ export function createMutate(
   const { system, principal, traceparent, signal, onCommit, bytes } = asked;
   const { workspaceId } = principal;
   let isUsed = false;
-  function begin(place: MutationPlace): Mutation {
+  function begin(placement: MutationPlacement): Mutation {
     assert(!isUsed, 'a call makes one mutation: a second would find the record of the first');
     isUsed = true;
-    const placed = keyed && 'shardKey' in place ? { shardKey: keyed.key } : place;
+    const placed = keyed && 'shardKey' in placement ? { shardKey: keyed.key } : placement;
     return { placement: { system, workspaceId, ...placed }, keyed, traceparent, signal, bytes, onCommit };
   }
   return {
-    async mutate(place, rule, toReply, settling) {
-      const { outcome } = await mutations.run(begin(place), rule, outcomeBy(toReply), settling);
+    async mutate(placement, rule, toReply, settling) {
+      const { outcome } = await mutations.run(begin(placement), rule, outcomeBy(toReply), settling);
       return outcome;
     },
-    async mutateInSet(place, rule, input, toReply, settling) {
-      const mutation = begin(place);
+    async mutateInSet(placement, rule, input, toReply, settling) {
+      const mutation = begin(placement);
       const { outcome } = await mutations.runInSet(mutation, rule, input, outcomeBy(toReply), settling);
       return outcome;
     },

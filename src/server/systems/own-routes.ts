@@ -4,9 +4,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Registry } from 'prom-client';
 import type { Health } from '#base/lifecycle';
+import type { XminWatch } from '#blocks/doctor';
 import type { Identity } from '#blocks/identity';
 import { drainSeconds, type Queue } from '#blocks/queue';
-import type { XminWatch } from '#blocks/telemetry';
 import { serverErrors } from '../errors.ts';
 import { fixedAnswer } from '../http/fixed-answers.ts';
 import type { OpenApi } from '../reference/openapi.ts';

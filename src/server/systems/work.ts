@@ -15,15 +15,15 @@ export interface WorkDeps {
 
 function mutateFor(job: Job, traceparent: string, system: string, { mutations }: WorkDeps) {
   const { workspaceId, signal } = job;
-  type Place = Parameters<JobContext['mutate']>[0];
-  const workIn = (place: Place) => ({
-    placement: { system, workspaceId, ...place },
+  type Placement = Parameters<JobContext['mutate']>[0];
+  const workIn = (placement: Placement) => ({
+    placement: { system, workspaceId, ...placement },
     traceparent,
     signal,
   });
   const ways: Pick<JobContext, 'mutate' | 'mutateInSet'> = {
-    mutate: (place, rule) => mutations.write(workIn(place), rule),
-    mutateInSet: (place, rule, input) => mutations.writeInSet(workIn(place), rule, input),
+    mutate: (placement, rule) => mutations.write(workIn(placement), rule),
+    mutateInSet: (placement, rule, input) => mutations.writeInSet(workIn(placement), rule, input),
   };
   return ways;
 }

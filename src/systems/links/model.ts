@@ -1,6 +1,6 @@
 /**
  * What links cost, as numbers for the planner. Sizes on the wire are those of this server's answers with a URL of so many
- * bytes, without TLS (src/server/links/costs.test.ts); rows are compared with a real Postgres, and cache entries with a
+ * bytes, without TLS (http/costs.test.ts); rows are compared with a real Postgres, and cache entries with a
  * real heap, in model.test.ts.
  */
 import { parseOptions } from '#base/options';

@@ -10,13 +10,13 @@ import { sweepQueue } from './queues.ts';
 import type { DueLink, LinksStore } from './store.ts';
 
 /** Of the server itself, so of no workspace. */
-const PLACE = { workspaceId: '0', bucket: 0 };
+const PLACEMENT = { workspaceId: '0', bucket: 0 };
 
 export const sweepSchedule = sweepQueue.schedule({
   name: 'links_sweep',
   pattern: '* * * * *',
   payload: () => ({}),
-  ...PLACE,
+  ...PLACEMENT,
 });
 
 /** So long a link's own job has for its work, first tries that fail included. */

@@ -2,9 +2,9 @@
  * Makes an installation out of a logical backup: migrations make the tables of an empty database, and the rows are loaded
  * in one transaction.
  */
-import { identifier, type Session, sql, withSession } from '#blocks/database';
+import { identifier, type LoginConnection, sql, withLoginConnection } from '#blocks/database';
 import { backupErrors } from '../errors.ts';
-import { readMigrationState, setApart } from '../postgres-session.ts';
+import { readMigrationState, setApart } from '../postgres-connection.ts';
 import { createOpener, verifyFiles } from '../repository/check.ts';
 import type { BackupKeys } from '../repository/key.ts';
 import type { LogicalTables, Manifest } from '../repository/manifest.ts';
@@ -44,8 +44,8 @@ function findNewest(directory: string): LogicalEntry {
   throw backupErrors.backup_missing({ detail: `${directory} holds no good logical backup` });
 }
 
-async function refuseUsed(session: Session): Promise<void> {
-  const found = await session.first<{ name: string }>(sql`
+async function refuseUsed(connection: LoginConnection): Promise<void> {
+  const found = await connection.first<{ name: string }>(sql`
     select nspname as name from pg_namespace
     where nspname not like 'pg\_%' and nspname not in ('information_schema', 'public')
     union all
@@ -61,8 +61,8 @@ function describeStates(states: Manifest['migrations']): Map<string, number> {
   return new Map(states.map(({ room, number }) => [room, number]));
 }
 
-async function refuseOtherMigrations(session: Session, manifest: Manifest): Promise<void> {
-  const here = describeStates(await readMigrationState(session));
+async function refuseOtherMigrations(connection: LoginConnection, manifest: Manifest): Promise<void> {
+  const here = describeStates(await readMigrationState(connection));
   const there = describeStates(manifest.migrations);
   const room = [...new Set([...here.keys(), ...there.keys()])].find(
     (each) => here.get(each) !== there.get(each),
@@ -75,30 +75,30 @@ async function refuseOtherMigrations(session: Session, manifest: Manifest): Prom
 
 /** What migrations and the first start have put there comes from the backup as well. */
 async function load(
-  session: Session,
+  connection: LoginConnection,
   { directory, manifest }: LogicalEntry,
   { keys, signal }: { keys: BackupKeys | undefined; signal: AbortSignal },
 ): Promise<Pick<LogicallyRestored, 'rows' | 'schedulesEnded'>> {
   const { partitions, contents, sequences } = manifest.tables;
   let rows = 0;
-  await session.run(sql`begin`);
-  await session.run(sql`set local role loadstone_owner`);
-  for (const partition of partitions) await session.addPartition(partition);
+  await connection.run(sql`begin`);
+  await connection.run(sql`set local role loadstone_owner`);
+  for (const partition of partitions) await connection.addPartition(partition);
   for (const { schema, name } of contents)
-    await session.run(sql`truncate ${identifier(`${schema}.${name}`)}`);
+    await connection.run(sql`truncate ${identifier(`${schema}.${name}`)}`);
   for (const table of contents) {
     const file = manifest.files.find(({ path }) => path === table.path);
     if (!file) throw backupErrors.backup_damaged({ detail: `${directory} lacks ${table.path}` });
     await readStored(directory, file, { keys, signal }, async (plain) => {
-      rows += await session.copyIn(table, plain);
+      rows += await connection.copyIn(table, plain);
     });
   }
   for (const { schema, name, lastValue } of sequences) {
     if (lastValue === null) continue;
-    await session.run(sql`select setval(to_regclass(${`${schema}.${name}`}), ${lastValue}::bigint, true)`);
+    await connection.run(sql`select setval(to_regclass(${`${schema}.${name}`}), ${lastValue}::bigint, true)`);
   }
-  const schedulesEnded = await setApart(session);
-  await session.run(sql`commit`);
+  const schedulesEnded = await setApart(connection);
+  await connection.run(sql`commit`);
   return { rows, schedulesEnded };
 }
 
@@ -138,13 +138,13 @@ async function restoreRows(
   const { manifest } = entry;
   report('checking the backup');
   await verifyFiles(entry, manifest.files, signal);
-  await withSession(request.url, signal, refuseUsed);
+  await withLoginConnection(request.url, signal, refuseUsed);
   report('making the tables');
   await request.migrate();
   report('loading the rows');
-  const loaded = await withSession(request.url, signal, async (session) => {
-    await refuseOtherMigrations(session, manifest);
-    return load(session, entry, { keys, signal });
+  const loaded = await withLoginConnection(request.url, signal, async (connection) => {
+    await refuseOtherMigrations(connection, manifest);
+    return load(connection, entry, { keys, signal });
   });
   await restoreBeside(request.dataDirectory, { entry, files: [], keys }, { ...request, signal });
   return loaded;

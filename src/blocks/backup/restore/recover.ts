@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { createDeadline } from '#base/deadline';
 import { describeError, isLoadstoneError } from '#base/errors';
 import type { Runtime } from '#base/runtime';
-import { sql, withSession } from '#blocks/database';
+import { sql, withLoginConnection } from '#blocks/database';
 import { createEmbeddedPostgres, SUPERUSER_NAME } from '#blocks/postgres';
 import { backupErrors } from '../errors.ts';
-import { setApart } from '../postgres-session.ts';
+import { setApart } from '../postgres-connection.ts';
 import type { Target } from '../repository/chain.ts';
 
 export interface RecoveryDeps extends Runtime {
@@ -50,12 +50,12 @@ function settingsFor(target: Target, logDirectory: string): Record<string, strin
 }
 
 async function askPoint(url: string, signal: AbortSignal): Promise<ReachedPoint> {
-  return withSession(url, signal, async (session) => {
-    const row = await session.first<{ lsn: string; last: Date | null; timeline: number }>(sql`
+  return withLoginConnection(url, signal, async (connection) => {
+    const row = await connection.first<{ lsn: string; last: Date | null; timeline: number }>(sql`
       select coalesce(pg_last_wal_replay_lsn(), pg_current_wal_lsn())::text as lsn,
         pg_last_xact_replay_timestamp() as last,
         ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer as timeline`);
-    const schedulesEnded = await setApart(session);
+    const schedulesEnded = await setApart(connection);
     const { lsn = '', last, timeline = 0 } = row ?? {};
     return { lsn, lastCommitAt: last ?? undefined, timeline, schedulesEnded };
   });

@@ -14,7 +14,7 @@ import type { Consistency } from '../port.ts';
 import { sql } from '../sql.ts';
 import { startTestStandby, type TestStandby } from './standby.fixture.ts';
 
-export interface SessionsPlace {
+export interface SessionsGround {
   db: TestDatabase;
   standby: TestStandby;
   stop(): Promise<void>;
@@ -35,7 +35,7 @@ const PAUSE_MS_MAX = 30;
 const TABLE = `create table shop.registers (
   history integer not null, key integer not null, version integer not null, primary key (history, key))`;
 
-export async function startSessionsPlace(): Promise<SessionsPlace> {
+export async function startSessionsGround(): Promise<SessionsGround> {
   const directory = makeTestDirectory();
   const postgres = await startTestPostgres(directory);
   const primary = await postgres.makeDatabase();
@@ -154,7 +154,7 @@ async function runHistory(context: HistoryContext): Promise<void> {
 
 /** Runs histories `from` to `from + count - 1`, several at a time. */
 export async function runHistories(
-  { db, standby }: SessionsPlace,
+  { db, standby }: SessionsGround,
   { from, count, consistency, seed }: { from: number; count: number; consistency: Consistency; seed: number },
 ): Promise<Tally> {
   const tally: Tally = { reads: 0, violations: [] };
@@ -172,7 +172,7 @@ export async function runHistories(
 }
 
 /** Of reads at `session`: how many each server has answered, and how many only because the replica was behind. */
-export async function whereSessionsRead({ db }: SessionsPlace) {
+export async function whereSessionsRead({ db }: SessionsGround) {
   const metric = await db.metrics.registry.getSingleMetric('loadstone_database_reads_total')?.get();
   const sum = (matches: (labels: Record<string, unknown>) => boolean) =>
     (metric?.values ?? [])

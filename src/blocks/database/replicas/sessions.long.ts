@@ -7,17 +7,17 @@ import { after, before, test } from 'node:test';
 import { systemRandom } from '#base/random';
 import {
   runHistories,
-  type SessionsPlace,
-  startSessionsPlace,
+  type SessionsGround,
+  startSessionsGround,
   whereSessionsRead,
 } from './sessions.fixture.ts';
 
 const seed = Number(process.env.LOADSTONE_SEED ?? systemRandom.bytes(4).readUInt16LE(0));
 const runs = Number(process.env.LOADSTONE_RUNS ?? 10_000);
 
-let place: SessionsPlace;
+let place: SessionsGround;
 before(async () => {
-  place = await startSessionsPlace();
+  place = await startSessionsGround();
 });
 after(() => place.stop());
 

@@ -6,17 +6,17 @@ import { after, before, test } from 'node:test';
 import { systemRandom } from '#base/random';
 import {
   runHistories,
-  type SessionsPlace,
-  startSessionsPlace,
+  type SessionsGround,
+  startSessionsGround,
   whereSessionsRead,
 } from './sessions.fixture.ts';
 
 const seed = systemRandom.bytes(4).readUInt16LE(0);
 const COUNT = 200;
 
-let place: SessionsPlace;
+let place: SessionsGround;
 before(async () => {
-  place = await startSessionsPlace();
+  place = await startSessionsGround();
 });
 after(() => place.stop());
 

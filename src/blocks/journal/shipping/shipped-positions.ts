@@ -6,7 +6,7 @@ import { type Queryable, sql } from '#blocks/database';
 /** Postgres gives a bigint as text; these stay far below 2^53. */
 type Bigint = string | number;
 
-export interface Place {
+export interface RecordPlacement {
   workspaceId: string;
   bucket: number;
 }
@@ -25,7 +25,7 @@ export async function readShipped(queryable: Queryable, journalId: string): Prom
 export async function moveShipped(
   tx: Queryable,
   journalId: string,
-  { from, to, place }: { from: number; to: number; place: Place },
+  { from, to, place }: { from: number; to: number; place: RecordPlacement },
 ): Promise<boolean> {
   const { workspaceId, bucket } = place;
   const moved = await tx.run(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import Type from 'typebox';
 import { eventually } from '#base/testing/eventually.fixture';
-import { never, PLACE, startTestQueues, type TestQueues } from '../queue.fixture.ts';
+import { never, PLACEMENT, startTestQueues, type TestQueues } from '../queue.fixture.ts';
 import { assertMadeJob, defineQueue, handlerOf, type NewJob } from './defined-queue.ts';
 
 const Mail = Type.Object({ to: Type.String() });
@@ -80,7 +80,7 @@ describe('stored payloads', () => {
       { queue: 'mail', payload: { '@version': 3, payload: { to: 'x' } }, attemptsMax: 3 },
       { queue: 'mail', payload: { '@version': 'two' }, attemptsMax: 1 },
     ];
-    const ids = await queue.enqueueGrouped(PLACE, stored, { signal: never });
+    const ids = await queue.enqueueGrouped(PLACEMENT, stored, { signal: never });
     const seen = new Map<string, string>();
     const handler = handlerOf(letters, async ({ payload, attempt, idempotencyToken, signal }) => {
       signal.throwIfAborted();

@@ -7,9 +7,9 @@ import type { Ids } from '#blocks/ids';
 import type { Definition } from '../definition.ts';
 import { queueErrors } from '../errors.ts';
 import {
+  type JobPlacement,
   KEY_LENGTH_MAX,
   PAYLOAD_BYTES_MAX,
-  type Place,
   PRIORITY_MAX,
   type PreparedJob,
   type UncheckedJob,
@@ -49,7 +49,11 @@ function serialise({ queue, payload }: UncheckedJob): string {
   return text;
 }
 
-export type Prepare = (job: UncheckedJob, place: Place, traceparent: string | undefined) => PreparedJob;
+export type Prepare = (
+  job: UncheckedJob,
+  place: JobPlacement,
+  traceparent: string | undefined,
+) => PreparedJob;
 
 export function createPrepare(deps: {
   clock: Clock;

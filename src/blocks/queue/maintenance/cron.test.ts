@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import { eventually } from '#base/testing/eventually.fixture';
 import { sql } from '#blocks/database';
-import { never, PLACE, startTestQueues, type TestQueues } from '../queue.fixture.ts';
+import { never, PLACEMENT, startTestQueues, type TestQueues } from '../queue.fixture.ts';
 import { CATCH_UP_MAX, dueRuns, MISSED_MS, type Schedule } from './cron.ts';
 import { parseCronPattern } from './cron-pattern.ts';
 
@@ -100,7 +100,7 @@ before(async () => {
 after(() => all.stop());
 
 function schedule(name: string, over: Partial<Schedule> = {}): Schedule {
-  return { ...PLACE, name, queue: name, pattern: '* * * * * *', payload: (runAtMs) => runAtMs, ...over };
+  return { ...PLACEMENT, name, queue: name, pattern: '* * * * * *', payload: (runAtMs) => runAtMs, ...over };
 }
 
 test('two processes that both believe they lead enqueue each run once', async () => {

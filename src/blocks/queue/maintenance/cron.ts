@@ -8,7 +8,7 @@ import { createLoop, type Loop } from '#base/loop';
 import type { Runtime } from '#base/runtime';
 import type { JsonValue } from '#base/values/json';
 import type { Database } from '#blocks/database';
-import type { Place, PreparedJob, UncheckedJob } from '../job.ts';
+import type { JobPlacement, PreparedJob, UncheckedJob } from '../job.ts';
 import type { JobStore, ScheduleStore } from '../store.ts';
 import { type CronPattern, parseCronPattern } from './cron-pattern.ts';
 import type { LeaderLease } from './maintenance.ts';
@@ -19,7 +19,7 @@ import type { LeaderLease } from './maintenance.ts';
  */
 export type CatchUp = 'none' | 'last' | 'all';
 
-export interface Schedule extends Place {
+export interface Schedule extends JobPlacement {
   /** Unique; lower-case letters, digits and `_`. */
   name: string;
   /** Such as `0 3 * * *`. A schedule whose pattern has been changed begins anew. */
@@ -75,7 +75,7 @@ export interface CronDeps extends Runtime {
   database: Pick<Database, 'transact'>;
   store: ScheduleStore;
   jobs: Pick<JobStore, 'insert'>;
-  prepare: (job: UncheckedJob, place: Place) => PreparedJob;
+  prepare: (job: UncheckedJob, place: JobPlacement) => PreparedJob;
   wake: (jobs: readonly PreparedJob[]) => void;
 }
 

@@ -4,7 +4,7 @@
 import { startTestDatabase, type TestDatabase } from '#fixtures/database';
 import { queueMigrations } from '../migrations.ts';
 import { createScores } from '../score.ts';
-import { PLACE, type SuiteStores } from '../store.fixture.ts';
+import { PLACEMENT, type SuiteStores } from '../store.fixture.ts';
 import { createPostgresInspection } from './inspection.ts';
 import { createPostgresMaintenance } from './maintenance.ts';
 import { createPostgresJobs } from './postgres.ts';
@@ -21,7 +21,7 @@ export async function openPostgresStores({ database }: TestDatabase): Promise<Su
     inspection: createPostgresInspection(core),
     maintenance,
     // As a caller's transaction does it, with the rights that it has.
-    transact: (work) => database.transact({ system: 'test', ...PLACE }, { signal: never }, work),
+    transact: (work) => database.transact({ system: 'test', ...PLACEMENT }, { signal: never }, work),
   };
 }
 
