@@ -63,7 +63,8 @@ export interface CoreRuntime extends Lifecycle {
   readonly xminWatch: XminWatch;
 }
 
-const OWN_MIGRATIONS: readonly MigrationSet[] = [
+/** Those of the blocks. */
+export const OWN_MIGRATIONS: readonly MigrationSet[] = [
   idsMigrations,
   identityMigrations,
   leasesMigrations,
@@ -86,7 +87,7 @@ function maintenanceLease(definitions: readonly SystemDefinition[]): string {
   return `queue:${names.join(',')}`;
 }
 
-function migrationsOf(definitions: readonly SystemDefinition[]): MigrationSet[] {
+export function migrationsOf(definitions: readonly SystemDefinition[]): MigrationSet[] {
   return definitions.flatMap(({ name, migrations }) =>
     migrations ? [{ room: name, schema: name, directory: migrations }] : [],
   );

@@ -9,8 +9,8 @@ import { type Clock, systemClock } from '#base/clock';
 import { createLog } from '#base/log';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { copyCluster } from '#fixtures/database';
 import { createServer, type Server } from './build.ts';
+import { copyMigrated } from './migrated.fixture.ts';
 import { type ServerOptions, serverOptions } from './options.ts';
 import { loadSystems } from './systems/systems.ts';
 
@@ -73,7 +73,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     secrets: { rootKey: ROOT_KEY, masterKey: given.masterKey },
     report: () => {},
   });
-  if (!given.isFresh) await copyCluster(dataDirectory);
+  if (!given.isFresh) await copyMigrated(dataDirectory);
   await server.start(new AbortController().signal);
 
   const stop = async () => {

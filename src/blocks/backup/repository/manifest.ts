@@ -116,6 +116,6 @@ export function readManifest(directory: string): ReadManifest {
       detail: `${file} has format ${manifest.format}, by Loadstone ${manifest.loadstone}; this program knows ${FORMAT}`,
     });
   }
-  if (!manifestShape.Check(manifest)) throw damaged('is not one that a backup writes');
+  if (!manifestShape.fits(manifest)) throw damaged('is not one that a backup writes');
   return { manifest, mac };
 }
