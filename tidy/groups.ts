@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 const GROUPS = 4;
 /** What a file needs a process of its own for: what it starts, or what it changes for the whole process. */
 const ALONE =
-  /'node:(child_process|worker_threads|cluster|v8|vm)'|\bprocess\.(on|once|off|chdir|env\.\w+ =)|\bmock\./;
+  /'node:(child_process|worker_threads|cluster|v8|vm)'|\bprocess\.(on|once|off|chdir|execPath|env\.\w+ =)|\bmock\./;
 const IMPORTED = /\b(?:from|import)\s*\(?\s*'([.#][^']+)'/g;
 /** What belongs to tests: the product itself may know how to start a process. */
 const OF_TESTS = /\.(fixture|suite|test)\.ts$|\/fixture\.ts$/;
