@@ -17,7 +17,7 @@ const LONG_TEST_MS_MAX = 60 * 60_000;
 /** After which a run in which nothing has ended is stuck: a test has been told to end long before. */
 const SILENCE_GRACE_MS = 5 * 60_000;
 
-/** Files at a time: two on two cores, since most of a file's time is waiting for Postgres. */
+/** Files at a time: one more than there are cores, since a file often waits for a Postgres or a process to start. */
 const FILES_AT_ONCE_MAX = 4;
 
 export interface Selection {
@@ -76,7 +76,7 @@ export async function runTests(
   { kind, startedMs }: TestRun,
 ): Promise<number> {
   const isLong = kind === 'long';
-  const atOnce = isLong ? 1 : Math.min(FILES_AT_ONCE_MAX, Math.max(2, availableParallelism()));
+  const atOnce = isLong ? 1 : Math.min(FILES_AT_ONCE_MAX, availableParallelism() + 1);
   const scratch = makeScratch();
   const args = [
     '--test',

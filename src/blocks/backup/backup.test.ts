@@ -71,7 +71,7 @@ test('backups of an empty installation', async (t) => {
         writeFileSync(file, before);
         assert.equal(damaged.length, 1, `byte ${at} of ${file}`);
       }),
-      { numRuns: 15 },
+      { numRuns: 6 },
     );
     assert((await checkBackups(directory, SECRET, never)).every(({ problem }) => !problem));
   });
