@@ -59,7 +59,11 @@ export function createNeeds(root: string): (file: string) => Need {
     const reached = [...text.matchAll(IMPORTED)].map(([, name = '']) => locate(file, name));
     const own: Need = ALONE.test(text) && file !== OF_DATABASE ? 'process' : 'nothing';
     const ofTests = reached.filter((each) => OF_TESTS.test(each) && existsSync(join(root, each)));
-    const need = worst([own, ...ofTests.map(needOf), ...(file === DATABASE_FIXTURE ? ['database' as const] : [])]);
+    const need = worst([
+      own,
+      ...ofTests.map(needOf),
+      ...(file === DATABASE_FIXTURE ? ['database' as const] : []),
+    ]);
     known.set(file, need);
     return need;
   }
@@ -74,8 +78,7 @@ export function createNeeds(root: string): (file: string) => Need {
 function textOf(root: string, files: readonly string[], need: Need): string {
   const urlOf = (file: string) => JSON.stringify(pathToFileURL(join(root, file)).href);
   const suites = files.map(
-    (file) =>
-      `describe(${JSON.stringify(file)}, async () => {\n  await import(${urlOf(file)});\n});\n`,
+    (file) => `describe(${JSON.stringify(file)}, async () => {\n  await import(${urlOf(file)});\n});\n`,
   );
   const first = need === 'database' ? `import ${urlOf(DATABASE_FIXTURE)};\n` : '';
   return `import { describe } from 'node:test';\n${first}${suites.join('')}`;
@@ -96,7 +99,9 @@ export function groupTests(root: string, directory: string, files: readonly stri
   const shared = (['nothing', 'database'] as const).flatMap((need) => {
     const filesMax = need === 'database' ? WITH_DATABASE_MAX : PURE_MAX;
     const members = files.filter((file) => needOf(file) === need);
-    return divide(members, filesMax).filter((group) => group.length > 1).map((group) => ({ need, group }));
+    return divide(members, filesMax)
+      .filter((group) => group.length > 1)
+      .map((group) => ({ need, group }));
   });
   const written = shared.map(({ need, group }, index) => {
     const path = join(directory, `together-${String(index + 1).padStart(2, '0')}.test.mjs`);
