@@ -1,11 +1,12 @@
 /**
  * Node's spec reporter, except that the counts come last and plain (`# tests 12`), so that a program can read them.
  */
+import { relative } from 'node:path';
 import { spec } from 'node:test/reporters';
 
 interface RunnerEvent {
   type: string;
-  data: { nesting?: number; message?: string; name?: string };
+  data: { nesting?: number; message?: string; name?: string; file?: string };
 }
 
 const COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
@@ -36,11 +37,14 @@ function watchSilence(write: (text: string) => void) {
     },
     silenceMs || 2 ** 31 - 1,
   ).unref();
-  return ({ type, data: { nesting, name } }: RunnerEvent) => {
+  return ({ type, data: { nesting, name, file } }: RunnerEvent) => {
     timer.refresh();
     if (nesting !== 0 || name === undefined) return;
-    if (type === 'test:start') underWay.add(name);
-    if (type === 'test:complete') underWay.delete(name);
+    // Not `test:start`, which is told in the order of the files, and so at their ends. A file has its own path for a name.
+    const path = relative(process.cwd(), file ?? name);
+    const each = file?.endsWith(name) ? path : `${path}: ${name}`;
+    if (type === 'test:dequeue') underWay.add(each);
+    if (type === 'test:complete') underWay.delete(each);
   };
 }
 

@@ -3,13 +3,24 @@
  * room: the tests kill processes, not the machine, so no byte has to reach a disk, and a Postgres that makes its 1,300
  * files there starts in 0.1 s instead of 1.5 s.
  */
-import { accessSync, chmodSync, constants, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const MEMORY = '/dev/shm';
 /** Of statfs(2). */
 const TMPFS_MAGIC = 0x01021994;
+/** Of a command line, that is shown. */
+const COMMAND_MAX = 120;
 const FREE_BYTES_MIN = 4 * 2 ** 30;
 
 function hasRoomInMemory(): boolean {
@@ -26,8 +37,29 @@ function hasRoomInMemory(): boolean {
 export interface Scratch {
   /** What the tests are told of it. */
   env: Record<string, string>;
-  /** Removes it. @returns what the tests left in it, by name */
-  remove(): string[];
+  /** For what the runner itself keeps in it. */
+  own: string;
+  /** What the tests have left: files by name, processes by their command line. */
+  look(): string[];
+  /** Removes it, and ends what is left of the tests. */
+  remove(): void;
+}
+
+/** The processes that were started by a test: they have its temporary directory in their environment or command line. */
+function processesOf(directory: string): { pid: number; command: string }[] {
+  if (process.platform !== 'linux') return [];
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  return pids.flatMap((pid) => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
+      // One that has ended and is not yet waited for has neither.
+      return `${command}\0${environment}`.includes(directory) ? [{ pid, command }] : [];
+    } catch {
+      // It has ended, or is somebody else's.
+      return [];
+    }
+  });
 }
 
 /** Short, since sockets are made below it. */
@@ -35,14 +67,25 @@ export function makeScratch(): Scratch {
   const directory = mkdtempSync(join(hasRoomInMemory() ? MEMORY : tmpdir(), 'ls-'));
   // Some tests act as another user.
   chmodSync(directory, 0o1777);
-  const clusters = mkdtempSync(join(directory, 'clusters-'));
+  const [clusters, own] = [mkdtempSync(join(directory, 'clusters-')), mkdtempSync(join(directory, 'own-'))];
+  const isOurs = (name: string) => [clusters, own].includes(join(directory, name));
   return {
     env: { TMPDIR: directory, LOADSTONE_TEST_CLUSTERS: clusters },
+    own,
+    look: () => [
+      ...readdirSync(directory).filter((name) => !isOurs(name)),
+      ...readdirSync(clusters).filter((name) => name.startsWith('draft-')),
+      ...processesOf(directory).map(({ pid, command }) => `process ${pid}: ${command.slice(0, COMMAND_MAX)}`),
+    ],
     remove() {
-      rmSync(clusters, { recursive: true, force: true });
-      const left = readdirSync(directory);
-      rmSync(directory, { recursive: true, force: true });
-      return left;
+      for (const { pid } of processesOf(directory)) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+        }
+      }
+      rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

@@ -6,6 +6,7 @@ import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import type { Children } from './children.ts';
+import { groupTests } from './groups.ts';
 import { makeScratch } from './scratch.ts';
 
 const PLACES = '{src,tidy,bench,examples}';
@@ -16,7 +17,7 @@ const LONG_TEST_MS_MAX = 60 * 60_000;
 /** After which a run in which nothing has ended is stuck: a test has been told to end long before. */
 const SILENCE_GRACE_MS = 5 * 60_000;
 
-/** Files at a time: two on two cores, since most of a file's time is waiting for Postgres. */
+/** Files at a time: one more than there are cores, since a file often waits for a Postgres or a process to start. */
 const FILES_AT_ONCE_MAX = 4;
 
 export interface Selection {
@@ -75,7 +76,8 @@ export async function runTests(
   { kind, startedMs }: TestRun,
 ): Promise<number> {
   const isLong = kind === 'long';
-  const atOnce = isLong ? 1 : Math.min(FILES_AT_ONCE_MAX, Math.max(2, availableParallelism()));
+  const atOnce = isLong ? 1 : Math.min(FILES_AT_ONCE_MAX, availableParallelism() + 1);
+  const scratch = makeScratch();
   const args = [
     '--test',
     `--test-concurrency=${atOnce}`,
@@ -83,12 +85,13 @@ export async function runTests(
     `--test-reporter=${join(root, 'tidy', 'reporter.ts')}`,
     '--test-reporter-destination=stdout',
     ...flags,
-    ...files,
+    ...(isLong ? files : groupTests(root, scratch.own, files)),
   ];
-  const scratch = makeScratch();
   const testMsMax = isLong ? LONG_TEST_MS_MAX : TEST_MS_MAX;
   const env: Record<string, string> = {
     ...scratch.env,
+    // Also where this process has one that its children would not inherit.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules', '.cache', 'loadstone'),
     LOADSTONE_TEST_STARTED_MS: String(startedMs),
     LOADSTONE_TEST_SILENCE_MS: String(testMsMax + SILENCE_GRACE_MS),
   };
@@ -98,9 +101,10 @@ export async function runTests(
   }
   try {
     const { code } = await children.stream(args, env);
-    return code;
+    const left = scratch.look();
+    for (const each of left) console.error(`the tests left behind: ${each}`);
+    return left.length === 0 ? code : code || 1;
   } finally {
-    const left = scratch.remove();
-    if (left.length > 0) console.error(`the tests left temporary files behind: ${left.join(', ')}`);
+    scratch.remove();
   }
 }

@@ -3,9 +3,10 @@
  * one process (tests) do not share counters.
  */
 import assert from 'node:assert/strict';
-import { Counter as PromCounter, Gauge as PromGauge, Registry } from 'prom-client';
+import type { Registry as PromRegistry } from 'prom-client';
 import { type Histogram, registerHistogram } from './metrics/histogram.ts';
 import { createLabelBounds, type LabelBounds, type LabelDefinitions, type Labels } from './metrics/labels.ts';
+import { Counter as PromCounter, Gauge as PromGauge, Registry } from './metrics/prometheus.ts';
 
 export interface MetricDefinition {
   help: string;
@@ -32,7 +33,7 @@ export interface Readable {
 }
 
 export interface Metrics {
-  readonly registry: Registry;
+  readonly registry: PromRegistry;
   counter(name: string, definition: MetricDefinition): Counter;
   histogram(name: string, definition: HistogramOptions): Histogram;
   /** A gauge, read when scraped; without a value while that is undefined. @param across default: sum */

@@ -4,10 +4,10 @@
  */
 import type { Static, TObject, TSchema } from 'typebox';
 import Type from 'typebox';
-import { Default } from 'typebox/value';
 import { defineErrors } from './errors.ts';
 import { listProblems, type SchemaNode, shorten } from './options/schema.ts';
 import { readUrl } from './options/url.ts';
+import { fillDefaults } from './options/validate.ts';
 
 export const optionsErrors = defineErrors('base', {
   option_invalid: {
@@ -55,7 +55,7 @@ function readUrls(node: SchemaNode, value: unknown, at: readonly string[]): unkn
  * @throws option_invalid with one line that names the path, the value and what is allowed
  */
 export function parseOptions<S extends TSchema>(schema: S, raw: unknown, at = ''): Static<S> {
-  const filled = Default(schema, structuredClone(raw ?? {}));
+  const filled = fillDefaults(schema, structuredClone(raw ?? {}));
   const problem = listProblems(schema, filled)[0];
   const root = at === '' ? [] : [at];
   if (problem === undefined) return deepFreeze(readUrls(schema as SchemaNode, filled, root)) as Static<S>;

@@ -5,7 +5,6 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import Type, { type TObject } from 'typebox';
-import { parseDocument } from 'yaml';
 import { optionsErrors, parseOptions } from '#base/options';
 import type { SystemDefinition } from '#blocks/system';
 import { parseListen } from '#server/http/listen-address';
@@ -56,7 +55,9 @@ function readText(file: string): string {
   }
 }
 
-function readYaml(file: string): Record<string, unknown> {
+async function readYaml(file: string): Promise<Record<string, unknown>> {
+  // Loaded here: most starts have no file, and it is a twentieth of all there is to load.
+  const { parseDocument } = await import('yaml');
   const document = parseDocument(readText(file), { prettyErrors: true });
   const problem = document.errors[0];
   if (problem) throw invalid(`${file}: ${problem.message.split('\n')[0]?.replace(/:$/, '')}`);
@@ -174,7 +175,7 @@ export async function readConfiguration(flags: StartFlags, env: NodeJS.ProcessEn
 async function read(flags: StartFlags, env: NodeJS.ProcessEnv): Promise<Configuration> {
   const file = locateFile(flags.config, env);
   const { config: _, ...rest } = flags;
-  const layers = [file === undefined ? {} : readYaml(file), environmentLayer(env), layer(rest)];
+  const layers = [file === undefined ? {} : await readYaml(file), environmentLayer(env), layer(rest)];
   const raw = forJoining(layers.reduce(merge), flags, env);
   const listed = parseOptions(Type.Object({ systems: serverOptions.properties.systems }), {
     ...pickSystems(raw),

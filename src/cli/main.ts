@@ -76,7 +76,7 @@ async function createProgram(word: string | undefined): Promise<Command> {
     .addHelpText('after', '\nThe flags of a command: loadstone <command> --help.\n');
   addStartCommand(program);
   // Only these lines of the program are needed to start a server, which should be there soon.
-  if (word !== 'start') (await import('./commands.ts')).addCommands(program);
+  if (word !== 'start') await (await import('./commands.ts')).addCommands(program, word);
   return program;
 }
 

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { sleep, systemClock } from '#base/clock';
 import { eventually } from '#base/testing/eventually.fixture';
-import { copyCluster } from '#fixtures/database';
+import { copyMigrated } from '#server/migrated.fixture';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
 export const IS_ROOT = process.getuid?.() === 0;
@@ -145,7 +145,7 @@ export function createScene(hooks: { after(undo: () => Promise<void>): void }): 
       const data = options.data ?? join(directory(), 'data');
       const args = options.args ?? ['--data', data, '--listen', FREE_PORT];
       const isPrepared = !options.isFresh && options.as === undefined && args.includes(data);
-      if (isPrepared) await copyCluster(data);
+      if (isPrepared) await copyMigrated(data);
       const running = spawnIn(['start', ...args], { cwd: join(data, '..'), ...options });
       return ready(running, { data, key: options.key, beganMs });
     },

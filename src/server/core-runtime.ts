@@ -49,7 +49,8 @@ export interface CoreRuntime
   readonly xminWatch: XminWatch;
 }
 
-const OWN_MIGRATIONS: readonly MigrationSet[] = [
+/** Those of the blocks. */
+export const OWN_MIGRATIONS: readonly MigrationSet[] = [
   ...coreMigrations,
   identityMigrations,
   projectionMigrations,
@@ -58,7 +59,7 @@ const OWN_MIGRATIONS: readonly MigrationSet[] = [
   backupMigrations,
 ];
 
-function migrationsOf(definitions: readonly SystemDefinition[]): MigrationSet[] {
+export function migrationsOf(definitions: readonly SystemDefinition[]): MigrationSet[] {
   return definitions.flatMap(({ name, migrations }) =>
     migrations ? [{ room: name, schema: name, directory: migrations }] : [],
   );

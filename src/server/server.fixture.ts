@@ -1,16 +1,15 @@
 /**
  * A whole server in this process, on a free port and a temporary data directory, gone when stopped.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Clock, systemClock } from '#base/clock';
 import { createLog } from '#base/log';
 import { parseOptions } from '#base/options';
 import { systemRandom } from '#base/random';
-import { copyCluster } from '#fixtures/database';
+import { makeTestDirectory } from '#fixtures/database';
 import { createServer, type Server } from './build.ts';
+import { copyMigrated } from './migrated.fixture.ts';
 import { type ServerOptions, serverOptions } from './options.ts';
 import { loadSystems } from './systems/systems.ts';
 
@@ -47,7 +46,7 @@ export interface TestServerOptions {
 }
 
 export async function startTestServer(given: TestServerOptions = {}): Promise<TestServer> {
-  const dataDirectory = given.dataDirectory ?? mkdtempSync(join(tmpdir(), 'ls-server-'));
+  const dataDirectory = given.dataDirectory ?? makeTestDirectory();
   const systems = given.systems ?? ['links'];
   const options = parseOptions(serverOptions, {
     listen: '127.0.0.1:0',
@@ -73,7 +72,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     secrets: { rootKey: ROOT_KEY, masterKey: given.masterKey },
     report: () => {},
   });
-  if (!given.isFresh) await copyCluster(dataDirectory);
+  if (!given.isFresh) await copyMigrated(dataDirectory);
   await server.start(new AbortController().signal);
 
   const stop = async () => {

@@ -3,8 +3,8 @@
  * spelling only. Whatever is spelt otherwise stays text, and so does not fit.
  */
 import type { TSchema } from 'typebox';
-import { Check } from 'typebox/value';
 import type { SchemaNode } from '#base/options/schema';
+import { fitsSchema } from '#base/options/validate';
 
 const INTEGER = /^(?:0|-?[1-9][0-9]*)$/;
 const DECIMAL = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$/;
@@ -24,7 +24,7 @@ function readText(node: SchemaNode, text: string): unknown {
   if (node.type === 'number' && DECIMAL.test(text)) return Number(text);
   for (const option of node.anyOf ?? []) {
     const value = readText(option, text);
-    if (Check(option as TSchema, value)) return value;
+    if (fitsSchema(option as TSchema, value)) return value;
   }
   return text;
 }

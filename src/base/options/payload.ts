@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import type { Static, TSchema } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
 import { describeError } from '../errors.ts';
 import type { JsonValue } from '../values/json.ts';
+import { compileSchema, type Validator } from './validate.ts';
 
 export interface Versions {
   /** Of what is made from now on. Default: 1. */
@@ -54,19 +54,19 @@ export function definePayload<S extends TSchema>(
 ): PayloadType<Static<S>> {
   assertVersions(name, version, upgrades);
   // Compiled when first needed: a command that only starts should not pay for every payload there is.
-  let validator: Validator | undefined;
+  let validator: Validator<S> | undefined;
   const compiled = () => {
-    validator ??= Compile(schema) as Validator;
+    validator ??= compileSchema(schema);
     return validator;
   };
 
   function fits(value: unknown): value is Static<S> & JsonValue {
-    return compiled().Check(value);
+    return compiled().fits(value);
   }
 
   function describeMisfit(value: unknown): string {
     const misfits = compiled()
-      .Errors(value)
+      .problems(value)
       .slice(0, MISFITS_MAX)
       .map(({ instancePath, message }) => `${instancePath || 'it'} ${message}`);
     return misfits.join(', ');

@@ -2,10 +2,10 @@
  * Reads TypeBox schemas aloud: what a schema allows, and what is wrong with a value, in words for a person.
  */
 import type { TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { Settings } from 'typebox/system';
 import type { FieldProblem } from '../errors.ts';
 import type { UrlKind } from './url.ts';
+import { compileSchema, type Problem, type Validator } from './validate.ts';
 
 /** A union counts once per option; the default of 8 would hide later fields. */
 Settings.Set({ maxErrors: 64 });
@@ -100,8 +100,6 @@ export function shorten(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-type Problem = ReturnType<ReturnType<typeof Compile>['Errors']>[number];
-
 /** Words for one problem; none for those that only repeat another (a union's options, an object's unknown keys). */
 function describeProblem(schema: TSchema, value: unknown, problem: Problem): FieldProblem[] {
   const pointer = problem.instancePath;
@@ -139,11 +137,15 @@ function knownKeys(schema: TSchema, value: unknown, pointer: string): string {
 }
 
 /** Everything wrong with `value`, unknown keys first, then the deepest. Empty when it fits. */
-export function listProblems(schema: TSchema, value: unknown, validator = Compile(schema)): FieldProblem[] {
-  if (validator.Check(value)) return [];
+export function listProblems(
+  schema: TSchema,
+  value: unknown,
+  validator: Pick<Validator, 'problems'> = compileSchema(schema),
+): FieldProblem[] {
   const depth = (problem: Problem) =>
     problem.keyword === 'boolean' ? -100 : -problem.instancePath.split('/').length;
-  return [...validator.Errors(value)]
-    .sort((a, b) => depth(a) - depth(b))
+  return validator
+    .problems(value)
+    .toSorted((a, b) => depth(a) - depth(b))
     .flatMap((problem) => describeProblem(schema, value, problem));
 }

@@ -23,7 +23,7 @@ import { createPool } from './primary/pool.ts';
 import type { Queryable } from './queryable.ts';
 import { identifier, sql } from './sql.ts';
 
-export { copyCluster } from '#fixtures/postgres';
+export { copyCluster, copyPrepared } from '#fixtures/postgres';
 
 export interface TestDatabaseSettings {
   migrations?: readonly MigrationSet[];

@@ -8,7 +8,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '#base/random';
 import { eventually } from '#base/testing/eventually.fixture';
-import { sql } from '#blocks/database';
+import { identifier, sql } from '#blocks/database';
 import { makeTestDirectory, type TestDatabase } from '#fixtures/database';
 import { type Added, countInSet } from './counter.fixture.ts';
 import { mutationOf, type TestGround } from './ground.fixture.ts';
@@ -45,7 +45,14 @@ export async function crashSets(
   writeFileSync(faults, JSON.stringify({ points: { [point]: { action: 'crash', afterHits } } }));
   await it.admin.run(sql`insert into public.counters values (1, ${name}, 0, 1000)`);
   const answers = join(directory, 'answers');
-  await runUntilKilled({ primary: it.url, faults, counter: name, calls: CALLS, answers });
+  await it.admin.run(sql`create role ${identifier(name)} superuser login`);
+  const primary = it.url.replace(/\/\/[^@]*@/, `//${name}@`);
+  await runUntilKilled({ primary, faults, counter: name, calls: CALLS, answers });
+  // Postgres goes on with what it was sent: a COMMIT may still be on its way into the tables.
+  await eventually(`the sessions of ${name} have ended`, async () => {
+    const session = sql`select from pg_stat_activity where usename = ${name}`;
+    return (await it.admin.first(session)) === undefined;
+  });
 
   const answered = readAnswers(answers);
   const rows = await it.admin.rows<{ n: number; text: string }>(sql`

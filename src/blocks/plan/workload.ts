@@ -4,9 +4,9 @@
  */
 import type { Static, TSchema } from 'typebox';
 import Type from 'typebox';
-import { Default } from 'typebox/value';
 import { optionsSchema } from '#base/options';
 import { listProblems, shorten } from '#base/options/schema';
+import { fillDefaults } from '#base/options/validate';
 import { planErrors } from './errors.ts';
 import type { SystemModel } from './system-model.ts';
 import { BYTES_PATTERN } from './units.ts';
@@ -171,7 +171,7 @@ function invalid(detail: string): Error {
 }
 
 function readAs<S extends TSchema>(schema: S, raw: unknown, at = ''): Static<S> {
-  const filled = Default(schema, structuredClone(raw ?? {}));
+  const filled = fillDefaults(schema, structuredClone(raw ?? {}));
   const problem = listProblems(schema, filled)[0];
   if (problem === undefined) return filled as Static<S>;
   const path = [at, ...problem.pointer.split('/').slice(1)].filter(Boolean).join('.') || 'workload';

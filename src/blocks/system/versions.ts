@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import type { Static, TObject, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { listProblems } from '#base/options/schema';
+import { compileSchema } from '#base/options/validate';
 import type { Access } from './access.ts';
 import type { Complete } from './defaults.ts';
 import type { Deprecation } from './deprecation.ts';
@@ -92,7 +92,7 @@ export function olderVersion<
 /** Takes a value over into the newer version, which may allow less. @throws version_unfit */
 function createTake(step: AnyStep | undefined, prefix: string): (value: unknown) => unknown {
   if (step === undefined) return (value) => value;
-  const validator = Compile(step.to);
+  const validator = compileSchema(step.to);
   return (value) => {
     const taken = step.take(value);
     const problems = listProblems(step.to, taken, validator);

@@ -31,8 +31,11 @@ export interface Writing {
   stop(): Promise<void>;
 }
 
-/** Makes links until told to stop; what fails is not counted. */
-export function write(server: Loadstone): Writing {
+/**
+ * Makes links until told to stop; what fails is not counted.
+ * @param pauseMs of each writer between two: all that is written is looked up again, twice
+ */
+export function write(server: Loadstone, pauseMs = 0): Writing {
   const written: Written[] = [];
   let isStopped = false;
   async function one(writer: number): Promise<void> {
@@ -40,7 +43,7 @@ export function write(server: Loadstone): Writing {
       const askedMs = systemClock.nowMs();
       const code = await server.shorten(`https://example.com/${writer}/${n}`).catch(() => undefined);
       if (code !== undefined) written.push({ code, askedMs, acknowledgedMs: systemClock.nowMs() });
-      else await sleep(systemClock, 20);
+      if (pauseMs > 0 || code === undefined) await sleep(systemClock, Math.max(20, pauseMs));
     }
   }
   const writers = Array.from({ length: WRITERS }, (_, writer) => one(writer));
@@ -115,13 +118,13 @@ export async function assertHolds(
  * Backups and copies of the log while links are made; then all is destroyed, and restored to the end and to a
  * time in between.
  */
-export async function backupDestroyRestore(scene: Scene, seed: number): Promise<void> {
+export async function backupDestroyRestore(scene: Scene, seed: number, pauseMs = 0): Promise<void> {
   const random: Random = seededRandom(seed);
   const some = () => 10 + Math.floor(60 * random.fraction());
   const repository = join(scene.directory(), 'backups');
   const env = { LOADSTONE_ROOT_KEY: ROOT_KEY, LOADSTONE_MASTER_KEY: MASTER_KEY };
   const server = await scene.start({ key: ROOT_KEY, env });
-  const writing = write(server);
+  const writing = write(server, pauseMs);
   const back = (...args: string[]) => runBackup(scene, [repository, '--data', server.data, ...args], env);
   await writing.more(some());
   await back();

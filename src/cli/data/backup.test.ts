@@ -10,7 +10,7 @@ import { eventually } from '#base/testing/eventually.fixture';
 import { BOOTSTRAP, createScene, IS_ROOT } from '../process.fixture.ts';
 
 test('backup, destroy, restore, verify, under write load, and to a time in between', async (t) => {
-  await backupDestroyRestore(createScene(t), 1);
+  await backupDestroyRestore(createScene(t), 1, 50);
 });
 
 const IN_NAMESPACE = ['unshare', ...(IS_ROOT ? [] : ['--user', '--map-root-user']), '--mount'] as const;

@@ -98,7 +98,7 @@ describe('flags, environment and file', { concurrency: 2 }, () => {
 
   test('no command, and another one', async () => {
     const program = new Command();
-    addCommands(program);
+    await addCommands(program);
     const others = program.commands.map((command) => command.name());
     const known = `known is ${['start', ...others].join(', ')}\n`;
     const none = await scene.run([]);

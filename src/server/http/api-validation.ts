@@ -2,10 +2,9 @@
  * What a request has to fit: compiled from the schemas of its route.
  */
 import type { TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
-import { Default } from 'typebox/value';
 import type { FieldProblem } from '#base/errors';
 import { listProblems } from '#base/options/schema';
+import { compileSchema, fillDefaults } from '#base/options/validate';
 import { serverErrors } from '../errors.ts';
 import { readTextValues } from '../text-values.ts';
 
@@ -14,10 +13,10 @@ const POINTER_PREFIX: Record<string, string> = { querystring: '?', params: ':' }
 /** Query and path arrive as text and are converted; a body is taken as it is. */
 export function compileValidator({ schema, httpPart }: { schema: unknown; httpPart?: string }) {
   const type = schema as TSchema;
-  const validator = Compile(type);
+  const validator = compileSchema(type);
   const isText = httpPart !== 'body';
   return (input: unknown): { value: unknown } | { error: Error } => {
-    const value = isText ? Default(type, readTextValues(type, input as Record<string, unknown>)) : input;
+    const value = isText ? fillDefaults(type, readTextValues(type, input as Record<string, unknown>)) : input;
     const problems = listProblems(type, value, validator);
     if (problems.length === 0) return { value };
     const prefix = POINTER_PREFIX[httpPart ?? ''];

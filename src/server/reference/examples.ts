@@ -2,7 +2,7 @@
  * An example of what a schema allows: what the schema gives as one, else the plainest value that fits.
  */
 import type { TSchema } from 'typebox';
-import { Check } from 'typebox/value';
+import { fitsSchema } from '#base/options/validate';
 import type { JsonSchema } from './schema.ts';
 
 const TIME = '2026-01-02T03:04:05Z';
@@ -47,5 +47,5 @@ function plainest(schema: JsonSchema, extent: Extent): unknown {
 /** Undefined when none was found that fits: no example is better than a wrong one. */
 export function exampleOf(schema: TSchema, extent: Extent): unknown {
   const example = plainest(schema as unknown as JsonSchema, extent);
-  return Check(schema, example) ? example : undefined;
+  return fitsSchema(schema, example) ? example : undefined;
 }

@@ -2,8 +2,8 @@
  * The server's own routes: health and metrics, which every process has; the OpenAPI document and the reference.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Registry } from 'prom-client';
 import type { Health } from '#base/lifecycle';
+import { Registry } from '#base/metrics/prometheus';
 import type { XminWatch } from '#blocks/doctor';
 import type { Identity } from '#blocks/identity';
 import { drainSeconds, type Queue } from '#blocks/queue';

@@ -2,7 +2,7 @@
  * What a manifest has to look like before anything in it is believed: its own SHA-256 can be made by anybody.
  */
 import Type from 'typebox';
-import { Compile } from 'typebox/compile';
+import { compileSchema } from '#base/options/validate';
 
 const text = Type.String({ maxLength: 1024 });
 const count = Type.Integer({ minimum: 0 });
@@ -41,7 +41,7 @@ const encryption = Type.Object({
 });
 
 /** Of a manifest of this format. */
-export const manifestShape = Compile(
+export const manifestShape = compileSchema(
   Type.Object({
     kind: Type.Union([Type.Literal('physical'), Type.Literal('wal'), Type.Literal('logical')]),
     name: text,

@@ -84,9 +84,12 @@ export interface ReadManifest {
 export const textOf = (manifest: Manifest): string => JSON.stringify(manifest);
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
+/** Of what it says, and of its MAC, which could not be told to have changed by those who have no key. */
+const digestOf = (manifest: Manifest, mac: string | null) => sha256(`${textOf(manifest)}${mac ?? ''}`);
+
 export function renderManifest(manifest: Manifest, keys: BackupKeys | undefined): string {
-  const text = textOf(manifest);
-  const sealed = { manifest, sha256: sha256(text), mac: keys ? keys.mac(text) : null };
+  const mac = keys ? keys.mac(textOf(manifest)) : null;
+  const sealed = { manifest, sha256: digestOf(manifest, mac), mac };
   return `${JSON.stringify(sealed, null, 2)}\n`;
 }
 
@@ -107,7 +110,9 @@ export function readManifest(directory: string): ReadManifest {
     throw damaged('cannot be read', cause);
   }
   const { manifest, mac = null } = sealed;
-  if (!manifest || sha256(textOf(manifest)) !== sealed.sha256) throw damaged('does not have its own SHA-256');
+  // The second is what versions before wrote, and is no digest of what this one writes.
+  const digests = manifest ? [digestOf(manifest, mac), digestOf(manifest, null)] : [];
+  if (!manifest || !digests.includes(sealed.sha256 ?? '')) throw damaged('does not have its own SHA-256');
   if (text !== `${JSON.stringify({ manifest, sha256: sealed.sha256, mac }, null, 2)}\n`) {
     throw damaged('is not as it was written');
   }
@@ -116,6 +121,6 @@ export function readManifest(directory: string): ReadManifest {
       detail: `${file} has format ${manifest.format}, by Loadstone ${manifest.loadstone}; this program knows ${FORMAT}`,
     });
   }
-  if (!manifestShape.Check(manifest)) throw damaged('is not one that a backup writes');
+  if (!manifestShape.fits(manifest)) throw damaged('is not one that a backup writes');
   return { manifest, mac };
 }

@@ -2,8 +2,8 @@
  * What one machine can do, as `loadstone calibrate` has measured it: the file that plans are made with.
  */
 import Type, { type Static, type TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { listProblems } from '#base/options/schema';
+import { compileSchema } from '#base/options/validate';
 import { planCapacityErrors } from './errors.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -131,7 +131,7 @@ export type BlockCapacity = Static<typeof Block>;
 export type RouteName = keyof Calibration['routes'];
 export type BlockName = keyof Calibration['blocks'];
 
-const validator = Compile(calibrationSchema);
+const validator = compileSchema(calibrationSchema);
 
 /**
  * Reads the text of a calibration file.

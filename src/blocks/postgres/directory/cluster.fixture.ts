@@ -18,17 +18,12 @@ const START_TIMEOUT_MS = 600_000;
 const shared = process.env.LOADSTONE_TEST_CLUSTERS;
 const isPossible = shared !== undefined && process.platform !== 'win32';
 
-let making: Promise<void> | undefined;
+const making = new Map<string, Promise<void>>();
 
-async function makeTemplate(template: string): Promise<void> {
+async function makeTemplate(template: string, make: (draft: string) => Promise<void>): Promise<void> {
   const draft = mkdtempSync(join(dirname(template), 'draft-'));
-  const postgres = createEmbeddedPostgres(
-    { directory: join(draft, 'postgres'), startTimeoutMs: START_TIMEOUT_MS },
-    { clock: systemClock, random: systemRandom, log: silentLog },
-  );
   try {
-    await postgres.start(AbortSignal.timeout(START_TIMEOUT_MS));
-    await postgres.stop(AbortSignal.timeout(START_TIMEOUT_MS));
+    await make(draft);
     renameSync(join(draft, 'postgres'), template);
   } catch (error) {
     // Another file of the run was faster.
@@ -38,15 +33,37 @@ async function makeTemplate(template: string): Promise<void> {
   }
 }
 
-/** Puts a new cluster into the data directory, unless there is one: what a first start would have made. */
-export async function copyCluster(dataDirectory: string): Promise<void> {
+/**
+ * Puts a cluster into the data directory, unless there is one: a copy of what `make` has left in a data directory once for
+ * the whole run. Without a directory of the run it does nothing, and the first start makes it all.
+ */
+export async function copyPrepared(
+  name: string,
+  dataDirectory: string,
+  make: (draft: string) => Promise<void>,
+): Promise<void> {
   const target = join(dataDirectory, 'postgres');
   if (!isPossible || existsSync(target)) return;
-  const template = join(shared, 'cluster');
+  const template = join(shared, name);
   if (!existsSync(template)) {
-    making ??= makeTemplate(template);
-    await making;
+    const once = making.get(name) ?? makeTemplate(template, make);
+    making.set(name, once);
+    await once;
   }
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   await run('cp', ['-Rp', template, target]);
+}
+
+async function makeCluster(draft: string): Promise<void> {
+  const postgres = createEmbeddedPostgres(
+    { directory: join(draft, 'postgres'), startTimeoutMs: START_TIMEOUT_MS },
+    { clock: systemClock, random: systemRandom, log: silentLog },
+  );
+  await postgres.start(AbortSignal.timeout(START_TIMEOUT_MS));
+  await postgres.stop(AbortSignal.timeout(START_TIMEOUT_MS));
+}
+
+/** A new cluster: what a first start would have made, before any migration. */
+export function copyCluster(dataDirectory: string): Promise<void> {
+  return copyPrepared('cluster', dataDirectory, makeCluster);
 }
