@@ -23,7 +23,7 @@ import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
 import { resilienceErrors } from './errors.ts';
-import { emitBreakerMetrics } from './metrics.ts';
+import { type BreakerCounts, emitBreakerMetrics } from './metrics.ts';
 import type { BreakerOptions } from './options.ts';
 import { createOutcomeWindow } from './window.ts';
 
@@ -68,14 +68,6 @@ export interface BreakerDeps {
 }
 
 const tellsIllness = (error: unknown) => !isLoadstoneError(error) || error.status >= 500;
-
-export interface BreakerCounts {
-  success: number;
-  failure: number;
-  ignored: number;
-  refused: number;
-  opened: number;
-}
 
 /** The states and what moves between them. */
 function createStates(
@@ -146,6 +138,7 @@ function createStates(
   };
 }
 
+/** @param options checked by `breakerOptions` */
 export function createBreaker(options: BreakerOptions, deps: BreakerDeps): Breaker {
   const { name, clock, metrics, isFailure = tellsIllness } = deps;
   const counts: BreakerCounts = { success: 0, failure: 0, ignored: 0, refused: 0, opened: 0 };

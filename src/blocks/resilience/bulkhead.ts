@@ -5,7 +5,7 @@
 import type { Clock } from '#base/clock';
 import type { Metrics } from '#base/metrics';
 import { resilienceErrors } from './errors.ts';
-import { emitBulkheadMetrics } from './metrics.ts';
+import { type BulkheadCounts, emitBulkheadMetrics } from './metrics.ts';
 import type { BulkheadOptions } from './options.ts';
 
 export interface Bulkhead {
@@ -25,18 +25,12 @@ export interface BulkheadDeps {
   metrics?: Metrics;
 }
 
-export interface BulkheadCounts {
-  ran: number;
-  refused: number;
-  /** Whose signal aborted while they waited. */
-  left: number;
-}
-
 interface Waiter {
   /** It has a place. */
   admit(): void;
 }
 
+/** @param options checked by `bulkheadOptions` */
 export function createBulkhead(options: BulkheadOptions, { name, clock, metrics }: BulkheadDeps): Bulkhead {
   const { concurrencyMax, waitingMax, waitMsMax } = options;
   const counts: BulkheadCounts = { ran: 0, refused: 0, left: 0 };

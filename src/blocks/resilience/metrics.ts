@@ -1,15 +1,29 @@
 import type { Metrics } from '#base/metrics';
-import type { BreakerCounts, BreakerState } from './breaker.ts';
-import type { BulkheadCounts } from './bulkhead.ts';
 
-const STATES = ['closed', 'open', 'half_open'] as const satisfies BreakerState[];
+export interface BreakerCounts {
+  success: number;
+  failure: number;
+  ignored: number;
+  refused: number;
+  opened: number;
+}
+
+export interface BulkheadCounts {
+  ran: number;
+  refused: number;
+  /** Whose signal aborted while they waited. */
+  left: number;
+}
+
+const STATES = ['closed', 'open', 'half_open'] as const;
 const CALLS = ['success', 'failure', 'ignored', 'refused'] as const;
 const RESULTS = ['ran', 'refused', 'left'] as const;
 
+/** What one breaker measures. @param name what it guards */
 export function emitBreakerMetrics(
   metrics: Metrics,
   name: string,
-  { counts, state }: { counts: BreakerCounts; state: () => BreakerState },
+  { counts, state }: { counts: BreakerCounts; state: () => (typeof STATES)[number] },
 ): void {
   const breaker = { of: 'breakers' };
   const states = metrics.gauges('loadstone_breaker_state', {
@@ -27,6 +41,7 @@ export function emitBreakerMetrics(
     .watch({ breaker: name }, () => counts.opened);
 }
 
+/** What one bulkhead measures. @param name what it guards */
 export function emitBulkheadMetrics(
   metrics: Metrics,
   name: string,

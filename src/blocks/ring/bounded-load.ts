@@ -20,6 +20,7 @@ export interface BoundedLoad {
 
 const FIRST_LOOK = 4;
 
+/** @param options checked by `boundedLoadOptions`. It counts from nothing */
 export function createBoundedLoad({ loadFactor }: BoundedLoadOptions, { ring }: { ring: Ring }): BoundedLoad {
   const count = ring.nodes.length;
   const weightTotal = ring.weights.reduce((sum, weight) => sum + weight, 0);
