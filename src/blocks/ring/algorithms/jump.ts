@@ -2,7 +2,7 @@
  * Jump consistent hash (Lamping & Veach 2014): no table, shares equal to the last key, but nodes are numbers. They are
  * numbered in the order of the list, so only its end may grow and shrink: a node taken from the middle renumbers all after it.
  *
- * A node of weight `w` has `w` numbers. The generator's 64 bits are two halves of 32: with BigInt a look-up takes 40 times
+ * A node of weight `w` has `w` numbers. The generator's 64 bits are two halves of 32: with BigInt a look-up takes four times
  * as long.
  */
 import { hash32, mix32 } from '../hash.ts';
