@@ -18,6 +18,7 @@ import { queue } from './queue.ts';
 import { redirects } from './redirects.ts';
 import { restartBench } from './restart.ts';
 import { formatRun, keepRun } from './results.ts';
+import { ring } from './ring.ts';
 
 const BENCHES: Record<string, Bench> = {
   redirects,
@@ -28,6 +29,7 @@ const BENCHES: Record<string, Bench> = {
   knee,
   processes,
   idle,
+  ring,
 };
 
 const MINUTES_MAX = 30;
@@ -39,7 +41,7 @@ ${Object.entries(BENCHES)
   .join('\n')}
 
   --rounds N        default 5
-  --seconds N       of load for each subject in each round; default 8, of idle 30
+  --seconds N       of load for each subject in each round; default 8, of idle 30, of ring 1
   --connections N   that the generator keeps open; default 64, of mutations and events 32
   --against DIR     another checkout, with its node_modules, measured beside this one; of idle
   --quick           2 short rounds, nothing kept: to try the bench itself

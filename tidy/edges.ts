@@ -69,6 +69,8 @@ export const edges: readonly Edge[] = [
   { from: 'queue', to: 'database', reason: 'jobs are rows, written in the business transaction' },
   { from: 'queue', to: 'wakeup', reason: 'workers learn of jobs of other processes' },
   { from: 'queue', to: 'ids', reason: 'jobs are named before they are written' },
+  { from: 'redis', to: 'resilience', reason: 'each server has a breaker and a bulkhead' },
+  { from: 'redis', to: 'ring', reason: 'several servers share the keys by it' },
   {
     from: 'references',
     to: 'database',

@@ -6,13 +6,25 @@ import { spec } from 'node:test/reporters';
 
 interface RunnerEvent {
   type: string;
-  data: { nesting?: number; message?: string; name?: string; file?: string };
+  data: { nesting?: number; message?: string; name?: string; file?: string; skip?: string | boolean };
 }
 
 const COUNT = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 
 function isCount({ type, data }: RunnerEvent): boolean {
   return type === 'test:diagnostic' && data.nesting === 0 && COUNT.test(data.message ?? '');
+}
+
+/** So that what a run has left out is not overlooked: how many tests, for each reason that they gave. */
+function createSkipTally() {
+  const tally = new Map<string, number>();
+  return {
+    see({ type, data: { skip } }: RunnerEvent) {
+      if (type !== 'test:pass' || typeof skip !== 'string') return;
+      tally.set(skip, (tally.get(skip) ?? 0) + 1);
+    },
+    text: () => [...tally].map(([reason, count]) => `SKIPPED ${count}: ${reason}\n`).join(''),
+  };
 }
 
 /** Since the command was given, checks included; empty when the runner was started by hand. */
@@ -55,13 +67,15 @@ export default async function* report(events: AsyncIterable<RunnerEvent>): Async
     for (let chunk = reporter.read(); chunk !== null; chunk = reporter.read()) yield String(chunk);
   }
   const watch = watchSilence((text) => process.stderr.write(text));
+  const skips = createSkipTally();
   for await (const event of events) {
     watch(event);
+    skips.see(event);
     if (isCount(event)) counts.push(`# ${event.data.message}\n`);
     else reporter.write(event);
     yield* written();
   }
   reporter.end();
   yield* written();
-  yield `${elapsed()}${counts.join('')}`;
+  yield `${skips.text()}${elapsed()}${counts.join('')}`;
 }

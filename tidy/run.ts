@@ -6,10 +6,14 @@ import { join } from 'node:path';
 import { check } from './check.ts';
 import { type Children, createChildren } from './children.ts';
 import { readRepository } from './house.ts';
+import { provideRedis } from './redis.ts';
 import { makeReference, staleReferences } from './reference.ts';
 import { runTests, selectTests } from './tests.ts';
 
 const ROOT = join(import.meta.dirname, '..');
+
+/** The rooms whose tests start a Redis. */
+const NEEDS_REDIS = /^src\/(blocks\/(redis|cache|limiter)|drills)\//;
 
 /** Resolves with an exit code. */
 type Task = (args: readonly string[], children: Children) => Promise<number>;
@@ -24,6 +28,7 @@ function testTask(kind: 'test' | 'long'): Task {
     }
     const isChecked = kind === 'test' && !selection.isPartial;
     if (isChecked && !(await check(ROOT, children))) return 1;
+    if (selection.files.some((file) => NEEDS_REDIS.test(file))) provideRedis();
     return runTests(ROOT, children, selection, { kind, startedMs });
   };
 }

@@ -43,10 +43,11 @@ describe('which tests run', () => {
   });
 });
 
-test('the reporter ends with the plain counts, after the failures', () => {
+test('the reporter ends with the plain counts, after the failures and what was left out', () => {
   write(
     'src/one.test.ts',
-    "import { test } from 'node:test';\ntest('good', () => {});\ntest('bad', () => { throw new Error('why'); });\n",
+    "import { test } from 'node:test';\ntest('good', () => {});\ntest('bad', () => { throw new Error('why'); });\n" +
+      "test('one', { skip: 'no engine' }, () => {});\ntest('two', { skip: 'no engine' }, () => {});\n",
   );
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const reporter = join(import.meta.dirname, 'reporter.ts');
@@ -59,7 +60,7 @@ test('the reporter ends with the plain counts, after the failures', () => {
   assert.match(stdout, /bad[\s\S]*failing tests[\s\S]*why/);
   assert.match(
     stdout,
-    /# elapsed [\d.]+ s\n# tests 2\n# suites 0\n# pass 1\n# fail 1\n# cancelled 0\n# skipped 0\n# todo 0\n# duration_ms [\d.]+\n$/,
+    /\nSKIPPED 2: no engine\n# elapsed [\d.]+ s\n# tests 4\n# suites 0\n# pass 1\n# fail 1\n# cancelled 0\n# skipped 2\n# todo 0\n# duration_ms [\d.]+\n$/,
   );
 });
 
