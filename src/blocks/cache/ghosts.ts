@@ -1,0 +1,86 @@
+/**
+ * Ghost caches: what other sizes and policies would give. Each follows the same sample of the keys, chosen by their hashes, as
+ * a cache that is smaller by the same share and keeps no values (Waldspurger, Park, Garthwaite, Ahmad: "Efficient MRC
+ * Construction with SHARDS", FAST 2015). So a curve of the ratio of hits against the size costs a few per cent of the cache.
+ */
+import type { Random } from '#base/random';
+import { NO_SLOT } from './policies/policy.ts';
+import { createPolicy, type PolicyName } from './policy-names.ts';
+
+export interface GhostsOptions {
+  policies: readonly PolicyName[];
+  /** Entries of the whole caches that they stand for. */
+  sizes: readonly number[];
+  /** Of the keys. */
+  share: number;
+}
+
+/** What a cache of this size and policy would have answered. */
+export interface GhostRatio {
+  policy: PolicyName;
+  entriesMax: number;
+  requests: number;
+  hitRatio: number;
+}
+
+export interface Ghosts {
+  /** A key of the sample was asked for. */
+  requested(hash: number): void;
+  ratios(): GhostRatio[];
+}
+
+/** Fewer entries would tell nothing. */
+const ENTRIES_MIN = 16;
+
+function createGhost(policyName: PolicyName, entriesMax: number, random: Random) {
+  const policy = createPolicy(policyName, random);
+  policy.grow(entriesMax);
+  const index = new Map<number, number>();
+  const hashes = new Int32Array(entriesMax);
+  let hits = 0;
+  let requests = 0;
+  return {
+    hits: () => hits,
+    requests: () => requests,
+    requested(hash: number): void {
+      requests += 1;
+      const known = index.get(hash);
+      if (known !== undefined) {
+        hits += 1;
+        policy.touch(known);
+        return;
+      }
+      let slot = index.size;
+      if (slot >= entriesMax) {
+        slot = policy.evict();
+        if (slot === NO_SLOT) return;
+        index.delete(hashes[slot] as number);
+      }
+      hashes[slot] = hash;
+      index.set(hash, slot);
+      policy.add(slot, hash, 0);
+    },
+  };
+}
+
+/** A ghost for each policy and size. */
+export function createGhosts({ policies, sizes, share }: GhostsOptions, { random }: { random: Random }): Ghosts {
+  const ghosts = policies.flatMap((policy) =>
+    sizes.map((entriesMax) => {
+      const sampled = Math.max(ENTRIES_MIN, Math.round(entriesMax * share));
+      return { policy, entriesMax, ghost: createGhost(policy, sampled, random) };
+    }),
+  );
+  return {
+    requested(hash) {
+      for (const { ghost } of ghosts) ghost.requested(hash);
+    },
+    ratios: () =>
+      ghosts.map(({ policy, entriesMax, ghost }) => ({
+        policy,
+        entriesMax,
+        requests: ghost.requests(),
+        hitRatio: ghost.requests() === 0 ? 0 : ghost.hits() / ghost.requests(),
+      })),
+  };
+}
