@@ -58,7 +58,7 @@ test('a tenth of the keys tells the ratios of hits of whole caches, to three poi
     const hash = hashKey(key, 99);
     if (hash >>> 0 < 0.1 * 2 ** 32) ghosts.requested(hash);
   }
-  for (const { policy, entriesMax, hitRatio } of ghosts.ratios()) {
+  for (const { policy, entriesMax, hitRatio } of ghosts.ratios(keys.length)) {
     const real = replay(policy, entriesMax, keys);
     assert(Math.abs(real - hitRatio) < 0.03, `${policy} ${entriesMax}: ${hitRatio} for ${real}`);
   }

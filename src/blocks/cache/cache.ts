@@ -231,11 +231,10 @@ export function createCache<V>(options: CacheOptions, deps: CacheDeps<V>): Cache
         }
       }
       return chain(store.get(key), (kept) => {
-        if (kept === undefined || kept.value === ABSENT) return undefined;
-        const isTrusted = kept.filledMs > trust.afterMs(nowMs);
-        if (!isTrusted || nowMs >= kept.freshUntilMs) return undefined;
-        reads.hit += 1;
-        return kept.value;
+        const isTrusted = kept !== undefined && kept.filledMs > trust.afterMs(nowMs);
+        const isGood = kept !== undefined && isTrusted && nowMs < kept.freshUntilMs;
+        reads[isGood ? 'hit' : 'miss'] += 1;
+        return isGood && kept.value !== ABSENT ? kept.value : undefined;
       });
     },
     begin(key) {
@@ -266,7 +265,7 @@ export function createCache<V>(options: CacheOptions, deps: CacheDeps<V>): Cache
     invalidateTags: (tags, version) => change({ tags, version }),
     clear: (version) => change({ isAll: true, version }),
     counts: () => ({ ...store.counts(), reads: { ...reads } }),
-    ghosts: () => ghosts?.ratios() ?? [],
+    ghosts: () => ghosts?.ratios(READ_RESULTS.reduce((sum, result) => sum + reads[result], 0)) ?? [],
     hot: (keys) => hotKeys?.top(keys) ?? [],
   };
 }

@@ -26,7 +26,11 @@ export interface GhostRatio {
 export interface Ghosts {
   /** A key of the sample was asked for. */
   requested(hash: number): void;
-  ratios(): GhostRatio[];
+  /**
+   * @param total requests for all keys, of the sample and not. Whether the few hottest keys are in the sample makes it too hot or
+   * too cold; what the sample has too many or too few are counted as their hits ("SHARDS-adj")
+   */
+  ratios(total: number): GhostRatio[];
 }
 
 /** Fewer entries would tell nothing. */
@@ -75,12 +79,12 @@ export function createGhosts({ policies, sizes, share }: GhostsOptions, { random
     requested(hash) {
       for (const { ghost } of ghosts) ghost.requested(hash);
     },
-    ratios: () =>
-      ghosts.map(({ policy, entriesMax, ghost }) => ({
-        policy,
-        entriesMax,
-        requests: ghost.requests(),
-        hitRatio: ghost.requests() === 0 ? 0 : ghost.hits() / ghost.requests(),
-      })),
+    ratios: (total) =>
+      ghosts.map(({ policy, entriesMax, ghost }) => {
+        const expected = total * share;
+        const hits = ghost.hits() + expected - ghost.requests();
+        const hitRatio = expected === 0 ? 0 : Math.min(1, Math.max(0, hits / expected));
+        return { policy, entriesMax, requests: ghost.requests(), hitRatio };
+      }),
   };
 }

@@ -13,7 +13,7 @@ import type { PolicyName } from './policy-names.ts';
 function pointsOf(trace: readonly string[], policies: readonly PolicyName[], size: number): number[] {
   const ghosts = createGhosts({ policies, sizes: [size], share: 1 }, { random: seededRandom(1) });
   for (const key of trace) ghosts.requested(hashKey(key, 7));
-  return ghosts.ratios().map(({ hitRatio }) => 100 * hitRatio);
+  return ghosts.ratios(trace.length).map(({ hitRatio }) => 100 * hitRatio);
 }
 
 for (const size of [500, 1000, 4000]) {

@@ -3,7 +3,7 @@ import type { Ghosts } from './ghosts.ts';
 import { POLICIES } from './policy-names.ts';
 import type { StoreCounts } from './store.ts';
 
-export const READ_RESULTS = ['hit', 'absent', 'refresh', 'stale', 'load', 'failed', 'unwritten'] as const;
+export const READ_RESULTS = ['hit', 'miss', 'absent', 'refresh', 'stale', 'load', 'failed', 'unwritten'] as const;
 export type ReadResult = (typeof READ_RESULTS)[number];
 
 export interface CacheMetricsSource {
@@ -19,7 +19,7 @@ const labels = { cache };
 
 function emitReads(metrics: Metrics, name: string, { reads }: CacheMetricsSource): void {
   const read = metrics.counts('loadstone_cache_reads_total', {
-    help: 'Reads of caches: a fresh value (hit), that there is none (absent), a value while it is read anew (refresh), one past its time because its origin failed (stale), read from the origin (load), refused (failed), not written yet (unwritten)',
+    help: 'Reads of caches: a fresh value (hit), nothing (miss, where the origin is not read), that there is none (absent), a value while it is read anew (refresh), one past its time because its origin failed (stale), read from the origin (load), refused (failed), not written yet (unwritten)',
     labels: { cache, result: READ_RESULTS },
   });
   for (const result of READ_RESULTS) read.watch({ cache: name, result }, () => reads[result]);
@@ -74,11 +74,12 @@ export function emitCacheMetrics(metrics: Metrics, name: string, source: CacheMe
   const { ghosts } = source;
   if (!ghosts) return;
   const ratio = metrics.gauges('loadstone_cache_ghost_hit_ratio', {
-    help: 'The ratio of hits that a cache of this policy and this share of the size would have',
+    help: 'The ratio of hits that a cache of this policy and so many entries would have',
     labels: { cache, policy: POLICIES, entries: { of: 'sizes' } },
     across: 'max',
   });
-  for (const [at, { policy, entriesMax }] of ghosts.ratios().entries()) {
-    ratio.watch({ cache: name, policy, entries: entriesMax }, () => ghosts.ratios()[at]?.hitRatio);
+  const total = () => READ_RESULTS.reduce((sum, result) => sum + source.reads[result], 0);
+  for (const [at, { policy, entriesMax }] of ghosts.ratios(0).entries()) {
+    ratio.watch({ cache: name, policy, entries: entriesMax }, () => ghosts.ratios(total())[at]?.hitRatio);
   }
 }

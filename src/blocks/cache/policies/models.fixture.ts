@@ -117,30 +117,31 @@ function sieveModel(): Model {
   };
 }
 
-/** The share that a window has after each sample, by the rules of the paper. */
-function climberModel(samplesOf: number) {
+/** Who went last, and what it says about the window. */
+function shareModel(entriesMax: number) {
+  const away: string[] = [];
+  const out: string[] = [];
+  const remembered = Math.max(4, Math.floor(entriesMax / 16));
   let share = 0.01;
-  let step = 0.0625;
-  let ratioBefore = 0;
-  let hits = 0;
-  let requests = 0;
+  function remember(list: string[], key: string): void {
+    if (list.includes(key)) without(list, key);
+    list.push(key);
+    while (list.length > remembered) list.shift();
+  }
   return {
     share: () => share,
-    request(isHit: boolean) {
-      requests += 1;
-      if (isHit) hits += 1;
-    },
-    /** Only what comes in makes it look. */
-    look() {
-      if (requests < samplesOf) return;
-      const ratio = hits / requests;
-      const gained = ratio - ratioBefore;
-      const moved = gained >= 0 ? step : -step;
-      share = Math.min(0.8, Math.max(0.01, share + moved));
-      step = Math.abs(gained) >= 0.05 ? Math.sign(moved) * 0.0625 : moved * 0.98;
-      ratioBefore = ratio;
-      hits = 0;
-      requests = 0;
+    turnedAway: (key: string) => remember(away, key),
+    takenOut: (key: string) => remember(out, key),
+    came(key: string, entries: number) {
+      const step = 1 / Math.max(1, entries);
+      if (away.includes(key)) {
+        without(away, key);
+        share = Math.min(0.99, share + step);
+      }
+      if (out.includes(key)) {
+        without(out, key);
+        share = Math.max(0.01, share - step);
+      }
     },
   };
 }
@@ -152,14 +153,13 @@ function windowTinyLfuModel(entriesMax: number, hashOf: (key: string) => number)
   const guarded: string[] = [];
   const frequency = createFrequencySketch();
   frequency.grow(entriesMax);
-  const climber = climberModel(10 * entriesMax);
+  const shares = shareModel(entriesMax);
   const size = () => window.length + probation.length + guarded.length;
-  const windowMax = () => Math.max(1, Math.floor(size() * climber.share()));
+  const windowMax = () => Math.max(1, Math.floor(size() * shares.share()));
   function shrink(): void {
     for (let n = 0; n < 8 && window.length > windowMax(); n++) probation.push(window.shift() as string);
   }
   function touch(key: string): void {
-    climber.request(true);
     frequency.increment(hashOf(key));
     if (window.includes(key)) {
       without(window, key);
@@ -175,8 +175,7 @@ function windowTinyLfuModel(entriesMax: number, hashOf: (key: string) => number)
   }
   return {
     add(key) {
-      climber.request(false);
-      climber.look();
+      shares.came(key, size());
       frequency.increment(hashOf(key));
       window.push(key);
       shrink();
@@ -191,11 +190,18 @@ function windowTinyLfuModel(entriesMax: number, hashOf: (key: string) => number)
       shrink();
       const main = probation.length > 0 ? probation : guarded;
       if (main.length === 0) return window.shift();
-      if (window.length === 0 || window.length + 1 <= windowMax()) return main.shift();
+      if (window.length === 0 || window.length + 1 <= windowMax()) {
+        shares.takenOut(main[0] as string);
+        return main.shift();
+      }
       const candidate = window.shift() as string;
       const [asked, ofVictim] = [candidate, main[0] as string].map((key) => frequency.estimate(hashOf(key)));
-      if ((asked as number) <= (ofVictim as number)) return candidate;
-      const victim = main.shift();
+      if ((asked as number) <= (ofVictim as number)) {
+        shares.turnedAway(candidate);
+        return candidate;
+      }
+      const victim = main.shift() as string;
+      shares.takenOut(victim);
       probation.push(candidate);
       return victim;
     },

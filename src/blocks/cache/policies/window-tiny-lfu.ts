@@ -8,44 +8,30 @@
  *                                                   ▼
  *   protected (0.8 of main) ◀──asked for── probation ◀──the last, when protected is full── protected
  *
- * How large the window is, a hill climber finds. It changes by what comes: a window that is too large gives up to eight of its
+ * How large the window is, it finds out (window-share.ts). It changes by what comes: a window that is too large gives up to eight of its
  * entries to probation at each one that goes, and one that is too small keeps what comes, so that no request pays for all.
  */
 import { createFrequencySketch } from './frequency-sketch.ts';
-import { createHillClimber } from './hill-climber.ts';
 import { grownInt32, grownUint8, NO_SLOT, type Policy } from './policy.ts';
 import { createSlotLists } from './slot-lists.ts';
+import { createWindowShare } from './window-share.ts';
 
 const WINDOW = 0;
 const PROBATION = 1;
 const PROTECTED = 2;
 const PROTECTED_SHARE = 0.8;
-/** Requests for each entry after which the climber takes a step. */
-const SAMPLE_REQUESTS_PER_ENTRY = 10;
 const DEMOTED_AT_ONCE = 8;
 
 /** @returns an empty policy; it needs the hashes of keys */
 export function createWindowTinyLfu(): Policy {
   const lists = createSlotLists(3);
   const sketch = createFrequencySketch();
-  const climber = createHillClimber();
+  const share = createWindowShare();
   let hashes = new Int32Array(0);
   let places = new Uint8Array(0);
-  let slots = 1;
   let windowCount = 0;
   let protectedCount = 0;
   let count = 0;
-  let hits = 0;
-  let misses = 0;
-
-  function climb(): void {
-    if (hits + misses < slots * SAMPLE_REQUESTS_PER_ENTRY) return;
-    climber.step(hits / (hits + misses));
-    hits = 0;
-    misses = 0;
-  }
-
-  const windowMax = (entries: number) => Math.max(1, Math.floor(entries * climber.share()));
 
   function place(list: number, slot: number): void {
     places[slot] = list;
@@ -83,7 +69,6 @@ export function createWindowTinyLfu(): Policy {
   }
 
   function touch(slot: number): void {
-    hits += 1;
     sketch.increment(hashes[slot] as number);
     const at = places[slot] as number;
     if (at === PROBATION) promote(slot);
@@ -95,43 +80,47 @@ export function createWindowTinyLfu(): Policy {
     const victim = probation === NO_SLOT ? lists.back(PROTECTED) : probation;
     const candidate = lists.back(WINDOW);
     // With the one that will come.
-    const isWindowFull = windowCount + 1 > windowMax(count);
+    const isWindowFull = windowCount + 1 > share.max(count);
     if (victim === NO_SLOT || candidate === NO_SLOT || !isWindowFull) {
+      if (victim !== NO_SLOT) share.takenOut(hashes[victim] as number);
       return victim === NO_SLOT ? candidate : victim;
     }
     const isBetter = sketch.estimate(hashes[candidate] as number) > sketch.estimate(hashes[victim] as number);
-    if (!isBetter) return candidate;
+    if (!isBetter) {
+      share.turnedAway(hashes[candidate] as number);
+      return candidate;
+    }
+    share.takenOut(hashes[victim] as number);
     demote(candidate);
     return victim;
   }
 
   return {
     add(slot, hash) {
-      misses += 1;
-      climb();
+      share.came(hash, count);
       sketch.increment(hash);
       hashes[slot] = hash;
       place(WINDOW, slot);
       windowCount += 1;
       count += 1;
-      shrinkWindow(windowMax(count));
+      shrinkWindow(share.max(count));
     },
     touch,
     renew: touch,
     remove,
     evict() {
       if (count === 0) return NO_SLOT;
-      shrinkWindow(windowMax(count));
+      shrinkWindow(share.max(count));
       const slot = choose();
       remove(slot);
       return slot;
     },
     grow(to) {
-      slots = to;
       hashes = grownInt32(hashes, to);
       places = grownUint8(places, to);
       lists.grow(to);
       sketch.grow(to);
+      share.grow(to);
     },
   };
 }

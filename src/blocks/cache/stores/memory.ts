@@ -157,6 +157,8 @@ export function createMemoryStore<V>(options: MemoryStoreOptions, deps: MemorySt
     const slot = index.get(key);
     const known = slot === undefined ? 0 : slots.version(slot);
     if (entry.version !== undefined && entry.version < Math.max(known, fills.floor(key))) {
+      // It may be older than what is known to be there, and newer than what is kept.
+      if (slot !== undefined && known < entry.version) remove(slot);
       counts.voided += 1;
       return 'outdated';
     }
