@@ -23,7 +23,8 @@ async function measure(asked: Asked): Promise<Measured> {
 }
 
 export const cache: Bench = {
-  summary: 'hits in memory against lru-cache and bentocache; bars: 1.2 times (LRU, SIEVE), 0.8 (window-TinyLFU), 10 times',
+  summary:
+    'hits in memory against lru-cache and bentocache; bars: 1.2 times (LRU, SIEVE), 0.8 (window-TinyLFU), 10 times',
   async run(options, { say }) {
     const rounds: Round[] = [];
     for (let number = 1; number <= options.rounds; number++) {
@@ -34,7 +35,9 @@ export const cache: Bench = {
         const measured = await measure({ subject, entries: ENTRIES, seconds });
         round[subject] = measured;
         const { getsPerS, bytesPerEntry } = measured;
-        say(`round ${number}  ${subject.padEnd(26)} ${Math.round(getsPerS)} gets/s  ${Math.round(bytesPerEntry)} B`);
+        say(
+          `round ${number}  ${subject.padEnd(26)} ${Math.round(getsPerS)} gets/s  ${Math.round(bytesPerEntry)} B`,
+        );
       }
       rounds.push(round);
     }

@@ -41,7 +41,12 @@ function madeTraces(requests: number): Trace[] {
       keys: zipfWithScans({ seed: 1, requests }),
       sizes: [500, 1000, 4000],
     },
-    { name: 'recency', kind: 'recency', keys: recency({ seed: 2, requests }, 500), sizes: [1000, 2000, 4000] },
+    {
+      name: 'recency',
+      kind: 'recency',
+      keys: recency({ seed: 2, requests }, 500),
+      sizes: [1000, 2000, 4000],
+    },
   ];
 }
 
@@ -80,7 +85,8 @@ function measure({ name, keys, kind, sizes: given }: Trace): TraceResult {
 }
 
 export const hitratio: Bench = {
-  summary: 'ratio of hits by policy and size, of FILE… (one key a line) or of made traces, beside the optimal one',
+  summary:
+    'ratio of hits by policy and size, of FILE… (one key a line) or of made traces, beside the optimal one',
   takesFiles: true,
   async run({ files = [], isQuick }, { say }) {
     const traces = files.length > 0 ? files.map(readTrace) : madeTraces(isQuick ? REQUESTS / 4 : REQUESTS);

@@ -51,7 +51,10 @@ async function fill(subject: Subject, names: readonly string[]): Promise<void> {
 async function measure({ subject: name, entries, seconds }: Asked): Promise<Measured> {
   const random = seededRandom(1);
   const names = Array.from({ length: entries }, (_, at) => `key:${at}`);
-  const keys = Array.from({ length: REQUESTS }, () => names[Math.floor(random.fraction() * entries)] as string);
+  const keys = Array.from(
+    { length: REQUESTS },
+    () => names[Math.floor(random.fraction() * entries)] as string,
+  );
   const before = memoryBytes();
   const subject = createSubject(name, entries);
   await fill(subject, names);

@@ -20,14 +20,14 @@ const OWN_DEFAULT = 'loadstone-window-tiny-lfu';
 const READ_RATIO = 10;
 const MEMORY_RATIO = 1.3;
 
-function valueOf(round: Round, name: SubjectName, field: Field): number {
+function fieldOf(round: Round, name: SubjectName, field: Field): number {
   const value = round[name]?.[field];
   if (value === undefined) throw new Error(`a round without ${field} of ${name}`);
   return value;
 }
 
 function ratio(rounds: readonly Round[], field: Field, own: SubjectName, peer: SubjectName): Summary {
-  return summarize(rounds.map((round) => valueOf(round, own, field) / valueOf(round, peer, field)));
+  return summarize(rounds.map((round) => fieldOf(round, own, field) / fieldOf(round, peer, field)));
 }
 
 /** The bars are on medians of the rounds' ratios, so that whatever else the machine does strikes all alike. */

@@ -44,7 +44,8 @@ export function formatTraces(results: readonly TraceResult[]): string {
   return results
     .map(({ name, requests, distinct, sizes, rows }) => {
       const lines = rows.map(
-        ({ policy, hitRatios }) => `| ${[policy, ...hitRatios.map((ratio) => (100 * ratio).toFixed(2))].join(' | ')} |`,
+        ({ policy, hitRatios }) =>
+          `| ${[policy, ...hitRatios.map((ratio) => (100 * ratio).toFixed(2))].join(' | ')} |`,
       );
       return `## ${name}
 

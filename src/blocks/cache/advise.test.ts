@@ -26,7 +26,12 @@ test('advice: the smallest that is about as good as the best', () => {
 });
 
 test('advice: what there is, when nothing is better, and none after too few requests', () => {
-  const ratios = [ratio('lru', 500, 0.5), ratio('lru', 1000, 0.6), ratio('sieve', 1000, 0.605), ratio('lru', 2000, 0.6)];
+  const ratios = [
+    ratio('lru', 500, 0.5),
+    ratio('lru', 1000, 0.6),
+    ratio('sieve', 1000, 0.605),
+    ratio('lru', 2000, 0.6),
+  ];
   assert.equal(adviseCache(ratios, options)?.policy, 'lru');
   assert.equal(adviseCache(ratios, options)?.entriesMax, 1000);
   assert.equal(adviseCache([...ratios, { ...ratio('lru', 9, 0.1), requests: 999 }], options), undefined);

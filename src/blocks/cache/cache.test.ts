@@ -206,7 +206,11 @@ test('stale if error: not what was invalidated while the origin was asked', asyn
 });
 
 test('nothing is given that is older than declared', async () => {
-  const { clock, cache, asked } = await filled({ ttlMs: 5000, staleMsMax: 1000, staleWhileRevalidateMs: 5000 });
+  const { clock, cache, asked } = await filled({
+    ttlMs: 5000,
+    staleMsMax: 1000,
+    staleWhileRevalidateMs: 5000,
+  });
   clock.advance(1000);
   assert(cache.read('a') instanceof Promise);
   await settle();
@@ -352,9 +356,12 @@ test('caches of two processes: a change on one is forgotten on the other, and si
 
 test('a bus that fails is told of with a code, after the change was forgotten here', async () => {
   for (const publish of [() => Promise.reject(new Error('gone')), () => assert.fail('gone')]) {
-    const { cache, clock } = createCacheFixture({}, {
-      bus: { publish, follow: () => () => {}, heardMs: () => clock.monotonicMs() },
-    });
+    const { cache, clock } = createCacheFixture(
+      {},
+      {
+        bus: { publish, follow: () => () => {}, heardMs: () => clock.monotonicMs() },
+      },
+    );
     const fill = await cache.begin('a');
     await fill.keep({ value: '1' });
     await assert.rejects(async () => cache.invalidate(['a']), withCode('cache_invalidation_untold'));
@@ -365,7 +372,10 @@ test('a bus that fails is told of with a code, after the change was forgotten he
 test('after a machine has slept what was kept is read anew; a started cache sweeps', async () => {
   const { cache, clock } = createCacheFixture({ ttlMs: 100_000, sweepEveryMs: 1000 });
   await cache.start(never);
-  for (const [key, ttlMs] of [['a', 100_000], ['short', 10]] as const) {
+  for (const [key, ttlMs] of [
+    ['a', 100_000],
+    ['short', 10],
+  ] as const) {
     const fill = await cache.begin(key);
     await fill.keep({ value: '1', ttlMs });
   }

@@ -18,7 +18,14 @@ import { coded, createLoads, type Loader } from './loads.ts';
 import { emitCacheMetrics, READ_RESULTS, type ReadResult } from './metrics.ts';
 import type { CacheOptions } from './options.ts';
 import { createReads, type ReadCall } from './reads.ts';
-import { ABSENT, type Answer, type CacheStore, type Fill, type FillOutcome, type StoreCounts } from './store.ts';
+import {
+  ABSENT,
+  type Answer,
+  type CacheStore,
+  type Fill,
+  type FillOutcome,
+  type StoreCounts,
+} from './store.ts';
 import { createMemoryStore } from './stores/memory.ts';
 import { createTrust } from './trust.ts';
 import { createWrites, type Writer } from './writes.ts';
@@ -112,7 +119,8 @@ export function createCache<V>(options: CacheOptions, deps: CacheDeps<V>): Cache
   const trust = createTrust(options, { clock, bus });
   const entryOf = createEntryMaker<V>(options, { random, sizeOf });
   const reads = Object.fromEntries(READ_RESULTS.map((each) => [each, 0])) as Record<ReadResult, number>;
-  const load: Loader<V> = deps.load ?? (() => Promise.reject(new assert.AssertionError({ message: `${name} has no load` })));
+  const load: Loader<V> =
+    deps.load ?? (() => Promise.reject(new assert.AssertionError({ message: `${name} has no load` })));
   const loads = createLoads<V>(options, { clock, store, load, entryOf });
   const readSlowly = createReads<V>(options, { clock, store, loads, trust, counts: reads });
   const writes = createWrites<V>(options, {

@@ -1,7 +1,8 @@
 /**
  * Ghost caches: what other sizes and policies would give. Each follows the same sample of the keys, chosen by their hashes, as
  * a cache that is smaller by the same share and keeps no values (Waldspurger, Park, Garthwaite, Ahmad: "Efficient MRC
- * Construction with SHARDS", FAST 2015). So a curve of the ratio of hits against the size costs a few per cent of the cache.
+ * Construction with SHARDS", FAST 2015). So the curve of the
+ * ratio of hits against the size costs a small part of the requests and of the memory.
  */
 import type { Random } from '#base/random';
 import { NO_SLOT } from './policies/policy.ts';
@@ -68,7 +69,10 @@ function createGhost(policyName: PolicyName, entriesMax: number, random: Random)
 }
 
 /** A ghost for each policy and size. */
-export function createGhosts({ policies, sizes, share }: GhostsOptions, { random }: { random: Random }): Ghosts {
+export function createGhosts(
+  { policies, sizes, share }: GhostsOptions,
+  { random }: { random: Random },
+): Ghosts {
   const ghosts = policies.flatMap((policy) =>
     sizes.map((entriesMax) => {
       const sampled = Math.max(ENTRIES_MIN, Math.round(entriesMax * share));

@@ -7,8 +7,8 @@
  */
 import { createManualClock } from '#base/clock';
 import { type Random, seededRandom } from '#base/random';
-import { createCache } from './cache.ts';
 import { optionsOf } from './cache.fixture.ts';
+import { createCache } from './cache.ts';
 import type { Loaded } from './entries.ts';
 import type { LoadCall } from './loads.ts';
 
@@ -108,7 +108,8 @@ export async function runInterleaving(seed: number, steps: number): Promise<Find
 
   function look(value: Value | undefined, least: number, how: string): void {
     if (value === undefined) return;
-    if (value.version < least) findings.stale.push(`seed ${seed}: ${how} ${value.key}: ${value.version} < ${least}`);
+    if (value.version < least)
+      findings.stale.push(`seed ${seed}: ${how} ${value.key}: ${value.version} < ${least}`);
   }
 
   function read(): void {

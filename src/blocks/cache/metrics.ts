@@ -3,7 +3,16 @@ import type { Ghosts } from './ghosts.ts';
 import { POLICIES } from './policy-names.ts';
 import type { StoreCounts } from './store.ts';
 
-export const READ_RESULTS = ['hit', 'miss', 'absent', 'refresh', 'stale', 'load', 'failed', 'unwritten'] as const;
+export const READ_RESULTS = [
+  'hit',
+  'miss',
+  'absent',
+  'refresh',
+  'stale',
+  'load',
+  'failed',
+  'unwritten',
+] as const;
 export type ReadResult = (typeof READ_RESULTS)[number];
 
 export interface CacheMetricsSource {

@@ -39,7 +39,11 @@ export const cacheOptions = optionsSchema({
     description:
       'Up to this share of `ttlMs` is taken off, at random, so that what was read together is not read again together.',
   }),
-  negativeTtlMs: milliseconds(5000, DAY_MS, 'For which it is remembered that there is no value; 0: it is not.'),
+  negativeTtlMs: milliseconds(
+    5000,
+    DAY_MS,
+    'For which it is remembered that there is no value; 0: it is not.',
+  ),
   refreshAheadShare: Type.Number({
     minimum: 0,
     maximum: 0.95,
@@ -125,7 +129,7 @@ export const cacheOptions = optionsSchema({
     maximum: 1,
     default: 0,
     description:
-      'Share of the keys whose requests are followed in ghost caches, which tell what other sizes and policies would give; 0: none.',
+      'Share of the keys whose requests are followed in ghost caches, which tell what other sizes and policies would give; 0: none. All of them together hold some thirty times this share of the entries, without values.',
   }),
   hotKeysMax: Type.Integer({
     minimum: 0,

@@ -51,7 +51,7 @@ function createHolds(errorHoldMs: number) {
   };
 }
 
-const valueOf = <V>({ value }: Kept<V>): V | undefined => (value === ABSENT ? undefined : value);
+const givenOf = <V>({ value }: Kept<V>): V | undefined => (value === ABSENT ? undefined : value);
 
 /** Reads what could not be answered at once. */
 export function createReads<V>(options: ReadsOptions, deps: ReadsDeps<V>) {
@@ -65,7 +65,7 @@ export function createReads<V>(options: ReadsOptions, deps: ReadsDeps<V>) {
 
   function giveStale(kept: Kept<V>): V | undefined {
     counts.stale += 1;
-    return valueOf(kept);
+    return givenOf(kept);
   }
 
   /** The one that is given meanwhile is good enough: a failure shows in the metrics. */
@@ -118,6 +118,6 @@ export function createReads<V>(options: ReadsOptions, deps: ReadsDeps<V>) {
       refresh(key);
       counts.refresh += 1;
     } else counts[kept.value === ABSENT ? 'absent' : 'hit'] += 1;
-    return valueOf(kept);
+    return givenOf(kept);
   };
 }

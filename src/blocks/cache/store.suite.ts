@@ -81,16 +81,19 @@ function keepingSuite(check: Check, valueIn: ValueIn): void {
     assert.deepEqual([await valueIn(store, 'a'), await valueIn(store, 'b')], [undefined, 'b']);
   });
 
-  check('invalidated tags take all that have one of them, by the tags that an entry has now', async ({ store }) => {
-    await store.put('a', entry('a', { tags: ['t', 'u'] }));
-    await store.put('b', entry('b', { tags: ['u'] }));
-    await store.put('c', entry('c', { tags: ['t'] }));
-    await store.put('d', entry('d'));
-    await store.put('c', entry('c', { tags: ['w'] }));
-    await store.invalidateTags(['t']);
-    const left = await Promise.all(['a', 'b', 'c', 'd'].map((key) => valueIn(store, key)));
-    assert.deepEqual(left, [undefined, 'b', 'c', 'd']);
-  });
+  check(
+    'invalidated tags take all that have one of them, by the tags that an entry has now',
+    async ({ store }) => {
+      await store.put('a', entry('a', { tags: ['t', 'u'] }));
+      await store.put('b', entry('b', { tags: ['u'] }));
+      await store.put('c', entry('c', { tags: ['t'] }));
+      await store.put('d', entry('d'));
+      await store.put('c', entry('c', { tags: ['w'] }));
+      await store.invalidateTags(['t']);
+      const left = await Promise.all(['a', 'b', 'c', 'd'].map((key) => valueIn(store, key)));
+      assert.deepEqual(left, [undefined, 'b', 'c', 'd']);
+    },
+  );
 
   check('after a clear there is nothing, and it can be used again', async ({ store }) => {
     for (const key of ['a', 'b']) await store.put(key, entry(key, { tags: ['t'] }));

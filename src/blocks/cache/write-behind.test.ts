@@ -18,6 +18,7 @@ function create(given: Parameters<typeof createCacheFixture>[0] = {}) {
       await state.gate;
       if (state.fail !== undefined) throw state.fail;
       for (const { key, value } of batch) truth.set(key, value);
+      return undefined;
     },
   });
   return { ...fixture, truth, state };
@@ -62,7 +63,10 @@ test('what failed is written again, unless a newer value waits; what is refused 
     clock.advance(100);
     await settle();
   }
-  assert.deepEqual([...truth].sort(), [['a', '2'], ['b', '1']]);
+  assert.deepEqual([...truth].sort(), [
+    ['a', '2'],
+    ['b', '1'],
+  ]);
   state.fail = errors.writer_forbids();
   cache.writeBehind('c', '1');
   clock.advance(100);

@@ -26,7 +26,7 @@ export interface Written {
 }
 
 /** All of them, or none: one for the ways that wait, up to `writeBatchMax` behind. */
-export type Writer<V> = (batch: readonly Write<V>[]) => Promise<Written | void>;
+export type Writer<V> = (batch: readonly Write<V>[]) => Promise<Written | undefined>;
 
 export interface WritesDeps<V> {
   clock: Clock;

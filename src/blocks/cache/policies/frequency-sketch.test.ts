@@ -18,10 +18,17 @@ function fill(entries: number, hashes: readonly number[]) {
 
 test('property: it never says too little, up to 15', () => {
   fc.assert(
-    fc.property(fc.array(fc.integer(), { maxLength: 400 }), fc.integer({ min: 50, max: 90 }), (hashes, entries) => {
-      const { sketch, exact } = fill(entries, hashes.map((hash) => hash % 100));
-      for (const [hash, count] of exact) assert(sketch.estimate(hash) >= Math.min(15, count));
-    }),
+    fc.property(
+      fc.array(fc.integer(), { maxLength: 400 }),
+      fc.integer({ min: 50, max: 90 }),
+      (hashes, entries) => {
+        const { sketch, exact } = fill(
+          entries,
+          hashes.map((hash) => hash % 100),
+        );
+        for (const [hash, count] of exact) assert(sketch.estimate(hash) >= Math.min(15, count));
+      },
+    ),
   );
 });
 

@@ -136,11 +136,11 @@ function shareModel(entriesMax: number) {
       const step = 1 / Math.max(1, entries);
       if (away.includes(key)) {
         without(away, key);
-        share = Math.min(0.99, share + step);
+        share = Math.min(0.99, share + 4 * step);
       }
       if (out.includes(key)) {
         without(out, key);
-        share = Math.max(0.01, share - step);
+        share = Math.max(0.01, share - 2 * step);
       }
     },
   };
@@ -170,7 +170,8 @@ function windowTinyLfuModel(entriesMax: number, hashOf: (key: string) => number)
     } else {
       without(probation, key);
       guarded.push(key);
-      if (guarded.length > Math.floor((size() - window.length) * 0.8)) probation.push(guarded.shift() as string);
+      if (guarded.length > Math.floor((size() - window.length) * 0.8))
+        probation.push(guarded.shift() as string);
     }
   }
   return {

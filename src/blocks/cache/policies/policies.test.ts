@@ -57,7 +57,12 @@ function createDriven(policy: Policy, entriesMax: number, growBy: number) {
 }
 
 /** The same steps to both: what goes must be the same, each time. */
-function follow(model: Model, driven: ReturnType<typeof createDriven>, entriesMax: number, steps: readonly Step[]) {
+function follow(
+  model: Model,
+  driven: ReturnType<typeof createDriven>,
+  entriesMax: number,
+  steps: readonly Step[],
+) {
   for (const [at, step] of steps.entries()) {
     if (step.kind === 'evict') {
       assert.equal(driven.evict(), model.evict(), `step ${at}`);
@@ -103,7 +108,12 @@ for (const name of modelled) {
           // The sketch and the samples of window-TinyLFU are as large as what it has grown to.
           const grownBy = name === 'window-tiny-lfu' ? entriesMax : growBy;
           const policy = createPolicy(name, seededRandom(1));
-          follow(MODELS[name](entriesMax, hashOf), createDriven(policy, entriesMax, grownBy), entriesMax, steps);
+          follow(
+            MODELS[name](entriesMax, hashOf),
+            createDriven(policy, entriesMax, grownBy),
+            entriesMax,
+            steps,
+          );
         },
       ),
       { numRuns: 150 },
@@ -133,7 +143,8 @@ test('random: each is as likely to go as any other, and what was removed does no
   const driven = createDriven(policy, 10, 3);
   const gone = new Map<string, number>();
   for (let round = 0; round < 20_000; round++) {
-    while (driven.size() < 10) driven.add(String([...Array(10).keys()].find((key) => !driven.has(String(key)))), 0);
+    while (driven.size() < 10)
+      driven.add(String([...Array(10).keys()].find((key) => !driven.has(String(key)))), 0);
     if (round % 3 === 0) driven.remove('7');
     const key = driven.evict() ?? '';
     assert(!(round % 3 === 0 && key === '7'));

@@ -4,14 +4,21 @@ import fc from 'fast-check';
 import { createManualClock } from '#base/clock';
 import { seededRandom } from '#base/random';
 import { POLICIES } from '../policy-names.ts';
-import type { Entry } from '../store.ts';
 import { cacheStoreSuite } from '../store.suite.ts';
+import type { Entry } from '../store.ts';
 import { CHANGES_MAX, FLOORS_MAX } from './fills.ts';
 import { createMemoryStore, type MemoryStoreOptions } from './memory.ts';
 
 function make(given: Partial<MemoryStoreOptions> = {}) {
   const clock = createManualClock();
-  const options = { policy: 'lru', entriesMax: 100, bytesMax: 0, entryBytesMax: 1000, fillsMax: 10, ...given } as const;
+  const options = {
+    policy: 'lru',
+    entriesMax: 100,
+    bytesMax: 0,
+    entryBytesMax: 1000,
+    fillsMax: 10,
+    ...given,
+  } as const;
   return { clock, store: createMemoryStore<string>(options, { clock, random: seededRandom(1) }) };
 }
 
@@ -43,28 +50,32 @@ test('property: bounded by entries and by bytes, under every policy, and never a
     bytes: fc.integer({ min: 1, max: 60 }),
   });
   fc.assert(
-    fc.property(fc.constantFrom(...POLICIES), fc.array(action, { maxLength: 200, size: 'max' }), (policy, actions) => {
-      const { clock, store } = make({ policy, entriesMax: 10, bytesMax: 200, entryBytesMax: 50 });
-      const last = new Map<string, string>();
-      for (const [at, { kind, key: name, bytes }] of actions.entries()) {
-        if (kind === 'put') {
-          store.put(name, entry(`${at}`, { bytes, tags: [`t${Number(name) % 3}`] }));
-          last.set(name, `${at}`);
+    fc.property(
+      fc.constantFrom(...POLICIES),
+      fc.array(action, { maxLength: 200, size: 'max' }),
+      (policy, actions) => {
+        const { clock, store } = make({ policy, entriesMax: 10, bytesMax: 200, entryBytesMax: 50 });
+        const last = new Map<string, string>();
+        for (const [at, { kind, key: name, bytes }] of actions.entries()) {
+          if (kind === 'put') {
+            store.put(name, entry(`${at}`, { bytes, tags: [`t${Number(name) % 3}`] }));
+            last.set(name, `${at}`);
+          }
+          if (kind === 'invalidate') store.invalidate([name]);
+          if (kind === 'tag') store.invalidateTags([`t${Number(name) % 3}`]);
+          if (kind === 'pass') clock.advance(bytes * 10);
+          if (kind === 'sweep') store.sweep(bytes);
+          const kept = store.get(name);
+          assert(!(kept instanceof Promise));
+          if (kept) assert.equal(kept.value, last.get(name));
+          if (kind === 'invalidate' || kind === 'tag') assert.equal(kept, undefined);
+          const counts = store.counts();
+          assert(counts.entries <= 10 && counts.bytes <= 200 && counts.bytes >= 0);
         }
-        if (kind === 'invalidate') store.invalidate([name]);
-        if (kind === 'tag') store.invalidateTags([`t${Number(name) % 3}`]);
-        if (kind === 'pass') clock.advance(bytes * 10);
-        if (kind === 'sweep') store.sweep(bytes);
-        const kept = store.get(name);
-        assert(!(kept instanceof Promise));
-        if (kept) assert.equal(kept.value, last.get(name));
-        if (kind === 'invalidate' || kind === 'tag') assert.equal(kept, undefined);
-        const counts = store.counts();
-        assert(counts.entries <= 10 && counts.bytes <= 200 && counts.bytes >= 0);
-      }
-      store.clear();
-      assert.deepEqual([store.counts().entries, store.counts().bytes], [0, 0]);
-    }),
+        store.clear();
+        assert.deepEqual([store.counts().entries, store.counts().bytes], [0, 0]);
+      },
+    ),
     { numRuns: 100 },
   );
 });

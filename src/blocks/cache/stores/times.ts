@@ -6,7 +6,11 @@ import { grownFloat64 } from '../policies/policy.ts';
 import type { Entry } from '../store.ts';
 
 export interface Times {
-  set(slot: number, nowMs: number, entry: Pick<Entry<unknown>, 'refreshAfterMs' | 'freshForMs' | 'keepForMs'>): void;
+  set(
+    slot: number,
+    nowMs: number,
+    entry: Pick<Entry<unknown>, 'refreshAfterMs' | 'freshForMs' | 'keepForMs'>,
+  ): void;
   /** Whether a hit needs nothing but to be answered. */
   isPlain(slot: number, nowMs: number): boolean;
   filledMs(slot: number): number;
