@@ -4,7 +4,7 @@ import { defineErrors, isLoadstoneError } from '#base/errors';
 import { createMetrics } from '#base/metrics';
 import { createBusFixture, createCacheFixture, settle } from './cache.fixture.ts';
 import { cacheErrors } from './errors.ts';
-import type { Write } from './write-behind.ts';
+import type { Write } from './writes/write-behind.ts';
 
 const never = new AbortController().signal;
 const errors = defineErrors('tested_origin', {

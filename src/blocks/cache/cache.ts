@@ -12,7 +12,7 @@ import { createBeat } from './beat.ts';
 import type { Invalidation, InvalidationBus } from './bus.ts';
 import { createEntryMaker, type Loaded } from './entries.ts';
 import { cacheErrors } from './errors.ts';
-import { createGhosts, type GhostRatio } from './ghosts.ts';
+import { createGhosts, type GhostRatio } from './ghosts/ghosts.ts';
 import { createHotKeys, type HotKey } from './hot-keys.ts';
 import { coded, createLoads, type Loader } from './loads.ts';
 import { emitCacheMetrics, READ_RESULTS, type ReadResult } from './metrics.ts';
@@ -28,7 +28,7 @@ import {
 } from './store.ts';
 import { createMemoryStore } from './stores/memory.ts';
 import { createTrust } from './trust.ts';
-import { createWrites, type Writer } from './writes.ts';
+import { createWrites, type Writer } from './writes/writes.ts';
 
 export interface CacheDeps<V> {
   /** Of the cache, in snake case: in metrics, logs and errors. */

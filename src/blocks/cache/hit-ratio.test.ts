@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '#base/random';
 import { recency, zipfWithScans } from './fixture.ts';
-import { createGhosts } from './ghosts.ts';
+import { createGhosts } from './ghosts/ghosts.ts';
 import { hashKey } from './hash.ts';
 import type { PolicyName } from './policy-names.ts';
 

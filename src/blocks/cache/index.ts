@@ -1,9 +1,9 @@
-export { type AdviseOptions, adviseCache, type CacheAdvice } from './advise.ts';
 export type { Follower, Invalidation, InvalidationBus } from './bus.ts';
 export { type Cache, type CacheDeps, createCache, type Filling } from './cache.ts';
 export type { Loaded } from './entries.ts';
 export { cacheErrors } from './errors.ts';
-export { createGhosts, type GhostRatio, type Ghosts, type GhostsOptions } from './ghosts.ts';
+export { type AdviseOptions, adviseCache, type CacheAdvice } from './ghosts/advise.ts';
+export { createGhosts, type GhostRatio, type Ghosts, type GhostsOptions } from './ghosts/ghosts.ts';
 export { createHotKeys, type HotKey, type HotKeys } from './hot-keys.ts';
 export type { LoadCall, Loader } from './loads.ts';
 export { type CacheOptions, cacheOptions } from './options.ts';
@@ -22,5 +22,5 @@ export {
   type StoreCounts,
 } from './store.ts';
 export { createMemoryStore, type MemoryStoreDeps, type MemoryStoreOptions } from './stores/memory.ts';
-export type { Write } from './write-behind.ts';
-export type { Writer, Written } from './writes.ts';
+export type { Write } from './writes/write-behind.ts';
+export type { Writer, Written } from './writes/writes.ts';

@@ -1,5 +1,5 @@
 import type { Metrics } from '#base/metrics';
-import type { Ghosts } from './ghosts.ts';
+import type { Ghosts } from './ghosts/ghosts.ts';
 import { POLICIES } from './policy-names.ts';
 import type { StoreCounts } from './store.ts';
 

@@ -13,7 +13,7 @@ import type { Clock, Timer } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import { cacheErrors } from './errors.ts';
+import { cacheErrors } from '../errors.ts';
 
 export interface WriteBehindOptions {
   writesMax: number;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { defineErrors, isLoadstoneError } from '#base/errors';
-import { createCacheFixture, settle } from './cache.fixture.ts';
+import { createCacheFixture, settle } from '../cache.fixture.ts';
 
 const never = new AbortController().signal;
 const errors = defineErrors('tested_writer', {

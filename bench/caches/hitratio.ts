@@ -7,10 +7,10 @@ import { basename } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { seededRandom } from '#base/random';
 import { createGhosts, POLICIES } from '#blocks/cache';
-import type { Bench } from './bench.ts';
-import { optimalHitRatios } from './caches/belady.ts';
-import { recency, zipfWithScans } from './caches/traces.fixture.ts';
-import { formatTraces, judge, type TraceResult } from './reports/hitratio.ts';
+import type { Bench } from '../bench.ts';
+import { formatTraces, judge, type TraceResult } from '../reports/hitratio.ts';
+import { optimalHitRatios } from './belady.ts';
+import { recency, zipfWithScans } from './traces.fixture.ts';
 
 const FILE_BYTES_MAX = 512 * 2 ** 20;
 /** Of the distinct keys of a trace. */

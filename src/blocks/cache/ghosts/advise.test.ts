@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '#base/random';
+import { hashKey } from '../hash.ts';
+import { createMemoryStore } from '../stores/memory.ts';
 import { adviseCache } from './advise.ts';
 import { createGhosts, type GhostRatio } from './ghosts.ts';
-import { hashKey } from './hash.ts';
-import { createMemoryStore } from './stores/memory.ts';
 
 const ratio = (policy: GhostRatio['policy'], entriesMax: number, hitRatio: number): GhostRatio => ({
   ...{ policy, entriesMax, hitRatio },

@@ -5,11 +5,11 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Bench } from './bench.ts';
-import { type Asked, type Measured, SUBJECTS } from './caches/subject.ts';
-import { formatRounds, judge, type Round } from './reports/cache.ts';
+import type { Bench } from '../bench.ts';
+import { formatRounds, judge, type Round } from '../reports/cache.ts';
+import { type Asked, type Measured, SUBJECTS } from './subject.ts';
 
-const MEASURE = join(import.meta.dirname, 'caches', 'measure.ts');
+const MEASURE = join(import.meta.dirname, 'measure.ts');
 const ENTRIES = 100_000;
 /** Five subjects with two measurements each, in five rounds, are to take no more than three minutes. */
 const SECONDS_SHARE = 1 / 8;

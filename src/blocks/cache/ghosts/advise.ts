@@ -1,8 +1,9 @@
 /**
  * What to change about a cache, from what its ghosts have seen: pure.
  */
+
+import type { PolicyName } from '../policy-names.ts';
 import type { GhostRatio } from './ghosts.ts';
-import type { PolicyName } from './policy-names.ts';
 
 export interface CacheAdvice {
   policy: PolicyName;

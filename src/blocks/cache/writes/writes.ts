@@ -9,12 +9,12 @@ import assert from 'node:assert/strict';
 import type { Clock } from '#base/clock';
 import type { Log } from '#base/log';
 import type { Random } from '#base/random';
-import type { Invalidation } from './bus.ts';
-import type { Loaded } from './entries.ts';
-import { cacheErrors } from './errors.ts';
-import { coded, type Loads } from './loads.ts';
-import type { CacheOptions } from './options.ts';
-import type { Answer, CacheStore, Entry, Fill } from './store.ts';
+import type { Invalidation } from '../bus.ts';
+import type { Loaded } from '../entries.ts';
+import { cacheErrors } from '../errors.ts';
+import { coded, type Loads } from '../loads.ts';
+import type { CacheOptions } from '../options.ts';
+import type { Answer, CacheStore, Entry, Fill } from '../store.ts';
 import { createWriteBehind, type Write } from './write-behind.ts';
 
 /** What the origin tells of what it has taken. */

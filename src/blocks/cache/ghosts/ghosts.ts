@@ -5,8 +5,8 @@
  * ratio of hits against the size costs a small part of the requests and of the memory.
  */
 import type { Random } from '#base/random';
-import { NO_SLOT } from './policies/policy.ts';
-import { createPolicy, type PolicyName } from './policy-names.ts';
+import { NO_SLOT } from '../policies/policy.ts';
+import { createPolicy, type PolicyName } from '../policy-names.ts';
 
 export interface GhostsOptions {
   policies: readonly PolicyName[];
