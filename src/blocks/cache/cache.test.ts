@@ -217,6 +217,16 @@ test('nothing is given that is older than declared', async () => {
   assert.equal(asked.length, 2);
 });
 
+test('a caller may ask for something younger than what is fresh for others', async () => {
+  const { clock, cache, asked } = await filled({});
+  clock.advance(100);
+  assert.equal(await cache.read('a', { staleMsMax: 100 }), 'old');
+  const read = cache.read('a', { staleMsMax: 99 });
+  await settle();
+  await asked[1]?.answer('new');
+  assert.equal(await read, 'new');
+});
+
 test('jitter takes off up to its share, and times of single values are their own', async () => {
   const { clock, cache, asked } = createCacheFixture({ ttlJitter: 0.5 });
   for (let n = 0; n < 40; n++) {

@@ -251,7 +251,8 @@ export function createCache<V>(options: CacheOptions, deps: CacheDeps<V>): Cache
     },
     read(key, call = {}) {
       if (hotKeys) countHot(key);
-      if (store.fresh && writes.isEmpty()) {
+      // Who takes nothing older than some age has the age looked at.
+      if (store.fresh && writes.isEmpty() && call.staleMsMax === undefined) {
         const nowMs = clock.monotonicMs();
         const held = trust.isHeard(nowMs) ? store.fresh(key, nowMs) : undefined;
         if (held === ABSENT) {
