@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { readSeed } from '#base/testing/seed.fixture';
 import { runInterleaving } from './interleavings.fixture.ts';
 
-const INTERLEAVINGS = 2000;
+const INTERLEAVINGS = 1000;
 const STEPS = 60;
 
 test('no stale fill in seeded interleavings of reads, changes and writes', async () => {
