@@ -11,6 +11,8 @@ export interface BenchOptions {
   connections: number;
   /** Another checkout, installed, to be measured in the same run. */
   against?: string | undefined;
+  /** Recorded traces, for a bench that takes such. */
+  files?: readonly string[];
   /** Few short rounds, to try the bench itself: no result worth keeping. */
   isQuick: boolean;
 }
@@ -45,6 +47,8 @@ export interface Bench {
   connections?: number;
   /** Of measuring unless told otherwise; 8 if absent. */
   seconds?: number;
+  /** Whether files may follow its name. */
+  takesFiles?: boolean;
   /** @throws Error when it could not measure, or an answer was wrong */
   run(options: BenchOptions, workplace: Workplace): Promise<Outcome>;
 }

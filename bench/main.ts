@@ -7,6 +7,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchOptions } from './bench.ts';
+import { cache } from './caches/cache.ts';
+import { hitratio } from './caches/hitratio.ts';
 import { createChildren } from './children.ts';
 import { events } from './events.ts';
 import { idle } from './idle.ts';
@@ -30,6 +32,8 @@ const BENCHES: Record<string, Bench> = {
   processes,
   idle,
   ring,
+  cache,
+  hitratio,
 };
 
 const MINUTES_MAX = 30;
@@ -77,7 +81,7 @@ function parseArguments(args: readonly string[]): Arguments {
   });
   const [name = '', ...rest] = positionals;
   const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
-  if (!bench || rest.length > 0)
+  if (!bench || (rest.length > 0 && !bench.takesFiles))
     throw new Error(name === '' ? 'which one?' : `no bench "${positionals.join(' ')}"`);
   const isQuick = values.quick;
   return {
@@ -87,6 +91,7 @@ function parseArguments(args: readonly string[]): Arguments {
     seconds: parseCount('seconds', values.seconds, isQuick ? 2 : (bench.seconds ?? 8)),
     connections: parseCount('connections', values.connections, bench.connections ?? 64),
     isQuick,
+    ...(rest.length > 0 ? { files: rest.map((file) => resolve(process.env.INIT_CWD ?? '.', file)) } : {}),
     ...(values.against === undefined ? {} : { against: resolve(values.against) }),
     resultsDirectory: values.results ?? (isQuick ? undefined : join(import.meta.dirname, 'results')),
   };
@@ -119,8 +124,8 @@ async function run({ name, bench, resultsDirectory, ...options }: Arguments): Pr
   const say = (line: string) => console.log(line);
   try {
     const outcome = await Promise.race([bench.run(options, { directory, children, say }), limit]);
-    // Where the other checkout is says nothing to anybody else.
-    const { against: _, ...kept } = options;
+    // Where the other checkout is, and where files lie, says nothing to anybody else.
+    const { against: _, files: __, ...kept } = options;
     const finished = { bench: name, options: kept, provenance, outcome };
     say(`\n${formatRun(finished)}`);
     if (resultsDirectory !== undefined) say(`kept in ${keepRun(finished, resultsDirectory)}`);

@@ -1,0 +1,22 @@
+/**
+ * Most recently used: the one that was asked for last goes. The best there is for loops that are longer than the cache.
+ */
+import { NO_SLOT, type Policy } from './policy.ts';
+import { createSlotLists } from './slot-lists.ts';
+
+/** @returns an empty policy */
+export function createMru(): Policy {
+  const recency = createSlotLists(1);
+  return {
+    add: (slot) => recency.pushFront(0, slot),
+    touch: (slot) => recency.moveToFront(0, slot),
+    renew: (slot) => recency.moveToFront(0, slot),
+    remove: recency.unlink,
+    evict() {
+      const slot = recency.front(0);
+      if (slot !== NO_SLOT) recency.unlink(slot);
+      return slot;
+    },
+    grow: recency.grow,
+  };
+}
