@@ -41,7 +41,8 @@ function roundNumbers(fields: Record<string, unknown>): Record<string, unknown> 
   for (const name in fields) {
     const value = fields[name];
     if (typeof value !== 'number' || Number.isInteger(value)) continue;
-    const rounded = Object.fromEntries(Object.entries(fields).map(([key, each]) => [key, round(each)]));
+    const rounded: Record<string, unknown> = {};
+    for (const key in fields) rounded[key] = round(fields[key]);
     return rounded;
   }
   return fields;

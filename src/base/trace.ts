@@ -81,6 +81,8 @@ function spanOptions(kind: StepKind, beganMs: number | undefined): SpanOptions {
 }
 
 const NO_PROVIDER = new ProxyTracerProvider().getDelegate();
+/** Records nothing, and is the same for every step. */
+const NO_SPAN = NO_PROVIDER.getTracer('loadstone').startSpan('');
 
 export interface Tracer {
   /** Whether an SDK is loaded: without one it is in vain to look for what could be recorded. */
@@ -149,16 +151,19 @@ export function createTracer(random: Random): Tracer {
     return format(traceId, nextId(SPAN_BYTES), caller?.flags ?? '00', caller?.tracestate);
   }
 
+  function records(): boolean {
+    const provider = trace.getTracerProvider();
+    return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== NO_PROVIDER;
+  }
+
   return {
-    records() {
-      const provider = trace.getTracerProvider();
-      return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== NO_PROVIDER;
-    },
+    records,
     traceparent: (parent) => mint(parseParent(parent)).traceparent,
     tracestate: (parent) =>
       parent === undefined || typeof parent === 'string' ? undefined : parseParent(parent)?.tracestate,
     begin(parent, name, kind, beganMs) {
       const caller = parseParent(parent);
+      if (!records()) return { trace: mint(caller), span: NO_SPAN };
       const options = spanOptions(kind, beganMs);
       const span = trace.getTracer('loadstone').startSpan(name, options, contextOf(caller));
       if (!span.isRecording()) return { trace: mint(caller), span };

@@ -122,8 +122,9 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
       ...(shape.deprecated ? { headers: deprecationHeaders(shape.deprecated) } : {}),
     },
     // From here on, since how fast the body comes is the client's doing.
-    async preValidation(request) {
+    preValidation(request, _reply, done) {
       request.loadstone.deadline = createDeadline(deps.clock, options.requestTimeoutMs, deps.stopping);
+      done();
     },
     async handler(request, reply) {
       const { trace, deadline, principal } = request.loadstone;
@@ -204,13 +205,9 @@ function refuseUnknown({ method, url }: FastifyRequest, methodsOf: MethodsOf): n
 /** A body is read only for a route that takes one, which is after its caller is known. */
 function addBodyParsers(app: FastifyInstance, { readJson }: Bodies): void {
   app.removeAllContentTypeParsers();
-  app.addHook('onRequest', async (request) => {
-    // Of a body that nobody reads, the type does not matter either.
-    if (!request.routeOptions.config.takesBody) delete request.raw.headers['content-type'];
-  });
-  app.addContentTypeParser('application/json', async (request: FastifyRequest) => {
-    return readJson(request.raw, request.loadstone.response);
-  });
+  app.addContentTypeParser('application/json', (request: FastifyRequest) =>
+    readJson(request.raw, request.loadstone.response),
+  );
   app.addContentTypeParser('*', async (request: FastifyRequest) => {
     if (request.routeOptions.config.takesBody) throw serverErrors.media_type_unsupported();
     return undefined;
@@ -275,28 +272,36 @@ function addHooks(
   deps: ApiDeps,
   methodsOf: MethodsOf,
 ): void {
-  app.decorateRequest('loadstone', null as unknown as Context);
-  app.addHook('onRequest', async (request, reply) => {
-    beginContext(request, reply, deps);
-    const { headers } = request.routeOptions.config;
-    if (headers) reply.headers(headers);
-  });
-  addCors(app, deps.corsHeaders);
-  app.addHook('onRequest', async (request) => {
-    if (request.is404) refuseUnknown(request, methodsOf);
-    if (request.routeOptions.config.public) return;
-    request.loadstone.principal = deps.identity.known(request.headers.authorization);
-    if (request.loadstone.principal) return;
+  async function authenticate(request: FastifyRequest): Promise<void> {
     const deadline = createDeadline(deps.clock, requestTimeoutMs, deps.stopping);
     request.loadstone.principal = await deps.identity
       .authenticate(request.headers.authorization, { address: request.ip, signal: deadline.signal })
       .finally(deadline.done);
+  }
+
+  app.decorateRequest('loadstone', null as unknown as Context);
+  // None of these is an async function: each of those is a promise more for every request.
+  app.addHook('onRequest', (request, reply, done) => {
+    beginContext(request, reply, deps);
+    const { headers } = request.routeOptions.config;
+    if (headers) reply.headers(headers);
+    done();
   });
-  app.addHook('onSend', async (request, reply, payload) => {
+  addCors(app, deps.corsHeaders);
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.is404) refuseUnknown(request, methodsOf);
+    const { config } = request.routeOptions;
+    // Of a body that nobody reads, the type does not matter either.
+    if (!config.takesBody) delete request.raw.headers['content-type'];
+    if (!config.public) request.loadstone.principal = deps.identity.known(request.headers.authorization);
+    if (config.public || request.loadstone.principal) done();
+    else authenticate(request).then(() => done(), done);
+  });
+  app.addHook('onSend', (request, reply, payload, done) => {
     const { session } = request.loadstone;
     if (session) reply.headers(session.headers());
     if (deps.isDraining()) reply.raw.shouldKeepAlive = false;
-    return payload;
+    done(null, payload);
   });
 }
 

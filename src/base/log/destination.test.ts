@@ -17,7 +17,7 @@ function openFile(t: { after(undo: () => void): void }, name: string) {
   return { fd, text: () => readFileSync(file, 'utf8') };
 }
 
-test('lines wait for 200 ms, or until there are 4 KiB of them', async (t) => {
+test('lines wait for 200 ms, or until there are 32 KiB of them', async (t) => {
   const clock = createManualClock();
   const { fd, text } = openFile(t, 'batches');
   const destination = createLogDestination(fd, clock);
@@ -27,7 +27,7 @@ test('lines wait for 200 ms, or until there are 4 KiB of them', async (t) => {
   assert.equal(text(), '');
   clock.advance(1);
   await eventually('it is written', () => text() === 'one\ntwo\n');
-  const long = `${'x'.repeat(5000)}\n`;
+  const long = `${'x'.repeat(33_000)}\n`;
   destination.write(long);
   await eventually('it is written', () => text() === `one\ntwo\n${long}`);
 });

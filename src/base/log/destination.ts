@@ -16,7 +16,7 @@ export interface LogDestination {
 }
 
 const FLUSH_MS = 200;
-const BATCH_CHARS = 4096;
+const BATCH_CHARS = 32_768;
 const BACKLOG_CHARS_MAX = 4_194_304;
 const AGAIN_MS = 20;
 const AGAIN_MAX = 50;

@@ -24,6 +24,9 @@ export interface HistogramDefinition {
   labels: LabelBounds;
 }
 
+/** Combinations of labels that are looked up as they are given; the others are bound each time. */
+const GIVEN_MAX = 10_000;
+
 interface Readings extends HistogramSeries {
   values(name: string): MetricValueWithName<string>[];
 }
@@ -58,8 +61,20 @@ function createReadings(buckets: readonly number[], labels: Record<string, strin
 export function registerHistogram(registry: Registry, definition: HistogramDefinition): Histogram {
   const { name, help, buckets, labels: bounds } = definition;
   const all = new Map<string, Readings>();
+  /** By labels as they are given, of which the first have been bound. */
+  const given = new Map<string, Readings>();
 
   function series(labels: Labels): Readings {
+    let name = '';
+    for (const each of bounds.names) name += `${labels[each]}\n`;
+    const known = given.get(name);
+    if (known !== undefined) return known;
+    const readings = bind(labels);
+    if (given.size < GIVEN_MAX) given.set(name, readings);
+    return readings;
+  }
+
+  function bind(labels: Labels): Readings {
     const bound = bounds.bind(labels);
     const key = bounds.names.map((each) => bound[each]).join('\n');
     let readings = all.get(key);

@@ -18,11 +18,16 @@ export interface Sql<Row = unknown> {
   readonly [row]?: Row;
 }
 
-/** Every query made here, with the pieces of its text between the values: one more than there are values. */
-const made = new WeakMap<object, readonly string[]>();
+/**
+ * What a query made here has: the pieces of its text between the values, one more than there are values. No input has a
+ * symbol. (In a `WeakMap` each query cost an entry, and outlived the collections of the young generation.)
+ */
+const PIECES = Symbol('pieces');
 
-function isSql(value: unknown): value is Sql {
-  return typeof value === 'object' && value !== null && made.has(value);
+type Made = Sql & { readonly [PIECES]: readonly string[] };
+
+function isSql(value: unknown): value is Made {
+  return typeof value === 'object' && value !== null && PIECES in value;
 }
 
 /** The text of a template whose substitutions are all values is the same at each call: built once. */
@@ -50,7 +55,7 @@ function plain(strings: TemplateStringsArray, values: readonly SqlValue[]): Sql 
     text = joinPieces(strings);
     textOf.set(strings, text);
   }
-  return remember({ text, values }, strings);
+  return { text, values, [PIECES]: strings } as Made;
 }
 
 /** Fragments are kept in pieces, not renumbered by pattern: a `$1` in a quoted string of theirs is left alone. */
@@ -62,7 +67,7 @@ function splice(strings: TemplateStringsArray, substitutions: readonly (SqlValue
     append(string);
     const substitution = substitutions[i];
     if (isSql(substitution)) {
-      const [head, ...rest] = made.get(substitution) ?? [];
+      const [head, ...rest] = substitution[PIECES];
       append(head);
       pieces.push(...rest);
       values.push(...substitution.values);
@@ -72,12 +77,7 @@ function splice(strings: TemplateStringsArray, substitutions: readonly (SqlValue
       values.push(substitution);
     }
   });
-  return remember({ text: joinPieces(pieces), values }, pieces);
-}
-
-function remember(query: Sql, pieces: readonly string[]): Sql {
-  made.set(query, pieces);
-  return query;
+  return { text: joinPieces(pieces), values, [PIECES]: pieces } as Made;
 }
 
 function joinPieces(pieces: readonly string[]): string {
@@ -111,7 +111,7 @@ export const nothing: Sql = sql``;
  */
 export function identifier(name: string): Sql {
   assert.match(name, /^[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?$/, `not an SQL identifier: ${name}`);
-  return remember({ text: name, values: [] }, [name]);
+  return { text: name, values: [], [PIECES]: [name] } as Made;
 }
 
 const NAMES_MAX = 4096;

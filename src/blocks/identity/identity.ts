@@ -70,6 +70,8 @@ export const REMEMBERED_MS = 86_400_000;
 /** A caller who asks what is wrong is not kept waiting for the database. */
 const RECOGNIZE_MS = 1000;
 
+const HASHES_MAX = 10_000;
+
 function keyOf(authorization: string | undefined): string | undefined {
   return BEARER_PATTERN.exec(authorization ?? '')?.[1];
 }
@@ -90,6 +92,8 @@ export function createIdentity(options: IdentityOptions, deps: IdentityDeps): Id
   if (options.rootKey !== undefined) checkRootKey(options.rootKey);
   const verifier = createVerifier(options.limits ?? parseOptions(identityOptions, {}), deps);
   let firstKey: string | undefined;
+  /** Of headers whose key is somebody's: to hash it takes longer than all else that is done to know the caller. */
+  const hashes = new Map<string | undefined, Buffer>();
 
   async function replaceRootKey(key: string): Promise<void> {
     await deps.core.run(sql`
@@ -125,6 +129,7 @@ export function createIdentity(options: IdentityOptions, deps: IdentityDeps): Id
       else await replaceRootKey(options.rootKey);
     },
     async stop() {
+      hashes.clear();
       verifier.clear();
     },
   });
@@ -133,8 +138,17 @@ export function createIdentity(options: IdentityOptions, deps: IdentityDeps): Id
     ...lifecycle,
     authenticate,
     known(authorization) {
+      const remembered = hashes.get(authorization);
+      if (remembered) return verifier.trusted(remembered);
       const key = keyOf(authorization);
-      return key === undefined ? undefined : verifier.trusted(hashKey(key));
+      if (key === undefined || authorization === undefined) return undefined;
+      const hashed = hashKey(key);
+      const principal = verifier.trusted(hashed);
+      if (principal) {
+        if (hashes.size >= HASHES_MAX) hashes.clear();
+        hashes.set(authorization, hashed);
+      }
+      return principal;
     },
     async recognizes(authorization, { address, signal }) {
       const key = keyOf(authorization);

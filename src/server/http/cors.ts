@@ -85,11 +85,14 @@ function answerPreflight(reply: FastifyReply, allowed: string): FastifyReply {
 
 /** Add it before what refuses requests: a page can read only refusals that say it may, and a preflight has no key. */
 export function addCors(app: FastifyInstance, headersOf: CorsHeaders): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const headers = headersOf(request.raw);
     const allowed = headers['access-control-allow-origin'];
-    if (allowed !== undefined && isPreflight(request)) return answerPreflight(reply, allowed);
+    if (allowed !== undefined && isPreflight(request)) {
+      answerPreflight(reply, allowed);
+      return;
+    }
     reply.headers(headers);
-    return undefined;
+    done();
   });
 }
