@@ -12,6 +12,7 @@ export interface Mentions {
 
 const FILE_SYSTEM = 'links of the file system';
 const HTTP = 'the header Link of HTTP, and what it leads to';
+const LINKED_LIST = 'a linked list';
 const PAGE = 'what is followed on a page';
 
 export const mentions: readonly Mentions[] = [
@@ -31,6 +32,14 @@ export const mentions: readonly Mentions[] = [
       'src/blocks/postgres/site-shape.ts': FILE_SYSTEM,
       'src/blocks/postgres/site.ts': FILE_SYSTEM,
       'src/drills/installation/processes.ts': FILE_SYSTEM,
+      'src/blocks/cache/policies/fifo.ts': LINKED_LIST,
+      'src/blocks/cache/policies/lfu.ts': LINKED_LIST,
+      'src/blocks/cache/policies/lifo.ts': LINKED_LIST,
+      'src/blocks/cache/policies/lru.ts': LINKED_LIST,
+      'src/blocks/cache/policies/mru.ts': LINKED_LIST,
+      'src/blocks/cache/policies/sieve.ts': LINKED_LIST,
+      'src/blocks/cache/policies/slot-lists.ts': LINKED_LIST,
+      'src/blocks/cache/policies/window-tiny-lfu.ts': LINKED_LIST,
       'src/blocks/backup/README.md': FILE_SYSTEM,
       'src/blocks/system/README.md': HTTP,
       'src/blocks/system/deprecation.ts': HTTP,
