@@ -34,6 +34,9 @@ function hasRoomInMemory(): boolean {
   }
 }
 
+/** Where a Postgres listened. That of a killed server stays for the next start on its data, which some tests never make. */
+const SOCKET_DIRECTORY = /^loadstone-\d+-[0-9a-f]{12}$/;
+
 export interface Scratch {
   /** What the tests are told of it. */
   env: Record<string, string>;
@@ -68,7 +71,8 @@ export function makeScratch(): Scratch {
   // Some tests act as another user.
   chmodSync(directory, 0o1777);
   const [clusters, own] = [mkdtempSync(join(directory, 'clusters-')), mkdtempSync(join(directory, 'own-'))];
-  const isOurs = (name: string) => [clusters, own].includes(join(directory, name));
+  const isOurs = (name: string) =>
+    [clusters, own].includes(join(directory, name)) || SOCKET_DIRECTORY.test(name);
   return {
     env: { TMPDIR: directory, LOADSTONE_TEST_CLUSTERS: clusters },
     own,

@@ -60,6 +60,8 @@ export interface ApiDeps extends Pick<Runtime, 'clock' | 'log'> {
 
 /** What the server keeps for each request under way. */
 interface Context {
+  /** Of its route; fastify makes `routeOptions` anew whenever they are asked for. */
+  config: FastifyRequest['routeOptions']['config'];
   response: ServerResponse;
   trace: Trace;
   span: Span;
@@ -209,7 +211,7 @@ function addBodyParsers(app: FastifyInstance, { readJson }: Bodies): void {
     readJson(request.raw, request.loadstone.response),
   );
   app.addContentTypeParser('*', async (request: FastifyRequest) => {
-    if (request.routeOptions.config.takesBody) throw serverErrors.media_type_unsupported();
+    if (request.loadstone.config.takesBody) throw serverErrors.media_type_unsupported();
     return undefined;
   });
 }
@@ -218,6 +220,7 @@ function beginContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDep
   const { trace, span } = deps.tracer.begin(traceparentOf(request.raw), request.method, 'server');
   let log: Log | undefined;
   request.loadstone = {
+    config: request.routeOptions.config,
     response: reply.raw,
     trace,
     span,
@@ -243,11 +246,11 @@ function statusOf({ raw, statusCode }: FastifyReply, stopping: AbortSignal): num
 }
 
 function endContext(request: FastifyRequest, reply: FastifyReply, deps: ApiDeps): void {
-  const { trace, span, startedMs, principal, deadline } = request.loadstone;
+  const { config, trace, span, startedMs, principal, deadline } = request.loadstone;
   // Work that goes on although the client has gone keeps its deadline.
   if (reply.raw.writableFinished) deadline?.done();
   const latencyMs = deps.clock.monotonicMs() - startedMs;
-  const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
+  const route = config?.url ?? 'unknown';
   const status = statusOf(reply, deps.stopping);
   deps.latency.observe({ method: request.method, route, status }, latencyMs / 1000);
   span.updateName(`${request.method} ${route}`).setAttribute('http.response.status_code', status).end();
@@ -283,14 +286,14 @@ function addHooks(
   // None of these is an async function: each of those is a promise more for every request.
   app.addHook('onRequest', (request, reply, done) => {
     beginContext(request, reply, deps);
-    const { headers } = request.routeOptions.config;
+    const { headers } = request.loadstone.config;
     if (headers) reply.headers(headers);
     done();
   });
   addCors(app, deps.corsHeaders);
   app.addHook('onRequest', (request, _reply, done) => {
     if (request.is404) refuseUnknown(request, methodsOf);
-    const { config } = request.routeOptions;
+    const { config } = request.loadstone;
     // Of a body that nobody reads, the type does not matter either.
     if (!config.takesBody) delete request.raw.headers['content-type'];
     if (!config.public) request.loadstone.principal = deps.identity.known(request.headers.authorization);

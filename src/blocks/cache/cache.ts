@@ -3,7 +3,7 @@
  * change, here or elsewhere.
  */
 import assert from 'node:assert/strict';
-import type { Clock } from '#base/clock';
+import { type Clock, createCoarseTime } from '#base/clock';
 import type { Lifecycle } from '#base/lifecycle';
 import { type Log, silentLog } from '#base/log';
 import type { Metrics } from '#base/metrics';
@@ -128,6 +128,7 @@ export function createCache<V>(options: CacheOptions, deps: CacheDeps<V>): Cache
     write: deps.write,
     tell: (invalidation) => publish(invalidation),
   });
+  const timeMs = createCoarseTime(clock);
   let fillings = 0;
   let turn = 0;
 
@@ -230,7 +231,7 @@ export function createCache<V>(options: CacheOptions, deps: CacheDeps<V>): Cache
       if (hotKeys) countHot(key);
       const unwritten = giveAtOnce(key);
       if (unwritten) return unwritten.value;
-      const nowMs = clock.monotonicMs();
+      const nowMs = timeMs();
       if (store.fresh && trust.isHeard(nowMs)) {
         const held = store.fresh(key, nowMs);
         if (held !== undefined) {
@@ -253,7 +254,7 @@ export function createCache<V>(options: CacheOptions, deps: CacheDeps<V>): Cache
       if (hotKeys) countHot(key);
       // Who takes nothing older than some age has the age looked at.
       if (store.fresh && writes.isEmpty() && call.staleMsMax === undefined) {
-        const nowMs = clock.monotonicMs();
+        const nowMs = timeMs();
         const held = trust.isHeard(nowMs) ? store.fresh(key, nowMs) : undefined;
         if (held === ABSENT) {
           reads.absent += 1;
