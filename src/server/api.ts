@@ -11,6 +11,7 @@ import Fastify, {
   type RouteOptions,
 } from 'fastify';
 import { createDeadline, type Deadline, withSignal } from '#base/deadline';
+import { defineLazy } from '#base/lazy';
 import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Histogram } from '#base/metrics/histogram';
@@ -111,6 +112,8 @@ export interface ServedRoute {
   route: Route;
 }
 
+const withLog = defineLazy<'log', Log>('log');
+
 /** Fastify's side of one route. */
 function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: ApiDeps): RouteOptions {
   const { shape, handle } = route;
@@ -148,21 +151,21 @@ function toFastify({ system, route }: ServedRoute, options: ApiOptions, deps: Ap
           headers,
           preconditions,
         },
-        {
-          signal,
-          traceId: trace.traceId,
-          traceHeaders: traceHeaders(trace),
-          get log() {
-            return request.loadstone.log();
+        withLog(
+          {
+            signal,
+            traceId: trace.traceId,
+            traceHeaders: traceHeaders(trace),
+            reader: () =>
+              principal === undefined
+                ? deps.database.anonymous(signal)
+                : deps.database.reader({ consistency: shape.consistency, after: session.after(), signal }),
+            ...(principal === undefined
+              ? {}
+              : { principal, ...createMutate({ ...asked, principal }, deps.mutations) }),
           },
-          reader: () =>
-            principal === undefined
-              ? deps.database.anonymous(signal)
-              : deps.database.reader({ consistency: shape.consistency, after: session.after(), signal }),
-          ...(principal === undefined
-            ? {}
-            : { principal, ...createMutate({ ...asked, principal }, deps.mutations) }),
-        },
+          request.loadstone.log,
+        ),
       );
       const result = answerOf(shape, await withSignal(work, signal), preconditions);
       return reply

@@ -6,6 +6,7 @@
  *             └── the lease is lost, or the worker gives up: nothing of it is recorded ──▶ abandoned
  */
 import { describeError, isLoadstoneError } from '#base/errors';
+import { defineLazy } from '#base/lazy';
 import type { JsonValue } from '#base/values/json';
 import type { Definition } from '../definition.ts';
 import { queueErrors } from '../errors.ts';
@@ -48,6 +49,8 @@ function signalOf(run: Run): AbortSignal {
   return run.controller.signal;
 }
 
+const withSignal = defineLazy<'signal', AbortSignal>('signal');
+
 /** Aborts the signal of the attempt; the first reason stays. */
 export function abortRun(run: Run, reason: unknown): void {
   run.aborted ??= { reason };
@@ -61,7 +64,7 @@ export function createRun(
   startedMs: number,
   onSign: (run: Run, progress: string | undefined) => void,
 ): Run {
-  const job: Job = {
+  const given = {
     jobId: claimed.jobId,
     workspaceId: claimed.workspaceId,
     bucket: claimed.bucket,
@@ -71,18 +74,15 @@ export function createRun(
     attemptsMax: claimed.attemptsMax,
     traceparent: claimed.traceparent,
     idempotencyToken: `job-${claimed.jobId}`,
-    get signal() {
-      return signalOf(run);
-    },
     heartbeat() {
       if (run.aborted) throw run.aborted.reason;
       onSign(run, undefined);
     },
-    progress: (value) => onSign(run, boundedJson(value, PROGRESS_BYTES_MAX) ?? '"(too large)"'),
+    progress: (value: JsonValue) => onSign(run, boundedJson(value, PROGRESS_BYTES_MAX) ?? '"(too large)"'),
   };
   const run: Run = {
     claimed,
-    job,
+    job: withSignal(given, () => signalOf(run)),
     startedMs,
     aliveMs: startedMs,
     state: 'running',
