@@ -43,7 +43,7 @@ const caught: readonly {
     build: relayById,
     scenario: databaseKilled,
     // How often two commits overlap grows with the square of it.
-    ratePerS: 400,
+    ratePerS: 1000,
     claims: [LOST, NOT_ONCE, NOT_DERIVED],
   },
   { build: promoteWithoutFence, scenario: primaryLost, ratePerS: 100, claims: [GOES_ON] },

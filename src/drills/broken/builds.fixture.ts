@@ -17,12 +17,12 @@ export interface BrokenBuild {
 export const acknowledgeBeforeCommit: BrokenBuild = {
   name: 'acknowledge-before-commit',
   summary: 'a mutation answers when its statements have been carried out, and commits a little later',
-  file: 'src/blocks/mutation/mutation.ts',
-  snippet: 'const given = await database.transact(placement, optionsOf(mutation), (tx) => {',
+  file: 'src/blocks/mutation/set-run.ts',
+  snippet: 'const settled = await deps.database.transact(PLACEMENT, { signal, onCommit }, (tx) =>',
   replacement: `
       const transactLate = (rule) => {
         const answer = Promise.withResolvers();
-        const committed = database.transact(placement, optionsOf(mutation), async (tx) => {
+        const committed = deps.database.transact(PLACEMENT, { signal, onCommit }, async (tx) => {
           const given = await rule(tx);
           answer.resolve(given);
           await new Promise((resolve) => setTimeout(resolve, 40));
@@ -31,7 +31,7 @@ export const acknowledgeBeforeCommit: BrokenBuild = {
         committed.catch(answer.reject);
         return answer.promise;
       };
-      const given = await transactLate((tx) => {`,
+      const settled = await transactLate((tx) =>`,
 };
 
 export const relayById: BrokenBuild = {
