@@ -1,5 +1,5 @@
 -- The call that records what has ended and claims what is next (core.turn_jobs), in parts with names. They are called by
--- it alone: under its lock, and with its settings of the planner. Two calls more cost nothing that could be measured.
+-- it alone: under its lock, and with its settings of the planner.
 
 -- Records what has become of jobs, and how far others are. Gives the concurrency keys that have room again.
 create function core.record_job_outcomes(_now_ms bigint, _done bigint[], _result_ids bigint[], _results text[],
