@@ -11,12 +11,12 @@ import Fastify, {
   type RouteOptions,
 } from 'fastify';
 import { createDeadline, type Deadline, withSignal } from '#base/deadline';
-import { defineLazy } from '#base/lazy';
 import { lifecycleErrors } from '#base/lifecycle';
 import type { Log } from '#base/log';
 import type { Histogram } from '#base/metrics/histogram';
 import type { Runtime } from '#base/runtime';
 import { type Trace, type Tracer, traceHeaders } from '#base/trace';
+import { defineLazy } from '#base/values/lazy';
 import type { Database } from '#blocks/database';
 import type { Identity, Principal } from '#blocks/identity';
 import type { Mutations } from '#blocks/mutation';

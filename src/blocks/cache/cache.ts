@@ -129,8 +129,7 @@ export function createCache<V>(options: CacheOptions, deps: CacheDeps<V>): Cache
     tell: (invalidation) => publish(invalidation),
   });
   const timeMs = createCoarseTime(clock);
-  let fillings = 0;
-  let turn = 0;
+  let [fillings, turn] = [0, 0];
 
   function publish(invalidation: Invalidation): Answer<void> {
     if (!bus) return;

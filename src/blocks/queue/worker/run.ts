@@ -6,8 +6,8 @@
  *             └── the lease is lost, or the worker gives up: nothing of it is recorded ──▶ abandoned
  */
 import { describeError, isLoadstoneError } from '#base/errors';
-import { defineLazy } from '#base/lazy';
 import type { JsonValue } from '#base/values/json';
+import { defineLazy } from '#base/values/lazy';
 import type { Definition } from '../definition.ts';
 import { queueErrors } from '../errors.ts';
 import {
