@@ -12,12 +12,14 @@ interface Making<Value> {
 
 /**
  * @param name of the property
- * @returns what gives an object with it: a copy of the one given. `make` is called each time that it is read
+ * @returns what gives an object with it: a copy of the one given. `make` is called each time that it is read. A copy by
+ *   spread does not have it
  */
 export function defineLazy<Name extends string, Value>(
   name: Name,
 ): <Given extends object>(given: Given, make: () => Value) => Given & Readonly<Record<Name, Value>> {
   const prototype = Object.defineProperty({}, name, {
+    enumerable: true,
     get(this: Making<Value>) {
       return this[MAKE]();
     },

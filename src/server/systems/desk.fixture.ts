@@ -77,7 +77,9 @@ export default defineSystem({
       routes: [
         handleRoute(look, async (_, context) => {
           const row = await context.reader().first(sql<{ role: string }>`select current_user::text as role`);
-          return { status: 200, body: { told: Object.keys(context).sort(), role: row?.role ?? '' } };
+          const told: string[] = [];
+          for (const name in context) told.push(name);
+          return { status: 200, body: { told: told.sort(), role: row?.role ?? '' } };
         }),
         handleRoute(ring, async ({ body }) => ({ status: 200, body })),
         handleRoute(readSheet, async () => ({
