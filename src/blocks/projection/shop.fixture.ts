@@ -179,6 +179,7 @@ export async function startShopProcess(
     { ...parseOptions(projectionOptions, {}), ...options },
     { ...deps, streams, definitions: [shop.projection] },
   );
+  const underWay = new Set<Promise<void>>();
   await ids.start(never);
   await streams.start(never);
   await streams.declare(shop.name, PARTITIONS);
@@ -190,16 +191,24 @@ export async function startShopProcess(
     outbox,
     projections,
     async put(itemId, item) {
-      await database.transact({ system: shop.name, ...PLACEMENT }, { signal: never }, async (tx) => {
-        const events = await change(tx, shop, itemId, item);
-        await outbox.insertEvents(tx, PLACEMENT, events, TRACEPARENT);
-      });
+      const written = database.transact(
+        { system: shop.name, ...PLACEMENT },
+        { signal: never },
+        async (tx) => {
+          const events = await change(tx, shop, itemId, item);
+          await outbox.insertEvents(tx, PLACEMENT, events, TRACEPARENT);
+        },
+      );
+      underWay.add(written);
+      await written.finally(() => underWay.delete(written));
       outbox.wake();
     },
     async stop() {
       await projections.stop(never);
       await outbox.stop(never);
       await streams.stop(never);
+      // As a server does, which answers what it has taken before what that needs is stopped.
+      await Promise.allSettled(underWay);
       await ids.stop(never);
     },
   };
