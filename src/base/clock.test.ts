@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { createManualClock, sleep, systemClock } from './clock.ts';
+import { createCoarseTime, createManualClock, sleep, systemClock } from './clock.ts';
 
 test('the manual clock runs timers in order of their time, also those that timers make', () => {
   const clock = createManualClock(1000);
@@ -66,4 +66,20 @@ test('the system clock waits, and does not fire an overlong timer at once', asyn
   timer.cancel();
   assert.equal(firedEarly, false);
   assert(systemClock.monotonicMs() - startedMs >= 19);
+});
+
+test('the coarse time is late by less than a millisecond, or by 63 reads where no timer can run', () => {
+  const clock = createManualClock();
+  const timeMs = createCoarseTime(clock);
+  const beganMs = timeMs();
+  assert.equal(beganMs, clock.monotonicMs());
+  clock.advance(0.5);
+  assert.equal(timeMs(), beganMs);
+  clock.advance(0.5);
+  assert.equal(timeMs(), beganMs + 1);
+  clock.advance(0.25);
+  const read = Array.from({ length: 64 }, timeMs);
+  assert.deepEqual([read[0], read.at(-1)], [beganMs + 1, beganMs + 1.25]);
+  clock.advance(60_000);
+  assert.equal(timeMs(), clock.monotonicMs());
 });

@@ -3,11 +3,12 @@
  * change, here or elsewhere.
  */
 import assert from 'node:assert/strict';
-import { type Clock, createCoarseTime } from '#base/clock';
+import { createCoarseTime } from '#base/clock';
 import type { Lifecycle } from '#base/lifecycle';
 import { type Log, silentLog } from '#base/log';
 import type { Metrics } from '#base/metrics';
 import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { createBeat } from './beat.ts';
 import type { Invalidation, InvalidationBus } from './bus.ts';
 import { createEntryMaker, type Loaded } from './entries.ts';
@@ -30,11 +31,9 @@ import { createMemoryStore } from './stores/memory.ts';
 import { createTrust } from './trust.ts';
 import { createWrites, type Writer } from './writes/writes.ts';
 
-export interface CacheDeps<V> {
+export interface CacheDeps<V> extends Pick<Runtime, 'clock' | 'random'> {
   /** Of the cache, in snake case: in metrics, logs and errors. */
   name: string;
-  clock: Clock;
-  random: Random;
   log?: Log | undefined;
   metrics?: Metrics | undefined;
   /** Reads the origin; for `read`. */

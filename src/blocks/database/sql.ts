@@ -20,7 +20,7 @@ export interface Sql<Row = unknown> {
 
 /**
  * What a query made here has: the pieces of its text between the values, one more than there are values. No input has a
- * symbol. (In a `WeakMap` each query cost an entry, and outlived the collections of the young generation.)
+ * symbol. (In a `WeakMap` each query cost an entry.)
  */
 const PIECES = Symbol('pieces');
 

@@ -92,8 +92,11 @@ export function createIdentity(options: IdentityOptions, deps: IdentityDeps): Id
   if (options.rootKey !== undefined) checkRootKey(options.rootKey);
   const verifier = createVerifier(options.limits ?? parseOptions(identityOptions, {}), deps);
   let firstKey: string | undefined;
-  /** Of headers whose key is somebody's: to hash it takes longer than all else that is done to know the caller. */
-  const hashes = new Map<string | undefined, Buffer>();
+  /**
+   * Of headers whose key is somebody's: to hash it takes longer than all else that is done to know the caller. Whether the key
+   * is still trusted is asked each time.
+   */
+  const hashes = new Map<string, Buffer>();
 
   async function replaceRootKey(key: string): Promise<void> {
     await deps.core.run(sql`
@@ -138,10 +141,11 @@ export function createIdentity(options: IdentityOptions, deps: IdentityDeps): Id
     ...lifecycle,
     authenticate,
     known(authorization) {
+      if (authorization === undefined) return undefined;
       const remembered = hashes.get(authorization);
       if (remembered) return verifier.trusted(remembered);
       const key = keyOf(authorization);
-      if (key === undefined || authorization === undefined) return undefined;
+      if (key === undefined) return undefined;
       const hashed = hashKey(key);
       const principal = verifier.trusted(hashed);
       if (principal) {

@@ -10,8 +10,7 @@ import {
   type RedisClusterOptions,
 } from '@redis/client';
 import { type Backoff, backoffMs } from '#base/backoff';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { RedisOptions } from './options.ts';
 import { slotOf } from './slot.ts';
 
@@ -31,10 +30,7 @@ export interface Connection {
   close(): void;
 }
 
-export interface ConnectionDeps {
-  random: Random;
-  log: Log;
-}
+export interface ConnectionDeps extends Pick<Runtime, 'random' | 'log'> {}
 
 /** An error that the server has answered with. */
 export const isAnswer = (error: unknown): error is Error => error instanceof ErrorReply;

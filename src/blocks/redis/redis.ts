@@ -2,12 +2,11 @@
  * Commands to Redis: to one server, to the one of several that the ring says, or to a Cluster. Each server has a breaker and a
  * bulkhead of its own, so that one that hangs takes nothing from the others, and each command a deadline.
  */
-import { type Clock, sleep } from '#base/clock';
+import { sleep } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import { createLifecycle, type Lifecycle } from '#base/lifecycle';
-import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { type Breaker, type Bulkhead, createBreaker, createBulkhead } from '#blocks/resilience';
 import { createRing } from '#blocks/ring';
 import {
@@ -42,10 +41,7 @@ export interface ScriptArguments {
   args: readonly Argument[];
 }
 
-export interface RedisDeps {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface RedisDeps extends Runtime {
   metrics: Metrics;
 }
 

@@ -17,11 +17,10 @@
  * number, its term; a pass carries it.
  */
 import { type Backoff, backoffMs } from '#base/backoff';
-import type { Clock } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
 import type { Log } from '#base/log';
 import type { Metrics } from '#base/metrics';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { resilienceErrors } from './errors.ts';
 import { type BreakerCounts, emitBreakerMetrics } from './metrics.ts';
 import type { BreakerOptions } from './options.ts';
@@ -56,11 +55,9 @@ export interface Breaker {
   state(): BreakerState;
 }
 
-export interface BreakerDeps {
+export interface BreakerDeps extends Pick<Runtime, 'clock' | 'random'> {
   /** What it guards, in metrics, logs and errors. */
   name: string;
-  clock: Clock;
-  random: Random;
   metrics?: Metrics;
   log?: Log;
   /** Whether an error tells that what was called is ill. By default all but coded ones below 500, which are answers. */

@@ -58,9 +58,10 @@ function below(directory: string, except: string): string[] {
 function entriesOf(directory: string) {
   try {
     return readdirSync(directory, { withFileTypes: true });
-  } catch {
+  } catch (cause) {
     // It has gone since it was found; so have its files, of which the directory above tells.
-    return [];
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return [];
+    throw cliErrors.watch_impossible({ detail: `watch: ${directory} cannot be read`, cause });
   }
 }
 

@@ -22,7 +22,7 @@ export interface Bodies {
 
 /**
  * What is known of a request's body, on the request itself: a `WeakMap` in the old generation holds its values through all
- * collections of the young one, and with them every request, 12 KB each. That took a fifth of the server's time.
+ * collections of the young one, and with them the requests, some KB each.
  */
 interface BodyState {
   /** Rejects whoever reads it. */

@@ -4,8 +4,7 @@
  * and by `sweep`.
  */
 import assert from 'node:assert/strict';
-import type { Clock } from '#base/clock';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { hashKey } from '../hash.ts';
 import { grownFloat64, NO_SLOT } from '../policies/policy.ts';
 import { createPolicy, NEEDS_HASHES, type PolicyName } from '../policy-names.ts';
@@ -25,9 +24,7 @@ export interface MemoryStoreOptions {
   fillsMax: number;
 }
 
-export interface MemoryStoreDeps {
-  clock: Clock;
-  random: Random;
+export interface MemoryStoreDeps extends Pick<Runtime, 'clock' | 'random'> {
   /** Is told of the requests for a sample of the keys: those whose hash, as a whole number without sign, is below. */
   sampler?: { below: number; requested(hash: number): void } | undefined;
 }

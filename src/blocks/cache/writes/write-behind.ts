@@ -8,11 +8,11 @@
  * What waits or is being written is lost when the process dies: at most `writesMax` values, and of a working origin none older
  * than `writeBehindMs` and the time of a write.
  */
+
 import { backoffMs } from '#base/backoff';
-import type { Clock, Timer } from '#base/clock';
+import type { Timer } from '#base/clock';
 import { isLoadstoneError } from '#base/errors';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import { cacheErrors } from '../errors.ts';
 
 export interface WriteBehindOptions {
@@ -26,10 +26,7 @@ export interface Write<V> {
   value: V;
 }
 
-export interface WriteBehindDeps<V> {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface WriteBehindDeps<V> extends Runtime {
   /** All of them, or none. */
   write(batch: readonly Write<V>[]): Promise<void>;
 }

@@ -5,10 +5,9 @@
  * its value is the newest and is kept; when another write overlapped, nobody knows which the origin took last, and nothing is.
  * A write that failed may have been made: nothing is kept either.
  */
+
 import assert from 'node:assert/strict';
-import type { Clock } from '#base/clock';
-import type { Log } from '#base/log';
-import type { Random } from '#base/random';
+import type { Runtime } from '#base/runtime';
 import type { Invalidation } from '../bus.ts';
 import type { Loaded } from '../entries.ts';
 import { cacheErrors } from '../errors.ts';
@@ -28,10 +27,7 @@ export interface Written {
 /** All of them, or none: one for the ways that wait, up to `writeBatchMax` behind. */
 export type Writer<V> = (batch: readonly Write<V>[]) => Promise<Written | undefined>;
 
-export interface WritesDeps<V> {
-  clock: Clock;
-  random: Random;
-  log: Log;
+export interface WritesDeps<V> extends Runtime {
   store: CacheStore<V>;
   loads: Loads<V>;
   entryOf(key: string, loaded: Loaded<V>): Entry<V>;
